@@ -1,0 +1,85 @@
+# Every target makes .venv by itself and can be run again at any time. `make book` and `make test` are all you need.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help book serve lint check notebooks site test bench set-repository chromium clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+SITE := _build/html
+# Two workers on two cores; one notebook, or one file of tests, stays with one worker and its kernel or browser.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+NBVAL := --nbval-lax --nbval-cell-timeout=600 --ignore=book/exercises book
+PORT ?= 8000
+
+help:
+	@echo "make book        run every chapter and build the site into $(SITE)"
+	@echo "make serve       the same, then serve it on http://127.0.0.1:$(PORT)"
+	@echo "make test        everything that must hold"
+	@echo "make check       its fast part: style and unit tests"
+	@echo "make notebooks   every chapter, cell by cell"
+	@echo "make site        the site in a real browser"
+	@echo "make bench       the benchmarks"
+	@echo "make set-repository URL=https://github.com/you/fork"
+
+$(READY): requirements.txt pyproject.toml
+	@python=; for name in python3.13 python3.12 python3.11 python3; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "make: Python 3.11 or newer is needed, and none is on the PATH" >&2; exit 1; fi; \
+	if [ ! -x $(BIN)/pip ]; then \
+	  $$python -m venv .venv || { rm -rf .venv; \
+	    echo "make: $$python can't make a virtual environment: install its venv module (Debian: python3-venv)" >&2; exit 1; }; \
+	fi
+	$(BIN)/pip install -q $$(grep '^torch==' requirements.txt)
+	$(BIN)/pip install -q -r requirements.txt
+	$(BIN)/pip install -q --no-deps -e .
+	@touch $@
+
+book: $(READY)
+	@key=$$(find lib benchmarks/results requirements.txt -type f ! -path '*.egg-info/*' ! -name '*.pyc' 2>/dev/null \
+	  | LC_ALL=C sort | xargs sha256sum | sha256sum); mkdir -p _build; \
+	if [ "$$key" != "$$(cat _build/executed-with 2>/dev/null || true)" ]; then \
+	  rm -rf _build/.jupyter_cache; echo "$$key" > _build/executed-with; fi
+	@rm -rf $(SITE)
+	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html"
+
+serve: book
+	@echo "http://127.0.0.1:$(PORT)"
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory $(SITE) $(PORT)
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+check: lint
+	$(PYTEST) -m "not slow" --ignore=tests/site tests
+
+notebooks: $(READY)
+	$(PYTEST) $(NBVAL)
+
+site: book chromium
+	$(BIN)/python -m pytest tests/site
+
+test: lint book chromium
+	$(PYTEST) tests $(NBVAL)
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+set-repository: export URL := $(URL)
+set-repository: $(READY)
+	@$(BIN)/python tools/repository.py "$$URL"
+
+# The tests drive the system's browser.
+chromium:
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+	  root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	  { $$root apt-get update -qq && $$root apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || { \
+	    echo "make: the browser tests need Chromium: install your system's package 'chromium'" >&2; exit 1; }; \
+	fi
+
+clean:
+	rm -rf _build build .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Data: the built-in micro-world, real corpora, and the loader that batches them."""

@@ -1,0 +1,94 @@
+"""Real corpora: from the Hugging Face Hub by name, or the same files from a local folder."""
+
+import json
+from pathlib import Path
+
+from datasets import Dataset, DatasetDict, load_dataset
+
+HUB = {"multi30k": "bentrevett/multi30k", "tiny_shakespeare": "karpathy/tiny_shakespeare"}
+
+
+class CorpusError(ValueError):
+    """A corpus that can't be had or read; the message says which file and what to do."""
+
+
+def load(name: str, path: str | Path | None = None) -> DatasetDict:
+    """A corpus as a DatasetDict.
+
+    multi30k: train, validation, test (the 2016 one) with columns en, de {cite}`elliott2016multi30k`; a local folder holds
+    train.jsonl, val.jsonl and test.jsonl.
+    tiny_shakespeare: train and validation, the first 90 % and the last 10 % of the characters, one row of one column,
+    text; a local folder holds input.txt.
+
+    Raises:
+        CorpusError: an unknown name, a missing or broken file, a missing column, an empty split, or the Hub out of reach.
+    """
+    if name not in HUB:
+        raise CorpusError(f"unknown corpus {name!r}: choose one of {', '.join(HUB)}")
+    if path is not None and not Path(path).is_dir():
+        raise CorpusError(f"there is no folder {path}: give the one that holds the files of {name}")
+    return _multi30k(path) if name == "multi30k" else _tiny_shakespeare(path)
+
+
+def _multi30k(path: str | Path | None) -> DatasetDict:
+    if path is None:
+        splits = _from_hub("multi30k")
+    else:
+        files = {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"}
+        splits = DatasetDict({split: Dataset.from_list(_json_lines(Path(path) / f)) for split, f in files.items()})
+    for split in ("train", "validation", "test"):
+        if split not in splits or not len(splits[split]):
+            raise CorpusError(f"multi30k has no rows in its split {split}: get the whole corpus anew")
+        missing = {"en", "de"} - set(splits[split].column_names)
+        if missing:
+            raise CorpusError(
+                f"multi30k's split {split} lacks the column {', '.join(sorted(missing))}: "
+                f"it has {', '.join(splits[split].column_names)}"
+            )
+    return splits
+
+
+def _tiny_shakespeare(path: str | Path | None) -> DatasetDict:
+    if path is None:
+        text = "".join(row for split in _from_hub("tiny_shakespeare").values() for row in split["text"])
+    else:
+        text = _read(Path(path) / "input.txt")
+    if len(text) < 10:
+        raise CorpusError(f"tiny_shakespeare has {len(text)} characters: get the whole corpus anew")
+    cut = len(text) * 9 // 10
+    splits = {"train": text[:cut], "validation": text[cut:]}
+    return DatasetDict({split: Dataset.from_dict({"text": [part]}) for split, part in splits.items()})
+
+
+def _from_hub(name: str) -> DatasetDict:
+    try:
+        return load_dataset(HUB[name])
+    except Exception as error:  # the library raises whatever its transport raises
+        raise CorpusError(
+            f"can't get {HUB[name]} from the Hugging Face Hub ({type(error).__name__}): "
+            f"connect to the network, or give the folder of its files (--data FOLDER)"
+        ) from error
+
+
+def _json_lines(file: Path) -> list[dict]:
+    rows = []
+    for number, line in enumerate(_read(file).splitlines(), start=1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise CorpusError(f"{file}, line {number} is not JSON ({error.msg}): get the file anew") from error
+        if not isinstance(row, dict):
+            raise CorpusError(f"{file}, line {number} is {type(row).__name__}, not an object of columns")
+        if rows and row.keys() != rows[0].keys():
+            raise CorpusError(
+                f"{file}, line {number} has the columns {', '.join(row)}, the lines before it {', '.join(rows[0])}"
+            )
+        rows.append(row)
+    return rows
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"can't read {file} ({error}): give the folder that holds it") from error

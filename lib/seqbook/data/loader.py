@@ -1,0 +1,43 @@
+"""Which examples make which batch: a pure function of the seed and the step, with little padding."""
+
+import random
+from collections.abc import Sequence
+
+
+class LengthBuckets:
+    """Batches of examples of nearly one length, in an order that is new each epoch.
+
+    The batch of a step depends on nothing but (lengths, batch_size, seed, step), so that a run that was interrupted goes
+    on with just the batch that it would have had.
+
+    lengths: for each example its lengths in tokens (target first, then source).
+
+    Raises:
+        ValueError: no example, or a batch size below one.
+    """
+
+    def __init__(self, lengths: Sequence[tuple[int, ...]], batch_size: int, seed: int = 0):
+        if not lengths:
+            raise ValueError("there is no example to make batches of: the split is empty")
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1")
+        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.steps_per_epoch = -(-len(lengths) // batch_size)
+        self._epoch, self._batches = -1, []
+
+    def batch(self, step: int) -> list[int]:
+        """Indices of the examples of one step (counted from 0, through all epochs)."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._batches = epoch, self._plan(epoch)
+        return self._batches[position]
+
+    def _plan(self, epoch: int) -> list[list[int]]:
+        rng = random.Random(f"{self.seed} {epoch}")
+        indices = list(range(len(self.lengths)))
+        rng.shuffle(indices)  # examples of equal length meet others each epoch
+        indices.sort(key=self.lengths.__getitem__)
+        n, k = len(indices), self.steps_per_epoch
+        batches = [indices[n * i // k : n * (i + 1) // k] for i in range(k)]  # no batch is a small leftover
+        rng.shuffle(batches)
+        return batches

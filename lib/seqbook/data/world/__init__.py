@@ -1,0 +1,51 @@
+"""The micro-world: a small town whose events are written down as texts, each with its truth.
+
+`load("translation")` returns a `datasets.DatasetDict`; see TASKS for the others.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import datasets
+
+from seqbook import home
+from seqbook.data.world import translation
+
+EXAMPLES: dict[str, Callable[[int], Iterator[tuple[dict, bool]]]] = {"translation": translation.examples}
+TASKS = tuple(EXAMPLES)
+HELD_OUT_SIZE = 1_000
+
+
+def load(task: str, *, size: int = 20_000, seed: int = 0) -> datasets.DatasetDict:
+    """The splits of a task: train (`size` rows), validation, test and compositional (1,000 rows each).
+
+    No text is in two splits. Each row of the compositional split combines known words in a way that the other splits never
+    do. Built in seconds, then kept on disk until this package changes.
+
+    Raises:
+        ValueError: there is no such task, or `size` is less than 1.
+    """
+    if task not in EXAMPLES:
+        raise ValueError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}")
+    if size < 1:
+        raise ValueError(f"size is {size}; a training split needs at least 1 row")
+    key = home.fingerprint(home.source_fingerprint(Path(__file__).parent), size, seed)
+
+    def build(folder: Path) -> None:
+        rows = splits(EXAMPLES[task](seed), size)
+        datasets.DatasetDict({name: datasets.Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
+
+    return datasets.load_from_disk(str(home.build_once(home.home() / "world" / f"{task}-{key}", build)))
+
+
+def splits(examples: Iterator[tuple[dict, bool]], size: int) -> dict[str, list[dict]]:
+    """Deal out examples: the compositional ones to their split, the rest to test, validation and then train."""
+    rows = {"train": [], "validation": [], "test": [], "compositional": []}
+    sizes = {"test": HELD_OUT_SIZE, "validation": HELD_OUT_SIZE, "train": size}
+    for row, compositional in examples:
+        name = "compositional" if compositional else next((n for n in sizes if len(rows[n]) < sizes[n]), "train")
+        if len(rows[name]) < sizes.get(name, HELD_OUT_SIZE):
+            rows[name].append(row)
+        if all(len(rows[n]) >= sizes.get(n, HELD_OUT_SIZE) for n in rows):
+            return rows
+    return rows

@@ -1,0 +1,81 @@
+"""How good a model is: nats per token (teacher-forced), BLEU, exact match, alignment error rate."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from sacrebleu.metrics import BLEU
+from torch import nn
+
+from seqbook.data.loader import LengthBuckets
+from seqbook.nn.mode import evaluating
+from seqbook.objectives.batch import Objective, summed_nats
+
+
+class Bleu(NamedTuple):
+    """Corpus BLEU (0 to 100) and sacrebleu's signature, without which the number can't be compared."""
+
+    score: float
+    signature: str
+
+
+def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) -> Bleu:
+    """Corpus BLEU {cite}`papineni2002bleu` by sacrebleu {cite}`post2018call`; Chinese ("zh") by its own tokenisation.
+
+    Raises:
+        ValueError: not as many hypotheses as references, or none.
+    """
+    _check_pairs(hypotheses, references)
+    metric = BLEU(tokenize="zh" if language == "zh" else "13a")
+    score = metric.corpus_score(list(hypotheses), [list(references)])
+    return Bleu(score.score, str(metric.get_signature()))
+
+
+def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
+    """The share of hypotheses that are their reference, letter by letter.
+
+    Raises:
+        ValueError: not as many hypotheses as references, or none.
+    """
+    _check_pairs(hypotheses, references)
+    return sum(h == r for h, r in zip(hypotheses, references, strict=True)) / len(references)
+
+
+def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
+    """1 − 2·|found ∩ true| / (|found| + |true|), over links (i, j) of all pairs {cite}`och2003systematic`.
+
+    The generator's links are all sure ones, for which the paper's rate takes this form. 0 is best.
+
+    Raises:
+        ValueError: not as many found as true, or none.
+    """
+    _check_pairs(found, true)
+    common = sum(len(f & t) for f, t in zip(found, true, strict=True))
+    return 1 - 2 * common / sum(len(f) + len(t) for f, t in zip(found, true, strict=True))
+
+
+@torch.no_grad()
+def nats_per_token(model: nn.Module, objective: Objective, examples: list, batch_size: int = 250) -> float:
+    """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count.
+
+    Label smoothing plays no part here: models trained with it and without it compare.
+
+    Raises:
+        ValueError: no examples.
+    """
+    device = next(model.parameters()).device
+    batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
+    nats, n_tokens = 0.0, 0
+    with evaluating(model):
+        for step in range(batches.steps_per_epoch):
+            batch = objective.collate([examples[i] for i in batches.batch(step)]).to(device)
+            nats += summed_nats(model(*batch.inputs).float(), batch.labels).item()
+            n_tokens += batch.n_tokens
+    return nats / n_tokens
+
+
+def _check_pairs(found: Sequence, true: Sequence) -> None:
+    if len(found) != len(true) or not len(true):
+        raise ValueError(
+            f"there are {len(found)} hypotheses for {len(true)} references: give one for each, at least one"
+        )

@@ -1,0 +1,144 @@
+"""RNN Seq2Seq: an LSTM reads the source, another writes the target {cite}`sutskever2014sequence,cho2014learning`.
+
+Chapters 1.1 and 1.2 differ in one line: what the decoder is given of the source, its `context`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seqbook.nn.attention import AdditiveAttention, DotProductAttention
+from seqbook.nn.checks import PAD, check_ids, check_positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNNConfig:
+    """Sizes of an `RNNSeq2Seq`.
+
+    context: what the decoder reads beside its own state, at each step:
+        "last": the encoder's last state, the same at every step; "mean": the mean of its states, the same at every
+        step; "additive", "dot": a mean of the states weighted anew at each step, by attention.
+    bidirectional: the encoder is two LSTMs of half the width, one of which reads from the end.
+    """
+
+    source_vocab_size: int
+    target_vocab_size: int
+    context: Literal["last", "mean", "additive", "dot"] = "last"
+    d_model: int = 256
+    n_layers: int = 1
+    bidirectional: bool = False
+    dropout: float = 0.0
+    max_len: int = 128
+
+
+class State(NamedTuple):
+    """What generation carries from step to step. The batch comes first in all, so that beams can be reordered."""
+
+    memory: Float[Tensor, "batch source d_model"]
+    memory_mask: Bool[Tensor, "batch 1 source"]
+    summary: Float[Tensor, "batch d_model"]
+    hidden: Float[Tensor, "batch n_layers d_model"]
+    cell: Float[Tensor, "batch n_layers d_model"]
+
+
+class RNNSeq2Seq(nn.Module):
+    """P(y | x) = Π_i P(y_i | y_<i, c_i), c_i from the encoder's states h_1…h_m. Built in chapters 1.1 and 1.2.
+
+    Raises:
+        ValueError: a size that doesn't fit; in forward, ids outside the vocabulary, empty or too long sequences.
+    """
+
+    def __init__(self, config: RNNConfig):
+        super().__init__()
+        check_positive(d_model=config.d_model, n_layers=config.n_layers, max_len=config.max_len)
+        self.config = config
+        d_model = config.d_model
+        self.encoder = Encoder(config)
+        self.bridge = nn.Linear(d_model, 2 * config.n_layers * d_model)
+        self.embedding = nn.Embedding(config.target_vocab_size, d_model, padding_idx=PAD)
+        between_layers = config.dropout if config.n_layers > 1 else 0.0
+        self.decoder = nn.LSTM(d_model, d_model, config.n_layers, batch_first=True, dropout=between_layers)
+        self.attention = {"additive": AdditiveAttention, "dot": lambda _: DotProductAttention()}.get(
+            config.context, lambda _: None
+        )(d_model)
+        self.combine = nn.Linear(2 * d_model, d_model)
+        self.dropout = nn.Dropout(config.dropout)
+        self.out = nn.Linear(d_model, config.target_vocab_size)
+
+    def forward(
+        self, source_ids: Int[Tensor, "batch source"], target_ids: Int[Tensor, "batch target"]
+    ) -> Float[Tensor, "batch target vocab"]:
+        """Logits of the token after each target token, given the whole source and the target up to there."""
+        check_ids(target_ids, self.config.target_vocab_size, self.config.max_len, "target_ids")
+        return self._decode(target_ids, self.start(source_ids))[0]
+
+    def start(self, source_ids: Int[Tensor, "batch source"]) -> State:
+        """Read the source: the state from which `step` writes the first target token."""
+        check_ids(source_ids, self.config.source_vocab_size, self.config.max_len, "source_ids")
+        memory, summary = self.encoder(source_ids)
+        mask = (source_ids != PAD)[:, None]
+        hidden, cell = self.bridge(summary).unflatten(1, (2, self.config.n_layers, -1)).unbind(1)  # (B, L, D) each
+        return State(memory, mask, summary, hidden.tanh(), cell)
+
+    def step(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
+        """Logits of the next target token after one more, and the state after it."""
+        logits, state = self._decode(token_ids[:, None], state)
+        return logits[:, -1], state
+
+    def _decode(self, target_ids: Tensor, state: State) -> tuple[Tensor, State]:
+        x = self.dropout(self.embedding(target_ids))  # (B, T, D)
+        layers_first = (state.hidden.transpose(0, 1).contiguous(), state.cell.transpose(0, 1).contiguous())
+        s, (hidden, cell) = self.decoder(x, layers_first)  # (B, T, D), (L, B, D) twice
+        c = self._context(s, state)
+        y = self.dropout(torch.tanh(self.combine(torch.cat([s, c], dim=-1))))
+        return self.out(y), state._replace(hidden=hidden.transpose(0, 1), cell=cell.transpose(0, 1))
+
+    def _context(self, s: Tensor, state: State) -> Tensor:
+        if self.attention is not None:
+            return self.attention(s, state.memory, state.memory_mask)  # c_i, new at each step
+        if self.config.context == "mean":
+            real = state.memory_mask.transpose(1, 2)  # (B, S, 1)
+            c = (state.memory * real).sum(1) / real.sum(1)
+        else:
+            c = state.summary
+        return c[:, None].expand_as(s)  # c, the same at each step
+
+
+class Encoder(nn.Module):
+    """An LSTM over the source, or two of half the width in opposite directions, layer upon layer."""
+
+    def __init__(self, config: RNNConfig):
+        super().__init__()
+        directions = 2 if config.bidirectional else 1
+        d_model = config.d_model
+        if d_model % directions:
+            raise ValueError(f"d_model={d_model} can't be halved between two directions: make it even")
+        self.embedding = nn.Embedding(config.source_vocab_size, d_model, padding_idx=PAD)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(
+            nn.ModuleList(nn.LSTM(d_model, d_model // directions, batch_first=True) for _ in range(directions))
+            for _ in range(config.n_layers)
+        )
+
+    def forward(
+        self, source_ids: Int[Tensor, "batch source"]
+    ) -> tuple[Float[Tensor, "batch source d_model"], Float[Tensor, "batch d_model"]]:
+        """The top layer's state at each position, and the state of each direction after its last word, side by side."""
+        lengths = (source_ids != PAD).sum(1)
+        last = (lengths - 1)[:, None, None]  # (B, 1, 1)
+        # Each sequence turned round within its own length, so that padding comes last in both directions.
+        position = torch.arange(source_ids.shape[1], device=source_ids.device)
+        turned = ((lengths[:, None] - 1 - position) % source_ids.shape[1])[:, :, None]  # (B, S, 1)
+        x = self.dropout(self.embedding(source_ids))  # (B, S, D)
+        for i, directions in enumerate(self.layers):
+            x = self.dropout(x) if i else x
+            states, ends = [], []
+            for lstm, backward in zip(directions, (False, True), strict=False):
+                h, _ = lstm(x.gather(1, turned.expand_as(x)) if backward else x)
+                ends.append(h.gather(1, last.expand(-1, 1, h.shape[2])).squeeze(1))
+                states.append(h.gather(1, turned.expand_as(h)) if backward else h)
+            x = torch.cat(states, dim=-1)
+        return x, torch.cat(ends, dim=-1)

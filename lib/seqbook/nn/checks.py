@@ -1,0 +1,39 @@
+"""What every model refuses, in one place, so that all refuse it in the same words."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+PAD = 0  # the id of padding, in every vocabulary of the course
+
+
+def check_ids(ids: Int[Tensor, "batch time"], vocab_size: int, max_len: int, name: str) -> None:
+    """Refuse ids that the embedding has no row for, and sequences that are empty or too long.
+
+    Raises:
+        ValueError: naming the values found and the limit.
+    """
+    if torch.compiler.is_compiling():  # an exported graph can't branch on what it is given
+        return
+    if ids.shape[0] == 0 or ids.shape[1] == 0:
+        raise ValueError(f"{name} has shape {tuple(ids.shape)}: it needs at least one sequence of at least one token")
+    if ids.shape[1] > max_len:
+        raise ValueError(f"{name} is {ids.shape[1]} tokens long, the model takes at most max_len={max_len}: shorten it")
+    low, high = int(ids.min()), int(ids.max())
+    if low < 0 or high >= vocab_size:
+        wrong = low if low < 0 else high
+        raise ValueError(f"{name} has the id {wrong}, outside the vocabulary of {vocab_size} (0 to {vocab_size - 1})")
+    empty = (ids != PAD).sum(1) == 0
+    if empty.any():
+        raise ValueError(f"{name} has empty sequences (padding alone) in rows {empty.nonzero().flatten().tolist()[:5]}")
+
+
+def check_positive(**sizes: int) -> None:
+    """Refuse sizes below one.
+
+    Raises:
+        ValueError: naming the size and its value.
+    """
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name}={size} must be at least 1")

@@ -1,0 +1,58 @@
+"""What every objective hands to the loop: the model's inputs, the labels, and the loss between them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+IGNORED = -100  # a label that no loss is taken at
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`inputs` as the model's forward takes them, `labels` shaped as its logits without the vocabulary."""
+
+    inputs: tuple[Tensor, ...]
+    labels: Int[Tensor, "batch time"]
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(tuple(t.to(device) for t in self.inputs), self.labels.to(device))
+
+    @property
+    def n_tokens(self) -> int:
+        """The number of labels that count."""
+        return int((self.labels != IGNORED).sum())
+
+
+class Objective(Protocol):
+    """Text in, `Batch` out, loss from logits: what `train.fit` and `metrics` need to know of a task."""
+
+    def lengths(self, example: tuple[list[int], ...]) -> tuple[int, ...]:
+        """The lengths (tokens) by which examples of one batch should be alike."""
+
+    def collate(self, examples: list[tuple[list[int], ...]]) -> Batch:
+        """Pad examples to one length."""
+
+    def loss(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
+        """The sum over the labels that count, in nats."""
+
+
+def summed_nats(
+    logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"], label_smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """−Σ log P(label), in nats, over the labels that are not `IGNORED`.
+
+    With label smoothing ε the target is (1 − ε) on the label and ε spread over the vocabulary {cite}`szegedy2016`.
+    """
+    return F.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing
+    )
+
+
+def pad(sequences: list[list[int]], value: int) -> Int[Tensor, "batch time"]:
+    """One row a sequence, filled up at the end with `value`."""
+    longest = max(map(len, sequences))
+    return torch.tensor([s + [value] * (longest - len(s)) for s in sequences])

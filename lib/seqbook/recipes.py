@@ -1,0 +1,114 @@
+"""One named system per recipe: data, tokenizers, model, objective, budget. A hyper-parameter stands here, once.
+
+`runs.run` does what a recipe says; chapters, command line, tests and benchmarks all call it.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from seqbook.models.rnn import RNNConfig
+from seqbook.tokenizer import Kind
+from seqbook.train import Budget
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """A system that translates `source` into `target`, both columns of the corpus.
+
+    size: pairs for training (the micro-world alone has a choice); vocab_size: of byte-pair vocabularies; beams: with how
+    many the scores are measured; model: the sizes that differ from `RNNConfig`'s own.
+    """
+
+    about: str
+    corpus: str = "world"
+    source: str = "en"
+    target: str = "zh"
+    size: int = 20_000
+    source_kind: Kind = "word"
+    target_kind: Kind = "character"
+    vocab_size: int = 30_000
+    reverse_source: bool = False
+    label_smoothing: float = 0.0
+    beams: int = 1
+    model: dict[str, Any] = field(default_factory=dict)
+    budget: Budget
+
+
+_WORLD = Budget(steps=600, batch_size=128, learning_rate=4e-3, warmup=60, evaluations=3)
+_MULTI30K = {
+    "corpus": "multi30k", "source": "de", "target": "en", "source_kind": "bpe", "target_kind": "bpe",
+    "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
+    "budget": Budget(steps=3_400, batch_size=128, learning_rate=3e-3, warmup=300, evaluations=15),
+}  # fmt: skip
+RECIPES = {
+    "rnn": Translation(
+        about="LSTM encoder and decoder with one context vector (chapter 1.1)",
+        model={"context": "last", "d_model": 256},
+        budget=_WORLD,
+    ),
+    "attention": Translation(
+        about="the same LSTMs with dot-product attention (chapter 1.2)",
+        model={"context": "dot", "d_model": 256},
+        budget=_WORLD,
+    ),
+    "rnn-multi30k": Translation(
+        about="German to English without attention, on real captions",
+        model={"context": "last", "d_model": 256, "bidirectional": True, "dropout": 0.3},
+        **_MULTI30K,
+    ),
+    "attention-multi30k": Translation(
+        about="German to English with dot-product attention, on real captions",
+        model={"context": "dot", "d_model": 256, "bidirectional": True, "dropout": 0.3},
+        **_MULTI30K,
+    ),
+}
+
+
+def configure(name: str, **settings: Any) -> Translation:
+    """The recipe `name` with some settings changed: its own, its model's or its budget's. Text becomes the setting's type.
+
+    Raises:
+        ValueError: an unknown recipe or setting, or a value of the wrong type; names the choices.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}: choose one of {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    places = {
+        "recipe": {k: t for k, t in get_type_hints(Translation).items() if k not in ("about", "model", "budget")},
+        "model": {k: t for k, t in get_type_hints(RNNConfig).items() if not k.endswith("_vocab_size")},
+        "budget": get_type_hints(Budget),
+    }
+    changes: dict[str, dict[str, Any]] = {place: {} for place in places}
+    for key, value in settings.items():
+        place = next((place for place, types in places.items() if key in types), None)
+        if place is None:
+            choices = ", ".join(sorted(key for types in places.values() for key in types))
+            raise ValueError(f"unknown setting {key!r} of recipe {name}: choose one of {choices}")
+        changes[place][key] = _convert(key, value, places[place][key])
+    return replace(
+        recipe,
+        **changes["recipe"],
+        model=recipe.model | changes["model"],
+        budget=replace(recipe.budget, **changes["budget"]),
+    )
+
+
+def _convert(key: str, value: Any, kind: Any) -> Any:
+    """`value` as `kind`: text from the command line is read, everything else must already be right."""
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"{key}={value!r}: choose one of {', '.join(get_args(kind))}")
+        return value
+    if kind is bool and value in ("true", "false"):
+        return value == "true"
+    try:
+        if isinstance(value, str) and kind in (int, float):
+            return kind(value)
+        if kind is float and type(value) is int:
+            return float(value)
+    except ValueError:
+        pass
+    if type(value) is not kind:
+        example = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind]
+        raise ValueError(f"{key}={value!r} must be {example}")
+    return value

@@ -1,0 +1,118 @@
+"""Text to ids and back: words for English, characters for Chinese, byte pairs for real corpora.
+
+Every vocabulary begins with the same four special tokens, so that models and objectives agree on their ids.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, Self
+
+import tokenizers
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+
+from seqbook.home import writing
+
+SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")
+PAD, BOS, EOS, UNK = range(4)
+
+Kind = Literal["word", "character", "bpe"]
+
+
+class Tokenizer:
+    """A vocabulary with its rules, kept as one JSON file. Built by chapter 1.1.
+
+    No text can produce a special token: "<eos>" written by a reader is cut up like any other text.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer):
+        self.backend = backend
+        self.backend.encode_special_tokens = True
+
+    @classmethod
+    def train(cls, texts: Iterable[str], kind: Kind, vocab_size: int = 30_000) -> Self:
+        """Learn a vocabulary of at most `vocab_size` tokens.
+
+        Raises:
+            ValueError: no text, or `vocab_size` leaves no room beside the special tokens.
+        """
+        texts = list(texts)
+        if not any(texts):
+            raise ValueError("can't learn a vocabulary from no text at all: give at least one text that is not empty")
+        smallest = len(SPECIAL_TOKENS) + (256 if kind == "bpe" else 1)
+        if vocab_size < smallest:
+            raise ValueError(f"vocab_size={vocab_size} is too small for a {kind} vocabulary: give {smallest} or more")
+        special_tokens = list(SPECIAL_TOKENS)
+        if kind == "bpe":
+            backend = tokenizers.Tokenizer(models.BPE())
+            backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+            backend.decoder = decoders.ByteLevel()
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            trainer = trainers.BpeTrainer(
+                vocab_size=vocab_size, special_tokens=special_tokens, initial_alphabet=alphabet, show_progress=False
+            )
+        else:
+            backend = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
+            if kind == "word":
+                backend.pre_tokenizer = pre_tokenizers.Whitespace()
+                backend.decoder = decoders.WordPiece(cleanup=True)  # joins with spaces, none before punctuation
+            else:
+                backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"(?s)."), "isolated")
+                backend.decoder = decoders.Fuse()
+            trainer = trainers.WordLevelTrainer(
+                vocab_size=vocab_size, special_tokens=special_tokens, show_progress=False
+            )
+        backend.train_from_iterator(texts, trainer)
+        return cls(backend)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a tokenizer that `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is not a tokenizer's JSON.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"no tokenizer at {path}: train one with Tokenizer.train and save it there")
+        try:
+            return cls(tokenizers.Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"{path} is not a tokenizer's JSON file: {error}") from error
+
+    def save(self, path: str | Path) -> None:
+        with writing(Path(path)) as scratch:
+            scratch.write_text(self.backend.to_str(pretty=True), encoding="utf-8")
+
+    def __len__(self) -> int:
+        return self.backend.get_vocab_size()
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of the text's tokens; what the vocabulary lacks becomes `<unk>`. No `<bos>` or `<eos>` is added."""
+        return self.backend.encode(text, add_special_tokens=False).ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` of many texts at once, in parallel."""
+        return [encoding.ids for encoding in self.backend.encode_batch(list(texts), add_special_tokens=False)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of the ids, special tokens left out.
+
+        Raises:
+            ValueError: an id outside the vocabulary.
+        """
+        self._check(ids)
+        return self.backend.decode(list(ids), skip_special_tokens=True)
+
+    def tokens(self, ids: Sequence[int]) -> list[str]:
+        """What each id stands for, special tokens included: the labels of a figure's axis.
+
+        Raises:
+            ValueError: an id outside the vocabulary.
+        """
+        self._check(ids)
+        return [self.backend.id_to_token(i) for i in ids]
+
+    def _check(self, ids: Sequence[int]) -> None:
+        wrong = [i for i in ids if not 0 <= i < len(self)]
+        if wrong:
+            raise ValueError(f"ids {wrong[:5]} are outside the vocabulary of {len(self)} tokens (0 to {len(self) - 1})")

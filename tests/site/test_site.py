@@ -1,0 +1,180 @@
+"""The built site in a real browser, as its readers meet it. `make site` builds it first."""
+
+import functools
+import http.server
+import shutil
+import threading
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+import repository
+import yaml
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "_build" / "html"
+# A sandbox has no user namespaces in containers, and a closed network makes the browser's own calls home loud.
+BROWSER = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+def toc_entries(node: dict) -> list[str]:
+    children = [child for key in ("parts", "chapters", "sections") for child in node.get(key, [])]
+    return [node[key] for key in ("root", "file") if key in node] + [f for child in children for f in toc_entries(child)]
+
+
+PAGES = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8")))
+CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+
+
+class Page(HTMLParser):
+    """The ids and the internal links of a page."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        for name, value in attrs:
+            if name in ("id", "name") and value:
+                self.ids.add(value)
+            elif name in ("href", "src") and value and not urlsplit(value).scheme:
+                self.links.append(value)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The address of the site, served on this machine."""
+    if not (SITE / "index.html").exists():
+        pytest.fail(f"{SITE} is not there: run `make book`, or `make site`, which does both")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.fail("no Chromium: install your system's package `chromium`, or run `make site` as root")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=BROWSER)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(site, browser):
+    """Open a page of the site; everything that went wrong on it is in `page.faults`."""
+    contexts = []
+
+    def open_page(path: str, width: int = 1280, theme: str = "light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        contexts.append(context)
+        page = context.new_page()
+        page.faults = []
+        page.on("console", lambda message: message.type == "error" and page.faults.append(message.text))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.on("request", lambda request: request.url.startswith((site, "data:", "blob:")) or page.faults.append(request.url))
+        page.on("response", lambda response: response.status >= 400 and page.faults.append(response.url))
+        page.goto(site + path, wait_until="networkidle")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("path", [*PAGES, "search", "genindex"])
+def test_page_loads_cleanly_and_fits_the_screen(open_page, path, width, theme):
+    page = open_page(f"{path}.html", width, theme)
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert page.faults == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    cut_off = """[...document.querySelectorAll(".bd-article *")].filter(e => {
+        for (let p = e; p && p !== document.body; p = p.parentElement)
+            if (getComputedStyle(p).overflowX !== "visible" || getComputedStyle(p).position === "absolute") return false;
+        return e.getBoundingClientRect().right > innerWidth + 1;
+    }).map(e => e.outerHTML.slice(0, 120))"""
+    assert page.evaluate(cut_off) == [], "wider than the screen, and nothing to scroll it with"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_images_are_described(open_page, path):
+    page = open_page(f"{path}.html")
+    assert page.evaluate("[...document.images].filter(i => !i.alt.trim()).map(i => i.src)") == []
+    bare = '[...document.querySelectorAll(".cell_output img")].filter(i => !i.closest("figure")?.querySelector("figcaption"))'
+    assert page.evaluate(f"{bare}.map(i => i.src)") == [], "a figure without name and caption in its cell's metadata"
+    drawings = '[...document.querySelectorAll(".bd-article svg[viewBox]")].filter(s => !s.closest("[aria-hidden=true]"))'
+    assert page.evaluate(f"{drawings}.filter(s => !s.querySelector('title')).length") == 0
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_figures_keep_their_paper_in_the_dark(open_page, path):
+    page = open_page(f"{path}.html", theme="dark")
+    papers = page.eval_on_selector_all(".cell_output img", "all => all.map(i => getComputedStyle(i).backgroundColor)")
+    assert set(papers) <= {"rgb(255, 255, 255)"}
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_formulas_and_widgets_are_rendered(open_page, path):
+    page = open_page(f"{path}.html")
+    raw = page.eval_on_selector_all(".math", "all => all.filter(m => !m.querySelector('mjx-container')).map(m => m.outerHTML)")
+    assert raw == []
+    assert page.eval_on_selector_all("mjx-merror", "all => all.map(m => m.outerHTML)") == []
+    views = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
+    if views:
+        page.wait_for_function("document.querySelectorAll('.cell_output .jupyter-widgets').length > 0")
+    assert page.faults == []
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_chapter_opens_in_colab_and_downloads(open_page, path):
+    page = open_page(f"{path}.html")
+    owner_and_name = urlsplit(repository.address()).path
+    assert page.locator(f"a[href='https://colab.research.google.com/github{owner_and_name}/blob/main/{path}.ipynb']").count()
+    assert page.locator(f"a[href$='_sources/{path}.ipynb']").count()
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_search_finds_a_word_of_the_chapter(open_page, path):
+    page = open_page(f"{path}.html")
+    words = page.evaluate("[...document.querySelectorAll('.bd-article p')].map(p => p.innerText).join(' ')").split()
+    word = max((word for word in words if word.isascii() and word.isalpha() and word.islower()), key=len)
+    page = open_page(f"search.html?q={word}")
+    page.wait_for_selector(f"#search-results a[href*='{path}.html']")
+    assert page.faults == []
+
+
+def test_internal_links_and_anchors_are_whole(site):
+    pages = {path: Page(path) for path in SITE.rglob("*.html") if "_static" not in path.parts}
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            target, anchor = urldefrag(urljoin(path.as_uri(), link))
+            file = Path(unquote(urlsplit(target).path))
+            file = file / "index.html" if file.is_dir() else file
+            if not file.exists() or (anchor and file in pages and unquote(anchor) not in pages[file].ids):
+                broken.append(f"{path.relative_to(SITE)}: {link}")
+    assert broken == []
+
+
+def test_no_solution_is_published(site):
+    for path in SITE.rglob("*"):
+        if path.suffix in {".html", ".ipynb", ".md", ".txt", ".js"} and "_static" not in path.parts:
+            assert "BEGIN SOLUTION" not in path.read_text("utf-8"), path
+            assert "BEGIN HIDDEN TESTS" not in path.read_text("utf-8"), path

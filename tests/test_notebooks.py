@@ -1,0 +1,176 @@
+"""What every chapter looks like in the repository, and the address that all of them carry."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import repository
+import yaml
+
+ROOT = Path(__file__).parents[1]
+MAX_LINES = 20
+CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("[0-9]*/*.ipynb"))
+FORK = "https://git.example.org/someone/our-course.v2"
+
+
+def toc_entries(node: dict) -> list[str]:
+    """Every file that `_toc.yml` names."""
+    children = [child for key in ("parts", "chapters", "sections") for child in node.get(key, [])]
+    return [node[key] for key in ("root", "file") if key in node] + [f for child in children for f in toc_entries(child)]
+
+
+def read(chapter: str) -> nbformat.NotebookNode:
+    return nbformat.read(ROOT / chapter, as_version=4)
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def python(cell: nbformat.NotebookNode) -> ast.Module:
+    """The cell without IPython's magics."""
+    lines = cell.source.splitlines()
+    return ast.parse("\n".join(re.sub(r"^(\s*)[%!].*", r"\1pass", line) for line in lines))
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of everything that holds the address."""
+    for name in ("_config.yml", "README.md", "CITATION.cff"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "book", tmp_path / "book", ignore=shutil.ignore_patterns("_static"))
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    return tmp_path
+
+
+def set_repository(tree: Path, url: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, tree / "tools" / "repository.py", url], capture_output=True, text=True)
+
+
+def contents(tree: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()}
+
+
+def test_the_table_of_contents_and_the_chapters_agree():
+    entries = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8")))
+    missing = [entry for entry in entries if not any((ROOT / f"{entry}.{kind}").exists() for kind in ("md", "ipynb"))]
+    assert missing == []
+    assert {chapter.removesuffix(".ipynb") for chapter in CHAPTERS} <= set(entries)
+    assert "book/1_recurrent/rnn_seq2seq" in entries
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_is_committed_without_outputs(chapter):
+    notebook = read(chapter)
+    assert [cell.id for cell in code_cells(notebook) if cell.outputs or cell.execution_count] == []
+    assert "widgets" not in notebook.metadata
+    assert nbformat.writes(notebook) + "\n" == (ROOT / chapter).read_text("utf-8"), "not as nbformat writes it"
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_is_a_valid_python_notebook_with_ids(chapter):
+    notebook = nbformat.read(ROOT / chapter, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_starts_with_setup_and_imports(chapter):
+    setup, imports, *_ = code_cells(read(chapter))
+    assert setup.source == repository.SETUP_CELL.format(address=repository.address())
+    assert setup.metadata.tags == ["remove-cell"]
+    assert any(isinstance(node, ast.Import | ast.ImportFrom) for node in python(imports).body)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_has_small_cells_and_asserts(chapter):
+    cells = code_cells(read(chapter))
+    assert {cell.id: len(cell.source.splitlines()) for cell in cells if cell.source.count("\n") >= MAX_LINES} == {}
+    assert any(isinstance(node, ast.Assert) for cell in cells for node in ast.walk(python(cell)))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_figures_have_name_caption_and_alt_text_and_are_referred_to(chapter):
+    notebook = read(chapter)
+    for cell in code_cells(notebook):
+        options = cell.metadata.get("mystnb", {})
+        if "figure" not in options and "image" not in options:
+            continue
+        assert options["figure"]["name"]
+        assert options["figure"]["caption"]
+        assert options["image"]["alt"]
+        assert options["image"]["alt"] != options["figure"]["caption"]
+        assert re.search(rf"{{(numref|ref)}}`[^`]*\b{re.escape(options['figure']['name'])}\b", text_of(notebook)), (
+            f"the text doesn't refer to {options['figure']['name']}"
+        )
+
+
+def test_names_of_figures_and_equations_are_unique_in_the_book():
+    names = []
+    for chapter in CHAPTERS:
+        notebook = read(chapter)
+        names += [c.metadata.mystnb.figure.name for c in code_cells(notebook) if "figure" in c.metadata.get("mystnb", {})]
+        names += re.findall(r"^\$\$ \(([\w-]+)\)$", text_of(notebook), re.MULTILINE)
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_the_address_is_the_same_everywhere():
+    address = repository.address()
+    for name in ("README.md", "CITATION.cff"):
+        assert address in (ROOT / name).read_text("utf-8")
+    for notebook in repository.notebooks():
+        assert repository.setup_cell(nbformat.read(notebook, 4)).source == repository.SETUP_CELL.format(address=address)
+
+
+def test_setup_cell_does_nothing_where_the_package_is_installed():
+    lines = repository.SETUP_CELL.format(address=FORK).splitlines()
+    assert lines[-1].lstrip() == f'%pip install -q "git+{FORK}"'
+    exec("\n".join(["try:", *lines[1:-1], "    raise AssertionError"]))
+
+
+@pytest.mark.parametrize("url", [FORK, f"{FORK}/", f"{FORK}.git"])
+def test_set_repository_rewrites_everything_and_can_be_repeated(tree, url):
+    old = repository.address(tree)
+    assert set_repository(tree, url).returncode == 0
+    once = contents(tree)
+    assert repository.address(tree) == FORK
+    assert [path for path, text in once.items() if re.search(re.escape(old) + r"(?![\w-])", text.decode("utf-8"))] == []
+    for notebook in repository.notebooks(tree):
+        assert FORK in repository.setup_cell(nbformat.read(notebook, 4)).source
+    assert set_repository(tree, url).returncode == 0
+    assert contents(tree) == once
+    assert set_repository(tree, old).returncode == 0
+    assert {path: text for path, text in contents(tree).items() if text != (ROOT / path.relative_to(tree)).read_bytes()} == {}
+
+
+def test_set_repository_mends_a_setup_cell_that_went_astray(tree):
+    path = repository.notebooks(tree)[0]
+    notebook = nbformat.read(path, 4)
+    repository.setup_cell(notebook).source = "import seqbook"
+    nbformat.write(notebook, path)
+    assert set_repository(tree, repository.address(tree)).returncode == 0
+    assert path.read_bytes() == (ROOT / path.relative_to(tree)).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "seqbook", "http://github.com/a/b", "https://github.com/a", "https://h/a/b/c", 'https://h/a/b"; x', "https://h/a b/c"]
+)
+def test_set_repository_refuses_what_is_no_address(tree, url):
+    before = contents(tree)
+    result = set_repository(tree, url)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert repr(url) in result.stderr
+    assert contents(tree) == before

@@ -1,0 +1,68 @@
+"""Where the repository lives: the address in `_config.yml`, carried to everything that repeats it.
+
+python tools/repository.py URL    give a fork its own address: what `make set-repository URL=…` runs
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parents[1]
+ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+", re.ASCII)
+
+# Colab opens a notebook alone, without the repository around it.
+SETUP_CELL = """\
+try:
+    import seqbook
+except ModuleNotFoundError:
+    %pip install -q "git+{address}\""""
+
+
+def address(root: Path = ROOT) -> str:
+    """The address that `_config.yml` states."""
+    return re.search(r"^repository:\n  url: (\S+)$", (root / "_config.yml").read_text("utf-8"), re.MULTILINE)[1]
+
+
+def notebooks(root: Path = ROOT) -> list[Path]:
+    """The notebooks that carry a set-up cell."""
+    return [path for path in sorted((root / "book").rglob("*.ipynb")) if not path.parent.name.startswith(".")]
+
+
+def setup_cell(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
+    """The first code cell, if it is the hidden one that makes Colab ready."""
+    first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    return first if first and "remove-cell" in first.metadata.get("tags", []) else None
+
+
+def set_repository(url: str, root: Path = ROOT) -> list[Path]:
+    """Write `url` wherever the address stands; return the files that changed.
+
+    Raises:
+        ValueError: `url` isn't https://host/owner/name.
+    """
+    new = url.strip().rstrip("/").removesuffix(".git")
+    if not ADDRESS.fullmatch(new):
+        raise ValueError(f"{url!r} is not the address of a repository: give URL=https://host/owner/name")
+    old = re.compile(re.escape(address(root)) + r"(?![\w-])")
+    texts = [root / "_config.yml", root / "README.md", root / "CITATION.cff", *sorted((root / "book").rglob("*.md"))]
+    changed = {path: old.sub(new, path.read_text("utf-8")) for path in texts}
+    for path in notebooks(root):
+        notebook = nbformat.read(path, as_version=4)
+        if cell := setup_cell(notebook):
+            cell.source = SETUP_CELL.format(address=new)
+        changed[path] = nbformat.writes(notebook) + "\n"
+    changed = {path: text for path, text in changed.items() if text != path.read_text("utf-8")}
+    for path, text in changed.items():
+        path.write_text(text, "utf-8")
+    return list(changed)
+
+
+if __name__ == "__main__":
+    try:
+        changed_files = set_repository(" ".join(sys.argv[1:]))
+    except ValueError as error:
+        print(f"set-repository: {error}", file=sys.stderr)
+        sys.exit(2)
+    print(f"{address()}: {len(changed_files)} files changed")
