@@ -37,7 +37,7 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 book: $(READY)
-	@key=$$(find lib benchmarks/results requirements.txt -type f ! -path '*.egg-info/*' ! -name '*.pyc' 2>/dev/null \
+	@key=$$(find lib requirements.txt $(wildcard benchmarks/results) -type f ! -path '*.egg-info/*' ! -name '*.pyc' \
 	  | LC_ALL=C sort | xargs sha256sum | sha256sum); mkdir -p _build; \
 	if [ "$$key" != "$$(cat _build/executed-with 2>/dev/null || true)" ]; then \
 	  rm -rf _build/.jupyter_cache; echo "$$key" > _build/executed-with; fi

@@ -9,19 +9,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 import repository
-import yaml
 
 ROOT = Path(__file__).parents[1]
 MAX_LINES = 20
 CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("[0-9]*/*.ipynb"))
 FORK = "https://git.example.org/someone/our-course.v2"
-
-
-def toc_entries(node: dict) -> list[str]:
-    """Every file that `_toc.yml` names."""
-    children = [child for key in ("parts", "chapters", "sections") for child in node.get(key, [])]
-    return [node[key] for key in ("root", "file") if key in node] + [f for child in children for f in toc_entries(child)]
 
 
 def read(chapter: str) -> nbformat.NotebookNode:
@@ -48,12 +42,7 @@ def tree(tmp_path):
     for name in ("_config.yml", "README.md", "CITATION.cff"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "book", tmp_path / "book", ignore=shutil.ignore_patterns("_static"))
-    shutil.copytree(ROOT / "tools", tmp_path / "tools")
     return tmp_path
-
-
-def set_repository(tree: Path, url: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, tree / "tools" / "repository.py", url], capture_output=True, text=True)
 
 
 def contents(tree: Path) -> dict[Path, bytes]:
@@ -61,11 +50,10 @@ def contents(tree: Path) -> dict[Path, bytes]:
 
 
 def test_the_table_of_contents_and_the_chapters_agree():
-    entries = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8")))
-    missing = [entry for entry in entries if not any((ROOT / f"{entry}.{kind}").exists() for kind in ("md", "ipynb"))]
-    assert missing == []
-    assert {chapter.removesuffix(".ipynb") for chapter in CHAPTERS} <= set(entries)
-    assert "book/1_recurrent/rnn_seq2seq" in entries
+    pages = repository.pages()
+    assert [page for page in pages if not any((ROOT / f"{page}.{kind}").exists() for kind in ("md", "ipynb"))] == []
+    assert {chapter.removesuffix(".ipynb") for chapter in CHAPTERS} <= set(pages)
+    assert CHAPTERS
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -120,7 +108,9 @@ def test_names_of_figures_and_equations_are_unique_in_the_book():
     names = []
     for chapter in CHAPTERS:
         notebook = read(chapter)
-        names += [c.metadata.mystnb.figure.name for c in code_cells(notebook) if "figure" in c.metadata.get("mystnb", {})]
+        names += [
+            c.metadata.mystnb.figure.name for c in code_cells(notebook) if "figure" in c.metadata.get("mystnb", {})
+        ]
         names += re.findall(r"^\$\$ \(([\w-]+)\)$", text_of(notebook), re.MULTILINE)
     assert sorted(set(names)) == sorted(names)
 
@@ -134,24 +124,26 @@ def test_the_address_is_the_same_everywhere():
 
 
 def test_setup_cell_does_nothing_where_the_package_is_installed():
-    lines = repository.SETUP_CELL.format(address=FORK).splitlines()
-    assert lines[-1].lstrip() == f'%pip install -q "git+{FORK}"'
-    exec("\n".join(["try:", *lines[1:-1], "    raise AssertionError"]))
+    source = repository.SETUP_CELL.format(address=FORK)
+    magic = f'%pip install -q "git+{FORK}"'
+    assert magic in source
+    exec(source.replace(magic, "raise AssertionError"))
 
 
 @pytest.mark.parametrize("url", [FORK, f"{FORK}/", f"{FORK}.git"])
 def test_set_repository_rewrites_everything_and_can_be_repeated(tree, url):
     old = repository.address(tree)
-    assert set_repository(tree, url).returncode == 0
+    assert repository.set_repository(url, tree)
     once = contents(tree)
     assert repository.address(tree) == FORK
-    assert [path for path, text in once.items() if re.search(re.escape(old) + r"(?![\w-])", text.decode("utf-8"))] == []
+    stale = re.compile(re.escape(old) + r"(?![\w-])")
+    assert [path for path, text in once.items() if stale.search(text.decode("utf-8"))] == []
     for notebook in repository.notebooks(tree):
         assert FORK in repository.setup_cell(nbformat.read(notebook, 4)).source
-    assert set_repository(tree, url).returncode == 0
+    assert repository.set_repository(url, tree) == []
     assert contents(tree) == once
-    assert set_repository(tree, old).returncode == 0
-    assert {path: text for path, text in contents(tree).items() if text != (ROOT / path.relative_to(tree)).read_bytes()} == {}
+    repository.set_repository(old, tree)
+    assert [path for path, text in contents(tree).items() if text != (ROOT / path.relative_to(tree)).read_bytes()] == []
 
 
 def test_set_repository_mends_a_setup_cell_that_went_astray(tree):
@@ -159,18 +151,31 @@ def test_set_repository_mends_a_setup_cell_that_went_astray(tree):
     notebook = nbformat.read(path, 4)
     repository.setup_cell(notebook).source = "import seqbook"
     nbformat.write(notebook, path)
-    assert set_repository(tree, repository.address(tree)).returncode == 0
+    assert repository.set_repository(repository.address(tree), tree) == [path]
     assert path.read_bytes() == (ROOT / path.relative_to(tree)).read_bytes()
 
 
 @pytest.mark.parametrize(
-    "url", ["", "seqbook", "http://github.com/a/b", "https://github.com/a", "https://h/a/b/c", 'https://h/a/b"; x', "https://h/a b/c"]
+    "url",
+    [
+        "",
+        "seqbook",
+        "http://host/a/b",
+        "https://host/a",
+        "https://host/a/b/c",
+        'https://host/a/b"; x',
+        "https://host/a b/c",
+    ],
 )
 def test_set_repository_refuses_what_is_no_address(tree, url):
     before = contents(tree)
-    result = set_repository(tree, url)
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert len(result.stderr.splitlines()) == 1
-    assert repr(url) in result.stderr
+    with pytest.raises(ValueError, match=re.escape(repr(url))):
+        repository.set_repository(url, tree)
     assert contents(tree) == before
+
+
+def test_a_bad_address_is_one_line_and_exit_status_2():
+    command = [sys.executable, ROOT / "tools" / "repository.py", "nowhere"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert re.fullmatch(r"set-repository: 'nowhere' .*\n", result.stderr)

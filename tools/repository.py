@@ -1,4 +1,4 @@
-"""Where the repository lives: the address in `_config.yml`, carried to everything that repeats it.
+"""What the repository is: the pages that `_toc.yml` names, and the address in `_config.yml` with all that repeats it.
 
 python tools/repository.py URL    give a fork its own address: what `make set-repository URL=…` runs
 """
@@ -8,21 +8,34 @@ import sys
 from pathlib import Path
 
 import nbformat
+import yaml
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+", re.ASCII)
 
 # Colab opens a notebook alone, without the repository around it.
 SETUP_CELL = """\
-try:
-    import seqbook
-except ModuleNotFoundError:
+from importlib.util import find_spec
+
+if find_spec("seqbook") is None:
     %pip install -q "git+{address}\""""
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Every page of the book, in order, as a path without suffix."""
+
+    def walk(node: dict) -> list[str]:
+        own = [node[key] for key in ("root", "file") if key in node]
+        return own + [
+            page for key in ("parts", "chapters", "sections") for child in node.get(key, []) for page in walk(child)
+        ]
+
+    return walk(yaml.safe_load((root / "_toc.yml").read_text("utf-8")))
 
 
 def address(root: Path = ROOT) -> str:
     """The address that `_config.yml` states."""
-    return re.search(r"^repository:\n  url: (\S+)$", (root / "_config.yml").read_text("utf-8"), re.MULTILINE)[1]
+    return yaml.safe_load((root / "_config.yml").read_text("utf-8"))["repository"]["url"]
 
 
 def notebooks(root: Path = ROOT) -> list[Path]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from seqbook.data import world
-from seqbook.home import StorageError, writing
+from seqbook.home import writing
 from seqbook.recipes import RECIPES
 from seqbook.runs import load, run
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.line = shlex.join(["python", "-m", "seqbook", *(sys.argv[1:] if arguments is None else arguments)])
     try:
         options.do(options)
-    except (ValueError, FileNotFoundError, FloatingPointError, StorageError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"seqbook: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from seqbook.home import writing
@@ -42,7 +42,8 @@ class Checkpoints:
             tensors |= {f"optimizer.{i}.{name}": t for name, t in moments.items()}
         metadata = {"identity": self.identity, "history": json.dumps(history)}
         with writing(self.folder / f"step-{history[-1]['step']:08d}.safetensors") as scratch:
-            save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, scratch, metadata)
+            # Not save_file: on a full disk it raises an error of its own instead of OSError.
+            scratch.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
         for old in self._newest_first()[2:]:
             old.unlink(missing_ok=True)
 

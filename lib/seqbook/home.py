@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -63,15 +63,14 @@ def writing(path: Path) -> Iterator[Path]:
             "Free some space, or point SEQBOOK_HOME (or --out) at a folder that can be written."
         ) from error
     finally:
-        if scratch.is_dir():
-            shutil.rmtree(scratch, ignore_errors=True)
-        else:
-            scratch.unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)  # where it is a folder
+        with suppress(OSError):
+            scratch.unlink()  # where it is a file; not there, or out of reach, is no second error
 
 
 def build_once(path: Path, build: Callable[[Path], None]) -> Path:
     """Return the folder `path`, made by `build(scratch_folder)` if it isn't there; of two processes, one builds."""
-    if path.exists():
+    if os.path.exists(path):  # False, where Path.exists() raises: the folder around it is closed to us
         return path
     with locked(path):
         if not path.exists():

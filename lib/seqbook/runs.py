@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from datasets import Dataset, DatasetDict, load_from_disk
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from seqbook import metrics
@@ -224,7 +224,7 @@ def _save(folder: Path, recipe: Translation, system: System, history: list[dict]
     system.objective.source_tokenizer.save(folder / "source_tokenizer.json")
     system.objective.target_tokenizer.save(folder / "target_tokenizer.json")
     with writing(folder / "model.safetensors") as scratch:
-        save_file(_weights(system.model), scratch)
+        scratch.write_bytes(save(_weights(system.model)))
     for name, content in {"config": config, "history": history, "result": result}.items():
         with writing(folder / f"{name}.json") as scratch:
             scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")

@@ -5,7 +5,7 @@ Every vocabulary begins with the same four special tokens, so that models and ob
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
@@ -29,7 +29,7 @@ class Tokenizer:
         self.backend.encode_special_tokens = True
 
     @classmethod
-    def train(cls, texts: Iterable[str], kind: Kind, vocab_size: int = 30_000) -> Self:
+    def train(cls, texts: Iterable[str], kind: Kind, vocab_size: int = 30_000) -> "Tokenizer":
         """Learn a vocabulary of at most `vocab_size` tokens.
 
         Raises:
@@ -54,9 +54,11 @@ class Tokenizer:
             backend = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
             if kind == "word":
                 backend.pre_tokenizer = pre_tokenizers.Whitespace()
-                backend.decoder = decoders.WordPiece(cleanup=True)  # joins with spaces, none before punctuation
+                # Joined with spaces, none before punctuation and none within "Anna's" and "didn't".
+                spaces, clitic = decoders.WordPiece(cleanup=True), Regex(r" ' (?=(s|t|d|m|re|ve|ll)\b)")
+                backend.decoder = decoders.Sequence([spaces, decoders.Fuse(), decoders.Replace(clitic, "'")])
             else:
-                backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"(?s)."), "isolated")
+                backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
                 backend.decoder = decoders.Fuse()
             trainer = trainers.WordLevelTrainer(
                 vocab_size=vocab_size, special_tokens=special_tokens, show_progress=False
@@ -65,7 +67,7 @@ class Tokenizer:
         return cls(backend)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path) -> "Tokenizer":
         """Read a tokenizer that `save` wrote.
 
         Raises:

@@ -9,26 +9,27 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-import repository
-import yaml
 from playwright.sync_api import sync_playwright
+
+import repository
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
-# A sandbox has no user namespaces in containers, and a closed network makes the browser's own calls home loud.
-BROWSER = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-
-
-def toc_entries(node: dict) -> list[str]:
-    children = [child for key in ("parts", "chapters", "sections") for child in node.get(key, [])]
-    return [node[key] for key in ("root", "file") if key in node] + [f for child in children for f in toc_entries(child)]
-
-
-PAGES = toc_entries(yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8")))
+# Containers have no user namespaces for the browser's sandbox, and on a closed network its own calls home are noise.
+BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+BROWSER += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PAGES = repository.pages()
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
+
+
+# Elements that reach past the screen's edge outside of anything that scrolls by itself.
+CUT_OFF = """[...document.querySelectorAll(".bd-article *")].filter(e => {
+    for (let p = e; p && p !== document.body; p = p.parentElement) {
+        const { overflowX, position } = getComputedStyle(p);
+        if (overflowX !== "visible" || position === "absolute") return false;
+    }
+    return e.getBoundingClientRect().right > innerWidth + 1;
+}).map(e => e.outerHTML.slice(0, 120))"""
 
 
 class Page(HTMLParser):
@@ -75,52 +76,56 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def readers(browser):
+    """One browser profile with a cache for each theme."""
+    return {theme: browser.new_context(color_scheme=theme) for theme in ("light", "dark")}
+
+
 @pytest.fixture
-def open_page(site, browser):
+def open_page(site, readers):
     """Open a page of the site; everything that went wrong on it is in `page.faults`."""
-    contexts = []
+    pages = []
 
     def open_page(path: str, width: int = 1280, theme: str = "light"):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-        contexts.append(context)
-        page = context.new_page()
+        page = readers[theme].new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
         page.faults = []
         page.on("console", lambda message: message.type == "error" and page.faults.append(message.text))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
-        page.on("request", lambda request: request.url.startswith((site, "data:", "blob:")) or page.faults.append(request.url))
         page.on("response", lambda response: response.status >= 400 and page.faults.append(response.url))
-        page.goto(site + path, wait_until="networkidle")
+        own = (site, "data:", "blob:")
+        page.on("request", lambda request: request.url.startswith(own) or page.faults.append(request.url))
+        page.goto(site + path, wait_until="load")
+        page.evaluate("Promise.all([window.MathJax?.startup?.promise, document.fonts.ready])")
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("path", [*PAGES, "search", "genindex"])
-def test_page_loads_cleanly_and_fits_the_screen(open_page, path, width, theme):
-    page = open_page(f"{path}.html", width, theme)
+def test_page_loads_cleanly_and_fits_the_screen(open_page, path, theme):
+    page = open_page(f"{path}.html", theme=theme)
     assert page.evaluate("document.documentElement.dataset.theme") == theme
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT_OFF) == [], f"wider than {width} pixels, and nothing to scroll it with"
     assert page.faults == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    cut_off = """[...document.querySelectorAll(".bd-article *")].filter(e => {
-        for (let p = e; p && p !== document.body; p = p.parentElement)
-            if (getComputedStyle(p).overflowX !== "visible" || getComputedStyle(p).position === "absolute") return false;
-        return e.getBoundingClientRect().right > innerWidth + 1;
-    }).map(e => e.outerHTML.slice(0, 120))"""
-    assert page.evaluate(cut_off) == [], "wider than the screen, and nothing to scroll it with"
 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_images_are_described(open_page, path):
     page = open_page(f"{path}.html")
     assert page.evaluate("[...document.images].filter(i => !i.alt.trim()).map(i => i.src)") == []
-    bare = '[...document.querySelectorAll(".cell_output img")].filter(i => !i.closest("figure")?.querySelector("figcaption"))'
+    bare = "[...document.querySelectorAll('.cell_output img')].filter(i => !i.closest('figure')?.querySelector('figcaption'))"
     assert page.evaluate(f"{bare}.map(i => i.src)") == [], "a figure without name and caption in its cell's metadata"
-    drawings = '[...document.querySelectorAll(".bd-article svg[viewBox]")].filter(s => !s.closest("[aria-hidden=true]"))'
-    assert page.evaluate(f"{drawings}.filter(s => !s.querySelector('title')).length") == 0
+    unnamed = "[...document.querySelectorAll('.drawing svg, .cell_output svg')].filter(s => !s.querySelector('title'))"
+    assert page.evaluate(f"{unnamed}.map(s => s.outerHTML.slice(0, 120))") == []
 
 
 @pytest.mark.parametrize("path", CHAPTERS)
@@ -133,8 +138,8 @@ def test_figures_keep_their_paper_in_the_dark(open_page, path):
 @pytest.mark.parametrize("path", PAGES)
 def test_formulas_and_widgets_are_rendered(open_page, path):
     page = open_page(f"{path}.html")
-    raw = page.eval_on_selector_all(".math", "all => all.filter(m => !m.querySelector('mjx-container')).map(m => m.outerHTML)")
-    assert raw == []
+    raw = "[...document.querySelectorAll('.math')].filter(m => !m.querySelector('mjx-container'))"
+    assert page.evaluate(f"{raw}.map(m => m.outerHTML)") == []
     assert page.eval_on_selector_all("mjx-merror", "all => all.map(m => m.outerHTML)") == []
     views = page.locator("script[type='application/vnd.jupyter.widget-view+json']").count()
     if views:
@@ -145,8 +150,8 @@ def test_formulas_and_widgets_are_rendered(open_page, path):
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_chapter_opens_in_colab_and_downloads(open_page, path):
     page = open_page(f"{path}.html")
-    owner_and_name = urlsplit(repository.address()).path
-    assert page.locator(f"a[href='https://colab.research.google.com/github{owner_and_name}/blob/main/{path}.ipynb']").count()
+    name = urlsplit(repository.address()).path
+    assert page.locator(f"a[href='https://colab.research.google.com/github{name}/blob/main/{path}.ipynb']").count()
     assert page.locator(f"a[href$='_sources/{path}.ipynb']").count()
 
 

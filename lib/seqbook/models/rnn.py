@@ -54,6 +54,7 @@ class RNNSeq2Seq(nn.Module):
     def __init__(self, config: RNNConfig):
         super().__init__()
         check_positive(d_model=config.d_model, n_layers=config.n_layers, max_len=config.max_len)
+        check_positive(source_vocab_size=config.source_vocab_size, target_vocab_size=config.target_vocab_size)
         self.config = config
         d_model = config.d_model
         self.encoder = Encoder(config)
@@ -92,11 +93,11 @@ class RNNSeq2Seq(nn.Module):
         x = self.dropout(self.embedding(target_ids))  # (B, T, D)
         layers_first = (state.hidden.transpose(0, 1).contiguous(), state.cell.transpose(0, 1).contiguous())
         s, (hidden, cell) = self.decoder(x, layers_first)  # (B, T, D), (L, B, D) twice
-        c = self._context(s, state)
+        c = self._context(s, state, target_ids.shape[1])
         y = self.dropout(torch.tanh(self.combine(torch.cat([s, c], dim=-1))))
         return self.out(y), state._replace(hidden=hidden.transpose(0, 1), cell=cell.transpose(0, 1))
 
-    def _context(self, s: Tensor, state: State) -> Tensor:
+    def _context(self, s: Tensor, state: State, length: int) -> Tensor:
         if self.attention is not None:
             return self.attention(s, state.memory, state.memory_mask)  # c_i, new at each step
         if self.config.context == "mean":
@@ -104,11 +105,14 @@ class RNNSeq2Seq(nn.Module):
             c = (state.memory * real).sum(1) / real.sum(1)
         else:
             c = state.summary
-        return c[:, None].expand_as(s)  # c, the same at each step
+        return c[:, None].expand(-1, length, -1)  # c, the same at each step
 
 
 class Encoder(nn.Module):
-    """An LSTM over the source, or two of half the width in opposite directions, layer upon layer."""
+    """An LSTM over the source, or two of half the width in opposite directions, layer upon layer.
+
+    Nothing here or above is `expand_as` an LSTM's output: in an ONNX graph that would fix the length to the traced one.
+    """
 
     def __init__(self, config: RNNConfig):
         super().__init__()
@@ -131,14 +135,15 @@ class Encoder(nn.Module):
         last = (lengths - 1)[:, None, None]  # (B, 1, 1)
         # Each sequence turned round within its own length, so that padding comes last in both directions.
         position = torch.arange(source_ids.shape[1], device=source_ids.device)
-        turned = ((lengths[:, None] - 1 - position) % source_ids.shape[1])[:, :, None]  # (B, S, 1)
+        turned = lengths[:, None] - 1 - position
+        turned = torch.where(turned < 0, position, turned)[:, :, None]  # (B, S, 1)
         x = self.dropout(self.embedding(source_ids))  # (B, S, D)
         for i, directions in enumerate(self.layers):
             x = self.dropout(x) if i else x
             states, ends = [], []
             for lstm, backward in zip(directions, (False, True), strict=False):
-                h, _ = lstm(x.gather(1, turned.expand_as(x)) if backward else x)
+                h, _ = lstm(x.gather(1, turned.expand(-1, -1, x.shape[2])) if backward else x)
                 ends.append(h.gather(1, last.expand(-1, 1, h.shape[2])).squeeze(1))
-                states.append(h.gather(1, turned.expand_as(h)) if backward else h)
+                states.append(h.gather(1, turned.expand(-1, -1, h.shape[2])) if backward else h)
             x = torch.cat(states, dim=-1)
         return x, torch.cat(ends, dim=-1)

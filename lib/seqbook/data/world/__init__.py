@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import datasets
+from datasets import Dataset, DatasetDict, load_from_disk
 
 from seqbook import home
 from seqbook.data.world import translation
@@ -16,7 +18,7 @@ TASKS = tuple(EXAMPLES)
 HELD_OUT_SIZE = 1_000
 
 
-def load(task: str, *, size: int = 20_000, seed: int = 0) -> datasets.DatasetDict:
+def load(task: str, *, size: int = 20_000, seed: int = 0) -> DatasetDict:
     """The splits of a task: train (`size` rows), validation, test and compositional (1,000 rows each).
 
     No text is in two splits. Each row of the compositional split combines known words in a way that the other splits never
@@ -33,9 +35,22 @@ def load(task: str, *, size: int = 20_000, seed: int = 0) -> datasets.DatasetDic
 
     def build(folder: Path) -> None:
         rows = splits(EXAMPLES[task](seed), size)
-        datasets.DatasetDict({name: datasets.Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
+        with _no_bars():
+            DatasetDict({name: Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
 
-    return datasets.load_from_disk(str(home.build_once(home.home() / "world" / f"{task}-{key}", build)))
+    return load_from_disk(str(home.build_once(home.home() / "world" / f"{task}-{key}", build)))
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Without the progress bars of `datasets`: the writing takes less than a second."""
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
 
 
 def splits(examples: Iterator[tuple[dict, bool]], size: int) -> dict[str, list[dict]]:
@@ -48,4 +63,4 @@ def splits(examples: Iterator[tuple[dict, bool]], size: int) -> dict[str, list[d
             rows[name].append(row)
         if all(len(rows[n]) >= sizes.get(n, HELD_OUT_SIZE) for n in rows):
             return rows
-    return rows
+    raise RuntimeError("the generator ended before the splits were full")

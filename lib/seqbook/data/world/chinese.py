@@ -83,9 +83,11 @@ def markers(event: Event, path: str) -> Tagged:
     if event.modal:
         words.append((event.modal.zh, path + "modal"))
     elif tense.before:
-        tag = event.tense if event.tense in ("already", "before", "never") else "auxiliary"
+        tag = event.tense if event.tense in ("already", "before", "never") else "auxiliary" if event.agent else "verb"
         # 正在 + 在花园里 shares its 在: 正在花园里.
-        now = {"在": "" if event.negated and event.place else "正" if event.place else "在" if event.negated else "正在"}
+        now = {
+            "在": "" if event.negated and event.place else "正" if event.place else "在" if event.negated else "正在"
+        }
         text = now.get(tense.before, tense.before)
         words += [(text, path + tag)] if text else []
     return words
@@ -99,8 +101,10 @@ def framed(event: Event, path: str, *, finished: bool = False) -> Tagged:
     if event.modal or event.negated or event.verb.state or finished or event.gap == "object":
         aspect = ""
     moves = event.verb.plain[-1][0] == "O" and len(event.verb.plain) > 3  # what goes to somebody: 把书送给本
-    disposes = event.verb.disposal and (
-        event.gap == "object" or (event.object.definite and (tense.complete or event.modal or moves))
+    disposes = (
+        event.verb.disposal
+        and not (event.modal and event.modal.zh == "开始")
+        and (event.gap == "object" or (event.object.definite and (tense.complete or event.modal or moves)))
     )
     frame = event.verb.disposal if disposes else event.verb.plain
     if event.gap == "agent" and frame[-1][0] == "*":
@@ -159,7 +163,7 @@ def passive(event: Event, path: str) -> Tagged:
     words = phrase(event.object, path + "object.")
     words += [(event.time.zh, path + "time")] if event.time else []
     words += [("被", path + "passive"), *phrase(event.agent, path + "agent.")]
-    return words + [(event.verb.done + "了", path + "verb")]
+    return [*words, (event.verb.done + "了", path + "verb")]
 
 
 def location(place, path: str) -> Tagged:

@@ -49,12 +49,15 @@ def predicate(event: Event, path: str, verb: Tagged) -> Tagged:
     words = [(event.manner.en, path + "manner")] if event.manner else []
     for slot, tag in event.verb.en:
         words += fill(slot, tag, event, path, verb)
-    if event.tense == "before":
-        words.append(("before", path + "before"))
     if event.place and event.gap != "place":
-        words += [(event.place.preposition.en, path + "place.preposition"), *phrase(event.place.phrase, path + "place.")]
+        words += [
+            (event.place.preposition.en, path + "place.preposition"),
+            *phrase(event.place.phrase, path + "place."),
+        ]
     if event.time and not event.time_first:
         words.append((event.time.en, path + "time"))
+    if event.tense == "before":
+        words.append(("before", path + "before"))
     return words
 
 
@@ -119,7 +122,7 @@ def verb_group(event: Event, path: str, asked: bool = False) -> tuple[Tagged, Ta
             word = tense.auxiliary[number]
             if event.agent and event.agent.noun.en == "I":
                 word = {"are": "am", "were": "was"}.get(word, word)
-            auxiliaries = [(word, path + "auxiliary")]
+            auxiliaries = [(word, verb_tag if tense.form == "participle" else path + "auxiliary")]
         elif event.negated or asked:
             auxiliaries, form = [(tense.do[number], path + ("not" if event.negated else "auxiliary"))], "base"
         if event.negated:
@@ -176,7 +179,10 @@ def question(event: Event, asks: str) -> Tagged:
     for slot, tag in moved:
         words += fill(slot, tag, event, path, verb)
     if event.place:
-        words += [(event.place.preposition.en, path + "place.preposition"), *phrase(event.place.phrase, path + "place.")]
+        words += [
+            (event.place.preposition.en, path + "place.preposition"),
+            *phrase(event.place.phrase, path + "place."),
+        ]
     return words + ([(event.time.en, path + "time")] if event.time else [])
 
 

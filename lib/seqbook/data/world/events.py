@@ -126,9 +126,11 @@ def combinations(sentence: Sentence) -> Iterator[str]:
                 yield f"{adjective.en} {phrase.noun.en}"
 
 
-HELD_OUT_PERCENT = 4
+HELD_OUT_PERCENT = 5
+SALT = 25  # one under which no word loses all of its partners
+SALT = 25  # one under which no word loses all of its partners
 
 
 def held_out(combination: str) -> bool:
     """Whether this pair of words is kept for the compositional split; the same in every process and for every seed."""
-    return crc32(combination.encode()) % 100 < HELD_OUT_PERCENT
+    return crc32(f"{combination}/{SALT}".encode()) % 100 < HELD_OUT_PERCENT

@@ -131,7 +131,7 @@ cake cakes 蛋糕 个 food baked
 fish fish 鱼 条 food cooked
 sandwich sandwiches 三明治 个 food
 pie pies 馅饼 个 food baked
-bread piece:pieces 面包 块 food baked
+bread piece:pieces 面包 块 food
 cheese piece:pieces 奶酪 块 food
 tea cup:cups 茶 杯 drink
 coffee cup:cups 咖啡 杯 drink
@@ -260,7 +260,10 @@ NAMES = [
     for en, zh in names.pairs(table)
 ]
 TOWNS = [Noun(en, en, zh, "座", frozenset({"town", "in"})) for en, zh in names.pairs(names.TOWNS)]
-STREETS = [Noun(en, en, zh, "条", frozenset({"street", "on"})) for en, zh in names.pairs(names.STREETS)]
+STREETS = [
+    Noun(f"{en} Street", f"{en} Streets", f"{zh}街", "条", frozenset({"street", "on"}))
+    for en, zh in names.pairs(names.STREETS)
+]
 RIVERS = [Noun(en, en, zh, "条", frozenset({"river", "in"})) for en, zh in names.pairs(names.RIVERS)]
 # What is learned or played has no article: "football", "French".
 SPORTS = [
@@ -274,7 +277,7 @@ SUBJECTS = [
     for en, zh in names.pairs("French 法语 English 英语 music 音乐 history 历史 mathematics 数学 chemistry 化学")
 ]
 
-I, YOU, HE, SHE, WE, THEY = PRONOUNS = [
+PRONOUNS = [
     Pronoun("I", "me", "my", "我", False),
     Pronoun("you", "you", "your", "你", False),
     Pronoun("he", "him", "his", "他", False),
@@ -282,6 +285,7 @@ I, YOU, HE, SHE, WE, THEY = PRONOUNS = [
     Pronoun("we", "us", "our", "我们", True),
     Pronoun("they", "them", "their", "他们", True),
 ]
+ME, YOU, HE, SHE, WE, THEY = PRONOUNS
 # The "it" of the weather: Chinese says nothing before rain, and 天气 (weather) before a property. The "there" of "there is".
 IT, WEATHER, THERE = (
     Pronoun(en, en, "", zh, False, frozenset()) for en, zh in [("it", ""), ("it", "天气"), ("there", "")]

@@ -43,7 +43,7 @@ dirty dirtier 脏 脏 脏 garment washed vehicle room animal
 clean cleaner 干净的 干净 干净 washed room
 quiet quieter 安静的 安静 安静 person place
 noisy noisier 吵闹的 吵闹 吵闹 place learner machine
-famous more_famous 著名的 有名 有名 artist scholar art written sight town
+famous more_famous 著名的 出名 出名 artist scholar art written sight town
 broken - 坏掉的 坏 坏 fixable
 lost - 丢失的 丢失 丢失 small pet
 fresh fresher 新鲜的 新鲜 新鲜 food
@@ -65,7 +65,7 @@ strict stricter 严格的 严格 严格 scholar healer
 patient more_patient 耐心的 耐心 耐心 scholar healer person
 friendly friendlier 友好的 友好 友好 person pet
 polite politer 礼貌的 礼貌 礼貌 person
-rich richer 富有的 有钱 有钱 person
+rich richer 富有的 富有 富有 person
 poor poorer 贫穷的 穷 穷 person
 strong stronger 强壮的 强壮 强壮 person horse
 tired more_tired 疲惫的 累 累 person
@@ -136,7 +136,8 @@ def _words(table: str) -> list[Word]:
 
 _DAYS = list(zip("Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(), "一二三四五六日", strict=True))
 _DAYTIMES = [("morning", "早上"), ("afternoon", "下午"), ("evening", "晚上")]
-_CLOCK = [(number, PLURAL[number]) for number in NUMBERS[4:]]
+# Nobody says "at eleven in the afternoon".
+_HOURS = {"morning": NUMBERS[4:10], "afternoon": NUMBERS[:4], "evening": NUMBERS[4:9]}
 PAST_TIMES = [
     *_words("""
 yesterday:昨天
@@ -155,16 +156,20 @@ at midnight:半夜
 """),
     *[Word(f"on {day}", f"星期{zh}") for day, zh in _DAYS],
     *[Word(f"on {day} {time}", f"星期{zh}{when}") for day, zh in _DAYS for time, when in _DAYTIMES],
-    *[Word(f"at {hour} in the {time}", f"{when}{zh}点") for hour, zh in _CLOCK for time, when in _DAYTIMES],
+    *[Word(f"at {hour} in the {time}", f"{when}{PLURAL[hour]}点") for time, when in _DAYTIMES for hour in _HOURS[time]],
     *[Word(f"{n} {unit} ago", f"{PLURAL[n]}{zh}前") for n in NUMBERS for unit, zh in [("days", "天"), ("weeks", "个星期"),
       ("months", "个月"), ("years", "年")]],
 ]  # fmt: skip
 NOW = _words("now:现在\nat the moment:此刻\ntoday:今天")
 FUTURE_TIMES = [
-    *_words("tomorrow:明天\ntomorrow morning:明天早上\nnext week:下个星期\nnext month:下个月\nnext year:明年\ntonight:今晚"),
+    *_words(
+        "tomorrow:明天\ntomorrow morning:明天早上\nnext week:下个星期\nnext month:下个月\nnext year:明年\ntonight:今晚"
+    ),
     *[Word(f"next {day}", f"下个星期{zh}") for day, zh in _DAYS],
 ]
-HABITS = _words("every day:每天\nevery morning:每天早上\nevery evening:每天晚上\nevery week:每个星期\nevery summer:每年夏天")
+HABITS = _words(
+    "every day:每天\nevery morning:每天早上\nevery evening:每天晚上\nevery week:每个星期\nevery summer:每年夏天"
+)
 FREQUENCIES = _words("often:经常\nusually:通常\nalways:总是\nsometimes:有时候\nrarely:很少")
 MANNERS = _words("""
 carefully:小心地
@@ -190,9 +195,7 @@ class Modal:
 
 def _modals(table: str) -> list[Modal]:
     rows = [line.split() for line in table.strip().splitlines()]
-    return [
-        Modal(tuple(en), zh, frozenset(tenses.split("/")), negated == "not") for zh, tenses, negated, *en in rows
-    ]
+    return [Modal(tuple(en), zh, frozenset(tenses.split("/")), negated == "not") for zh, tenses, negated, *en in rows]
 
 
 MODALS = _modals("""
@@ -221,8 +224,8 @@ class Tense:
     `auxiliary` is (singular, plural), empty where English shows the tense on the verb and needs "do" only to ask or deny.
     """
 
-    auxiliary: tuple[str, str]
-    do: tuple[str, str]
+    auxiliary: tuple[str, ...]
+    do: tuple[str, ...]
     form: str
     denial: str  # Chinese for not
     before: str  # Chinese before the verb, for the auxiliary

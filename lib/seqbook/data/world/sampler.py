@@ -14,7 +14,15 @@ from seqbook.data.world.verbs import VERBS, Verb
 T = TypeVar("T")
 
 WITH_CLASS: dict[str, list[Noun]] = {}
-for _noun in [*lexicon.THINGS, *lexicon.PLACES, *lexicon.TOWNS, *lexicon.STREETS, *lexicon.RIVERS, *lexicon.SPORTS, *lexicon.SUBJECTS]:
+for _noun in [
+    *lexicon.THINGS,
+    *lexicon.PLACES,
+    *lexicon.TOWNS,
+    *lexicon.STREETS,
+    *lexicon.RIVERS,
+    *lexicon.SPORTS,
+    *lexicon.SUBJECTS,
+]:
     for _class in sorted(_noun.classes):
         WITH_CLASS.setdefault(_class, []).append(_noun)
 PLACES = lexicon.PLACES
@@ -25,10 +33,18 @@ CONTAINERS = [n for n in lexicon.THINGS if "container" in n.classes]
 ON, IN, AT = Word("on", "上"), Word("in", "里"), Word("at", "")
 AROUND = [Word("under", "下面"), Word("behind", "后面"), Word("next to", "旁边"), Word("near", "附近")]
 FURNITURE = [n for n in lexicon.THINGS if n.en in ("table", "bed", "chair", "shelf", "piano", "mirror", "clock")]
-COMPARABLE = "tall short clever kind brave shy lazy busy strict rich poor strong young old patient famous polite".split()
+COMPARABLE = (
+    "tall short clever kind brave shy lazy busy strict rich poor strong young old patient famous polite".split()
+)
 PERSONAL = [a for a in modifiers.ADJECTIVES if "person" in a.classes]
 COMPARED = [a for a in PERSONAL if a.en in COMPARABLE]
-INTRANSITIVE = [v for v in VERBS if v.en[0][0] == "V" and not v.state and v.kind not in SPEECH]
+ACCIDENTAL = {"finding", "losing", "breaking", "meeting", "seeing"}  # nobody is at it, plans it or is asked for it
+UNASKED = ACCIDENTAL | {"stealing", "crying"}
+ASKED_FOR = [
+    v for v in VERBS if not v.state and v.en[-1][0] not in "IGC" and v.kind not in UNASKED and "person" in v.agents
+]
+SEEN = [v for v in VERBS if not v.state and v.en[-1][0] not in "IGC" and v.kind not in ACCIDENTAL
+        and "person" in v.agents]  # fmt: skip
 SIMPLE_DEGREE = [Word("", "很"), Word("", "很"), Word("very", "非常"), Word("too", "太")]
 COMPARATIVE = [Word("-er", ""), Word("-er", ""), Word("much -er", "得多")]
 EQUAL = Word("", "")
@@ -53,14 +69,14 @@ class Sampler:
     def sentence(self) -> Sentence:
         """A statement, question, comparison or passive, of any length."""
         self.mentioned.clear()
-        self.detail = self.rng.random() ** 1.3
         size = self.rng.random()
+        self.detail = self.rng.random() ** (8 if size < 0.8 else 1.5)
         if size < 0.16:
             return self.question()
         if size < 0.20:
             return self.passive()
-        if size < 0.58:
-            era = self.pick(("past", "past", "past", "present", "present", "present", "future"))
+        if size < 0.8:
+            era = self.pick(("past", "past", "past", "present", "present", "present", "future", "future"))
             return Sentence(self.event(era))
         return self.linked()
 
@@ -78,10 +94,12 @@ class Sampler:
             side = self.side(link, era, self.again(main))
         side_first = link in ("although", "if") or (link != "so" and self.chance(0.45))
         if side_first and side.agent and isinstance(side.agent.noun, Pronoun) and side.agent.noun in PRONOUNS:
-            main, side = replace(main, agent=side.agent), replace(side, agent=main.agent)
+            named = replace(main.agent, adjectives=()) if side.quality else main.agent
+            main, side = replace(main, agent=side.agent), replace(side, agent=named)
         joint, added = "", None
-        if link != "so" and self.chance(0.2 + 0.35 * self.detail):
-            joint = "and then" if link != "if" and era == "past" and self.chance(0.4) else "but"
+        joints = [*(["but"] if link != "although" else []), *(["and then"] if link != "if" and era == "past" else [])]
+        if link != "so" and joints and self.chance(0.2 + 0.35 * self.detail):
+            joint = self.pick(joints)
             added = self.deed(era, simple=era != "present", reported=False, agent=self.again(main))
         # Only one event is dated, and only the words that open a sentence can be "Yesterday, ".
         dated = main if main.time else side
@@ -152,9 +170,9 @@ class Sampler:
             verb = self.rng.choices(VERBS, VERB_WEIGHTS)[0]
             if verb.kind in SPEECH and verb.en[-1][0] == "C" and (not reported or told or era != "past"):
                 continue
-            if verb.state and (era in ("was", "future") or told):
+            if verb.state and (simple or told or era in ("was", "future")):
                 continue
-            if (simple or era == "was") and verb.state:
+            if era == "was" and verb.kind in ACCIDENTAL:
                 continue
             break
         agent = agent or self.agent(verb)
@@ -167,12 +185,14 @@ class Sampler:
             changes |= self.circumstances(event, era, changes)
         elif not told and self.chance(0.3) and era == "past" and changes["tense"] == "past":
             changes |= {"time": self.pick(modifiers.PAST_TIMES), "time_first": True}
+        if closed and changes["tense"] == "present" and not verb.state and "modal" not in changes:
+            changes["frequency"] = changes.get("frequency") or self.pick(modifiers.FREQUENCIES)
         if changes["tense"] == "before" and closed:
             changes["tense"] = "never"
-        if verb.manners and not changes.get("negated") and "modal" not in changes and self.chance(0.35 * self.detail):
-            if changes["tense"] in ("past", "was", "progressive", "future"):
-                allowed = [m for m in modifiers.MANNERS if m.en in verb.manners]
-                changes["manner"] = self.pick(allowed)
+        plain = changes["tense"] in ("past", "was", "progressive", "future")
+        plain = plain and not changes.get("negated") and "modal" not in changes
+        if verb.manners and plain and self.chance(0.35 * self.detail):
+            changes["manner"] = self.pick([m for m in modifiers.MANNERS if m.en in verb.manners])
         return replace(event, **changes)
 
     def closed(self, event: Event) -> bool:
@@ -198,9 +218,7 @@ class Sampler:
             elif slot == "C":
                 parts["content"] = self.deed("past", simple=True, reported=False, agent=None, told=False)
             elif slot in "IG":
-                inner = self.pick(INTRANSITIVE)
-                while inner.en[-1][0] in "IGC" or "person" not in inner.agents:
-                    inner = self.pick(INTRANSITIVE)
+                inner = self.pick(ASKED_FOR if slot == "I" else SEEN)
                 tense = "present" if slot == "I" else "progressive"
                 parts["content"] = replace(self.complete(inner, None, brief=True), tense=tense)
         return Event(verb, agent, **parts)
@@ -213,15 +231,19 @@ class Sampler:
             return {"tense": "future", "negated": self.chance(0.15)}
         if verb.state:
             if era == "present":
-                return {"tense": "present", "negated": self.chance(0.25)}
-            return {"tense": "past", "negated": self.chance(0.15) and verb.kind not in ("saying", "living")}
+                return {"tense": "present", "negated": self.chance(0.25) and verb.kind != "wearing"}
+            return {"tense": "past", "negated": self.chance(0.15) and verb.kind not in ("saying", "living", "wearing")}
         draw = self.rng.random()
-        if era == "past" and draw < 0.78:
+        if verb.kind in ACCIDENTAL and era == "present":
+            draw = 0.5 + draw / 10 if draw < 0.7 else 1
+        if era == "past" and (draw < 0.78 or verb.kind in ACCIDENTAL):
             return {"tense": "past", "negated": self.chance(0.12)}
-        if draw < 0.5 or era == "past":
+        if draw < 0.28 or era == "past":
             modal = self.pick([m for m in modifiers.MODALS if era in m.tenses])
             return {"tense": era, "modal": modal, "negated": modal.negatable and self.chance(0.3)}
-        if draw < 0.65:
+        if draw < 0.45:
+            return {"tense": "present"}
+        if draw < 0.6:
             return {"tense": "present", "frequency": self.pick(modifiers.FREQUENCIES)}
         if draw < 0.8:
             return {"tense": "progressive", "negated": self.chance(0.15)}
@@ -239,7 +261,12 @@ class Sampler:
                 "future": modifiers.FUTURE_TIMES,
                 "progressive": modifiers.NOW,
             }.get(tense)
-            if tense == "present" and changes.get("frequency") is None and not event.verb.state and "modal" not in changes:
+            if (
+                tense == "present"
+                and changes.get("frequency") is None
+                and not event.verb.state
+                and "modal" not in changes
+            ):
                 times = modifiers.HABITS
             if times:
                 chosen["time"] = self.pick(times)
@@ -302,13 +329,13 @@ class Sampler:
             determiner = self.pick(NUMBERS[:5]) if determiner == "two" else "the"
         clause = None
         if relative and determiner not in ("this", "that", "those") and self.chance(0.05 + 0.35 * self.detail):
-            clause = self.relative("agent", determiner in modifiers.PLURAL)
+            clause = self.relative("agent", determiner in modifiers.PLURAL, noun=noun)
         return Phrase(noun, determiner, adjectives=self.adjectives(noun, 2), relative=clause)
 
     def relative(self, gap: str, plural: bool = False, noun: Noun | None = None, verb: Verb | None = None) -> Event:
         """A relative clause with its gap filled in as structure, so that agreement and truth are known."""
         if gap == "agent":
-            verb = self.pick(RELATIVE_VERBS)
+            verb = TREAT if "healer" in noun.classes and self.chance(0.4) else self.pick(RELATIVE_VERBS)
             event = self.complete(verb, None, brief=True)
             filler = Phrase(lexicon.THEY if plural else lexicon.HE)
             event = replace(event, agent=filler, gap="agent")
@@ -343,14 +370,22 @@ class Sampler:
     def object(self, verb: Verb, agent: Phrase | None, relative: bool) -> Phrase:
         """What the verb is done to."""
         if verb.objects == {"person"} or ("person" in verb.objects and self.chance(0.4)):
-            return self.person(agent or Phrase(lexicon.I), relative=relative)
-        if verb.kind == "playing" and verb.forms[0] == "play" and "bare" not in (noun := self.pick(OBJECTS[verb])).classes:
+            if verb is TREAT and self.chance(0.5):
+                return self.described(PATIENT, relative=relative)
+            return self.person(agent or Phrase(lexicon.ME), relative=relative)
+        if (
+            verb.kind == "playing"
+            and verb.forms[0] == "play"
+            and "bare" not in (noun := self.pick(OBJECTS[verb])).classes
+        ):
             return Phrase(noun, "the")
-        thing = self.thing(self.pick(OBJECTS[verb]), agent, relative and verb.kind not in CREATING)
+        thing = self.thing(
+            self.pick(OBJECTS[verb]), agent, relative and verb.kind not in CREATING, one=verb.kind == "wearing"
+        )
         return replace(thing, adjectives=()) if verb.kind in CREATING else thing
 
-    def thing(self, noun: Noun, agent: Phrase | None, relative: bool) -> Phrase:
-        """A mention of a thing: the red umbrella, two old books, her coat, London."""
+    def thing(self, noun: Noun, agent: Phrase | None, relative: bool, *, one: bool = False) -> Phrase:
+        """A mention of a thing: the red umbrella, two old books, her coat, London; `one` keeps to the singular."""
         classes = noun.classes
         if classes & {"town", "bare", "street"}:
             return Phrase(noun)
@@ -359,11 +394,14 @@ class Sampler:
         adjectives = self.adjectives(noun, 2)
         draw = self.rng.random()
         if "mass" in classes:
-            determiner = "the" if draw < 0.35 else "some" if draw < 0.6 else "a" if draw < 0.85 else self.pick(NUMBERS[:4])
+            determiner = (
+                "the" if draw < 0.35 else "some" if draw < 0.6 else "a" if draw < 0.85 else self.pick(NUMBERS[:4])
+            )
             return Phrase(noun, determiner, adjectives=adjectives)
-        if draw < 0.2 and not relative and "goods" in classes or draw < 0.12 and "goods" in classes:
+        if (draw < 0.2 and not relative and "goods" in classes) or (draw < 0.12 and "goods" in classes):
             return Phrase(noun, owner=self.owner(agent), adjectives=adjectives)
-        if draw < 0.5 or classes & {"room", "sight", "at"}:
+        one = one or noun in lexicon.PLACES
+        if draw < 0.5 or (draw >= 0.82 and one):
             determiner = "the"
         elif draw < 0.7:
             determiner = "a"
@@ -395,9 +433,15 @@ class Sampler:
         """Where a thing is put, or where somebody lives."""
         if verb.kind == "living":
             town = self.chance(0.6)
-            return Location(IN, Phrase(self.pick(lexicon.TOWNS))) if town else Location(ON, Phrase(self.pick(lexicon.STREETS)))
+            return (
+                Location(IN, Phrase(self.pick(lexicon.TOWNS)))
+                if town
+                else Location(ON, Phrase(self.pick(lexicon.STREETS)))
+            )
         draw = self.rng.random()
-        preposition, nouns = (ON, SURFACES) if draw < 0.4 else (IN, CONTAINERS) if draw < 0.7 else (self.pick(AROUND), FURNITURE)
+        preposition, nouns = (
+            (ON, SURFACES) if draw < 0.4 else (IN, CONTAINERS) if draw < 0.7 else (self.pick(AROUND), FURNITURE)
+        )
         noun = self.unused(nouns)
         return Location(preposition, Phrase(noun, "the", adjectives=self.adjectives(noun, 1)))
 
@@ -411,12 +455,15 @@ class Sampler:
             verb, adjective = self.pick((verbs.COMPARING, verbs.COMPARING, verbs.EQUALLING)), self.pick(COMPARED)
             degree = self.pick(COMPARATIVE) if verb is verbs.COMPARING else EQUAL
             return Event(verb, first, tense, object=self.person(first), quality=adjective, degree=degree)
-        verb = verbs.BEING[0] if tense == "future" else self.rng.choices(verbs.BEING, [v.weight for v in verbs.BEING])[0]
+        verb = (
+            verbs.BEING[0] if tense == "future" else self.rng.choices(verbs.BEING, [v.weight for v in verbs.BEING])[0]
+        )
         options = PERSONAL if verb.kind == "being" and tense != "future" else modifiers.FEELINGS
         denied = verb.kind == "being" and tense != "future" and self.chance(0.25)
         degree = SIMPLE_DEGREE[0] if denied else self.pick(SIMPLE_DEGREE[:3])
         time = self.pick(modifiers.PAST_TIMES) if tense == "past" and self.chance(0.25) else None
-        return Event(verb, agent or self.person(None, relative=True), tense, denied, quality=self.pick(options),
+        who = agent or replace(self.person(None, relative=True), adjectives=())
+        return Event(verb, who, tense, denied, quality=self.pick(options),
                      degree=degree, time=time)  # fmt: skip
 
     def existing(self, era: str) -> Event:
@@ -425,7 +472,9 @@ class Sampler:
         if self.chance(0.5):
             noun = self.pick(SMALL)
             thing = Phrase(noun, self.pick(("a", "a", *NUMBERS[:4])), adjectives=self.adjectives(noun, 2))
-            return Event(verbs.THERE_IS, Phrase(THERE), tense, object=thing, destination=self.destination(verbs.THERE_IS))
+            return Event(
+                verbs.THERE_IS, Phrase(THERE), tense, object=thing, destination=self.destination(verbs.THERE_IS)
+            )
         if self.chance(0.5):
             noun = self.pick(SMALL)
             thing = Phrase(noun, "the", adjectives=self.adjectives(noun, 2))
@@ -455,11 +504,13 @@ class Sampler:
         asks = self.pick(("whether", "whether", "agent", "object", "place", "time", "reason"))
         verb = self.pick(ASKABLE[asks])
         agent = Phrase(WHO) if asks == "agent" else self.agent(verb)
+        while agent.noun in (lexicon.ME, lexicon.WE):  # nobody asks others what they do themselves
+            agent = self.agent(verb)
         event = self.complete(verb, agent, brief=True)
         tense = self.pick(("past", "past", "past", "future", "progressive"))
         if asks in ("time", "reason", "place") or asks == "object":
             tense = "past"
-        if tense == "progressive" and (verb.disposal and verb.plain == verb.disposal):
+        if tense == "progressive" and verb.kind in ACCIDENTAL:
             tense = "past"
         changes = {"tense": tense}
         shape = verb.en[-1][0]
@@ -480,7 +531,7 @@ class Sampler:
         verb = self.pick(PASSIVE_VERBS)
         noun = self.pick(OBJECTS[verb])
         determiner = self.pick(("the", "the", "this", "that", "these", "those"))
-        if "mass" in noun.classes:
+        if "mass" in noun.classes or noun in lexicon.PLACES:
             determiner = "the"
         thing = Phrase(noun, determiner, adjectives=self.adjectives(noun, 2))
         agent = self.agent(verb)
@@ -505,7 +556,11 @@ WHO = Pronoun("who", "who", "", "谁", False)
 WHAT = Pronoun("what", "what", "", "什么", False)
 VERB_WEIGHTS = [verb.weight for verb in VERBS]
 OBJECTS: dict[Verb, list[Noun]] = {
-    verb: list({n.en: n for c in sorted(verb.objects) for n in WITH_CLASS.get(c, []) + (PLACES if c == "place" else [])}.values())
+    verb: list(
+        {
+            n.en: n for c in sorted(verb.objects) for n in WITH_CLASS.get(c, []) + (PLACES if c == "place" else [])
+        }.values()
+    )
     for verb in VERBS
 }
 WITH_JOB = {"healer": [job for job in lexicon.JOBS if "healer" in job.classes]}
@@ -518,6 +573,8 @@ ASKABLE = {
     "object": [v for v in _ACTIVE if v.objects and all(noun in lexicon.THINGS for noun in OBJECTS[v])
                and v.kind not in ("drinking", "taking", "riding", "waiting", "playing") and "person" not in v.objects],
 }  # fmt: skip
+PATIENT = next(n for n in lexicon.PEOPLE if n.en == "patient")
+TREAT = next(v for v in VERBS if v.kind == "treating")
 PASSIVE_VERBS = [v for v in VERBS if v.disposal and v.en == (("V", "verb"), ("O", "verb"))]
 SMALL = [n for n in lexicon.THINGS if n.classes & {"small", "pet"}]
 RELATIVE_OBJECT = {

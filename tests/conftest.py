@@ -1,0 +1,143 @@
+"""What all tests share: a home of their own, no network, and systems small enough to train while you wait.
+
+Nothing here imports seqbook before a fixture runs: jaxtyping's hook, which has beartype check every shape, comes first.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+torch.set_num_threads(1)
+
+GERMAN = "ein hund rennt schnell zwei frauen lesen bücher".split()
+ENGLISH = "a dog runs fast two women read books".split()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A SEQBOOK_HOME of the test's own, and the same random numbers whatever ran before."""
+    monkeypatch.setenv("SEQBOOK_HOME", str(tmp_path / "home"))
+    torch.manual_seed(0)
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def pairs():
+    """280 pairs of 2 to 6 words: each word has its translation, and the order is turned round."""
+    rng, found = random.Random(0), set()
+    while len(found) < 280:
+        found.add(tuple(rng.choices(range(8), k=rng.randint(2, 6))))
+    rows = sorted(found)
+    rng.shuffle(rows)
+    return [
+        {"de": " ".join(GERMAN[i] for i in row), "en": " ".join(ENGLISH[i] for i in reversed(row))} for row in rows
+    ]
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory, pairs):
+    """The pairs as a folder that the multi30k recipes read."""
+    folder = tmp_path_factory.mktemp("corpus")
+    for name, rows in {"train": pairs[:240], "val": pairs[240:260], "test": pairs[260:]}.items():
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings():
+    """What makes `attention-multi30k` tiny. Dropout, both directions and label smoothing stay on."""
+    return {
+        "source_kind": "word", "target_kind": "word", "d_model": 16, "max_len": 12, "beams": 1,
+        "steps": 12, "batch_size": 16, "warmup": 2, "evaluations": 4,
+    }  # fmt: skip
+
+
+@dataclass
+class Toy:
+    """The pairs as ids, their objective, and a model for them."""
+
+    objective: object
+    train: list
+    validation: list
+
+    def model(self, **config):
+        from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
+
+        torch.manual_seed(1)
+        sizes = {"source_vocab_size": 12, "target_vocab_size": 12, "d_model": 16, "max_len": 12}
+        return RNNSeq2Seq(RNNConfig(**sizes | config))
+
+
+@pytest.fixture
+def toy(pairs):
+    from seqbook.objectives.seq2seq import Seq2Seq
+    from seqbook.tokenizer import Tokenizer
+
+    tokenizers = [Tokenizer.train([row[side] for row in pairs], "word") for side in ("de", "en")]
+    objective = Seq2Seq(*tokenizers, max_len=12)
+    examples = objective.encode([row["de"] for row in pairs], [row["en"] for row in pairs])
+    return Toy(objective, examples[:240], examples[240:])
+
+
+@pytest.fixture
+def arguments(corpus, settings):
+    """The command line of a tiny run, for another process."""
+
+    def build(out: Path, **changes) -> list[str]:
+        chosen = [f"--set={name}={value}" for name, value in (settings | changes).items()]
+        return ["train", "attention-multi30k", "--data", str(corpus), "--out", str(out), *chosen]
+
+    return build
+
+
+@pytest.fixture
+def process(tmp_path):
+    """Start `python -m seqbook …` as a process of its own."""
+    started = []
+
+    def start(*arguments: str, module: tuple[str, ...] = ("-m", "seqbook")) -> subprocess.Popen:
+        command = [sys.executable, *module, *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, cwd=tmp_path, **pipes))
+        return started[-1]
+
+    yield start
+    for child in started:
+        child.kill()
+        child.communicate()
+
+
+@pytest.fixture
+def full_disk():
+    """Inside the block, a file that grows past `size` bytes fails, as on a full disk (Python ignores the signal)."""
+    resource = pytest.importorskip("resource", reason="no limit on the size of files on this system")
+
+    @contextmanager
+    def limit(size: int):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limit
+
+
+@pytest.fixture
+def real_corpora():
+    """The folder of the real corpora, which the project doesn't hold."""
+    folder = Path(os.environ.get("SEQBOOK_CORPORA", ""))
+    if not (folder / "multi30k").is_dir():
+        pytest.skip("SEQBOOK_CORPORA names no folder that holds multi30k: the real corpora are not part of the project")
+    return folder

@@ -1,0 +1,113 @@
+import json
+
+import pytest
+
+from seqbook.data.corpora import CorpusError, load
+
+ROW = {"en": "A dog.", "de": "Ein Hund."}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A whole multi30k of two rows a split, to be damaged."""
+    for name in ("train", "val", "test"):
+        write(tmp_path / f"{name}.jsonl", [ROW, {"en": "Two dogs.", "de": "Zwei Hunde ☃."}])
+    return tmp_path
+
+
+def write(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_folder_is_read_as_it_is(folder):
+    splits = load("multi30k", folder)
+    assert {name: len(rows) for name, rows in splits.items()} == {"train": 2, "validation": 2, "test": 2}
+    assert splits["test"][1] == {"en": "Two dogs.", "de": "Zwei Hunde ☃."}
+    assert load("multi30k", str(folder))["train"][0] == ROW
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085", "\x0c"])
+def test_only_a_line_feed_ends_a_line(folder, separator):
+    row = {"en": f"A{separator}dog.", "de": "Ein Hund."}
+    write(folder / "val.jsonl", [row])
+    (folder / "val.jsonl").write_text(json.dumps(row, ensure_ascii=False).replace("\\f", "\x0c").replace("\x0c", "\\f"))
+    assert load("multi30k", folder)["validation"][0] == row
+
+
+def test_lines_of_another_system_and_no_end(folder):
+    (folder / "val.jsonl").write_bytes((json.dumps(ROW) + "\r\n" + json.dumps(ROW)).encode())
+    assert load("multi30k", folder)["validation"]["en"][:] == ["A dog.", "A dog."]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"en": "a", "de": "b"}\n{"en": "a", "de"\n', r"val\.jsonl, line 2 is not JSON"),
+        (b'{"en": "a", "de": "b"}\n\n{"en": "a", "de": "b"}\n', r"val\.jsonl, line 2 is not JSON"),
+        (b'{"en": "a", "de": "b"}\n["a", "b"]\n', r"val\.jsonl, line 2 is list, not an object"),
+        (b'{"en": "a", "de": "b"}\n{"en": "a", "fr": "b"}\n', r"val\.jsonl, line 2 has the columns en, fr"),
+        (b'{"en": "a", "de": "b"}\n{"en": "a"}\n', r"val\.jsonl, line 2 has the columns en, the lines before it en, de"),
+        (b'{"en": "a", "fr": "b"}\n', "split validation lacks the column de: it has en, fr"),
+        (b'{"text": "a"}\n', "split validation lacks the column de, en: it has text"),
+        (b'{"en": "a", "de": 7}\n', r"val\.jsonl, line 1 .*de"),
+        (b'{"en": "a", "de": "b"}\n{"en": null, "de": "b"}\n', r"val\.jsonl, line 2 .*en"),
+        (b'{"en": "a", "de": "b"}\n{"en": ["a"], "de": "b"}\n', r"val\.jsonl, line 2 .*en"),
+        (b"", "no rows in its split validation"),
+        (b"\xff\xfe\x00", r"can't read .*val\.jsonl .*utf-8"),
+        (b'{"en": "a", "de": "\xe4"}\n', r"can't read .*val\.jsonl .*utf-8"),
+        (None, r"can't read .*val\.jsonl .*No such file"),
+    ],
+)
+def test_a_broken_file_is_one_clear_error(folder, home, content, message):
+    (folder / "val.jsonl").unlink()
+    if content is not None:
+        (folder / "val.jsonl").write_bytes(content)
+    with pytest.raises(CorpusError, match=message) as error:
+        load("multi30k", folder)
+    assert "\n" not in str(error.value)
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("name", ["multi30k", "tiny_shakespeare"])
+def test_a_missing_folder_is_named(name, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    for path in (tmp_path / "gone", tmp_path / "file"):
+        with pytest.raises(CorpusError, match=f"there is no folder {path}: .*{name}"):
+            load(name, path)
+
+
+def test_an_unknown_name_is_named_with_the_choices(tmp_path):
+    with pytest.raises(CorpusError, match="unknown corpus 'europarl': choose one of multi30k, tiny_shakespeare"):
+        load("europarl", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["multi30k", "tiny_shakespeare"])
+def test_without_a_network_there_is_one_clear_error(name, home):
+    with pytest.raises(CorpusError, match=rf"can't get \S+/{name} from the Hugging Face Hub .*--data FOLDER") as error:
+        load(name)
+    assert "\n" not in str(error.value)
+    assert not home.exists()
+
+
+def test_shakespeare_is_cut_nine_to_one(tmp_path):
+    text = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 10
+    (tmp_path / "input.txt").write_text(text)
+    splits = load("tiny_shakespeare", tmp_path)
+    parts = [splits[name][0]["text"] for name in ("train", "validation")]
+    assert "".join(parts) == text
+    assert len(parts[0]) == len(text) * 9 // 10
+
+
+@pytest.mark.parametrize(("content", "message"), [(b"", "has 0 characters"), (b"\xff" * 99, "utf-8"), (None, "No such")])
+def test_a_broken_shakespeare(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "input.txt").write_bytes(content)
+    with pytest.raises(CorpusError, match=message):
+        load("tiny_shakespeare", tmp_path)
+
+
+def test_the_real_multi30k(real_corpora):
+    splits = load("multi30k", real_corpora / "multi30k")
+    assert {name: len(rows) for name, rows in splits.items()} == {"train": 29_000, "validation": 1_014, "test": 1_000}
+    assert all(set(rows.column_names) == {"en", "de"} for rows in splits.values())
+    assert all(text.strip() for rows in splits.values() for side in ("en", "de") for text in rows[side])

@@ -1,0 +1,204 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from seqbook.models.rnn import Encoder, RNNConfig, RNNSeq2Seq
+from seqbook.tokenizer import PAD
+
+CONTEXTS = ("last", "mean", "additive", "dot")
+ENCODERS = [(False, 1), (False, 2), (True, 1), (True, 2)]
+SOURCE = torch.tensor([[5, 6, 7, 8], [9, 4, PAD, PAD], [11, PAD, PAD, PAD]])
+TARGET = torch.tensor([[1, 5, 6, 7, 8], [1, 9, 4, 5, PAD], [1, 11, PAD, PAD, PAD]])
+
+
+def build(context="dot", **changes):
+    sizes = {"source_vocab_size": 12, "target_vocab_size": 10, "d_model": 16, "max_len": 9}
+    return RNNSeq2Seq(RNNConfig(context=context, **sizes | changes))
+
+
+def targets(vocab_size=10):
+    return TARGET.clamp(max=vocab_size - 1)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_contract(context):
+    logits = build(context)(SOURCE, targets())
+    assert logits.shape == (3, 5, 10)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_no_position_sees_the_future(context, training):
+    model = build(context, n_layers=2).train(training)
+    changed = targets()
+    changed[:, 3] = 3
+    before, after = model(SOURCE, targets()), model(SOURCE, changed)
+    torch.testing.assert_close(before[:, :3], after[:, :3], rtol=0, atol=0)
+    assert (before[:, 3:] != after[:, 3:]).flatten(1).any(1).all()
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_every_position_sees_the_whole_source(context):
+    model = build(context, bidirectional=True)
+    for row, n in enumerate((4, 2, 1)):
+        for j in range(n):
+            changed = SOURCE.clone()
+            changed[row, j] = 3
+            differs = (model(SOURCE, targets()) != model(changed, targets())).any(-1)
+            assert differs[row].all()
+            assert not differs[[r for r in range(3) if r != row]].any()
+
+
+@pytest.mark.parametrize(("bidirectional", "n_layers"), ENCODERS)
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_padding_changes_nothing(context, bidirectional, n_layers):
+    model = build(context, bidirectional=bidirectional, n_layers=n_layers)
+    wider = torch.cat([SOURCE, torch.full((3, 4), PAD)], dim=1)
+    expected = model(SOURCE, targets())
+    torch.testing.assert_close(model(wider, targets()), expected)
+    alone = model(SOURCE[1:2, :2], targets()[1:2])
+    torch.testing.assert_close(alone, expected[1:2])
+
+
+@pytest.mark.parametrize(("bidirectional", "n_layers"), ENCODERS)
+def test_encoder_equals_torch_on_packed_sequences(bidirectional, n_layers):
+    directions = 2 if bidirectional else 1
+    config = RNNConfig(
+        source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=n_layers, bidirectional=bidirectional
+    )
+    ours = Encoder(config)
+    theirs = nn.LSTM(16, 16 // directions, n_layers, batch_first=True, bidirectional=bidirectional)
+    for layer in range(n_layers):
+        for direction, suffix in zip(ours.layers[layer], ("", "_reverse"), strict=False):
+            for name, weight in direction.named_parameters():
+                getattr(theirs, name.replace("_l0", f"_l{layer}{suffix}")).data.copy_(weight)
+    lengths = (SOURCE != PAD).sum(1)
+    packed = pack_padded_sequence(ours.embedding(SOURCE), lengths, batch_first=True, enforce_sorted=False)
+    states, (last, _) = theirs(packed)
+    memory, summary = ours(SOURCE)
+    real = (SOURCE != PAD)[:, :, None]
+    torch.testing.assert_close(memory * real, pad_packed_sequence(states, batch_first=True)[0])
+    torch.testing.assert_close(summary, torch.cat(list(last[-directions:]), dim=-1))
+
+
+@pytest.mark.parametrize(("bidirectional", "n_layers"), ENCODERS)
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_step_by_step_equals_forward(context, bidirectional, n_layers):
+    model = build(context, bidirectional=bidirectional, n_layers=n_layers)
+    state, steps = model.start(SOURCE), []
+    for t in range(5):
+        logits, state = model.step(targets()[:, t], state)
+        steps.append(logits)
+    torch.testing.assert_close(torch.stack(steps, dim=1), model(SOURCE, targets()))
+
+
+def test_contexts_differ_in_nothing_but_the_context():
+    sizes = {context: sum(p.numel() for p in build(context).parameters()) for context in CONTEXTS}
+    assert sizes["last"] == sizes["mean"] == sizes["dot"]
+    assert sizes["additive"] - sizes["dot"] == 2 * 16**2 + 16
+    last = build("last")
+    for context in ("mean", "dot"):
+        other = build(context)
+        other.load_state_dict(last.state_dict())
+        assert not torch.allclose(other(SOURCE, targets()), last(SOURCE, targets()))
+
+
+def test_dropout_in_train_mode_only():
+    model = build(dropout=0.5, n_layers=2)
+    assert not torch.equal(model(SOURCE, targets()), model(SOURCE, targets()))
+    model.eval()
+    torch.testing.assert_close(model(SOURCE, targets()), model(SOURCE, targets()), rtol=0, atol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_one_batch_can_be_overfitted(context, toy):
+    from seqbook.generate import greedy
+
+    model = toy.model(context=context, d_model=32)
+    batch = toy.objective.collate(toy.train[:6])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    for _ in range(250):
+        optimizer.zero_grad()
+        loss = toy.objective.loss(model(*batch.inputs), batch.labels) / batch.n_tokens
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.05
+    assert greedy(model, batch.inputs[0], 12) == [target for _, target in toy.train[:6]]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ([[4, 12]], [[1, 4]], "source_ids has the id 12, outside the vocabulary of 12"),
+        ([[4, -1]], [[1, 4]], "source_ids has the id -1, outside"),
+        ([[4, 11]], [[1, 10]], "target_ids has the id 10, outside the vocabulary of 10"),
+        ([[4, 11]], [[1, -7]], "target_ids has the id -7, outside"),
+        ([[4] * 10], [[1, 4]], "source_ids is 10 tokens long, .*max_len=9"),
+        ([[4]], [[1] * 10], "target_ids is 10 tokens long, .*max_len=9"),
+        ([[4], [0]], [[1], [1]], r"source_ids has empty sequences .*rows \[1\]"),
+        ([[4], [5]], [[0], [1]], r"target_ids has empty sequences .*rows \[0\]"),
+        ([[]], [[1]], r"source_ids has shape \(1, 0\)"),
+        ([[4]], [[]], r"target_ids has shape \(1, 0\)"),
+    ],
+)
+def test_refuses_ids_by_name(source, target, message):
+    with pytest.raises(ValueError, match=message):
+        build()(torch.tensor(source, dtype=torch.long), torch.tensor(target, dtype=torch.long))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"d_model": 0}, "d_model=0 must"),
+        ({"n_layers": 0}, "n_layers=0 must"),
+        ({"max_len": -1}, "max_len=-1 must"),
+        ({"source_vocab_size": 0}, "source_vocab_size=0 must"),
+        ({"target_vocab_size": 0}, "target_vocab_size=0 must"),
+        ({"d_model": 15, "bidirectional": True}, "d_model=15 can't be halved"),
+        ({"dropout": 1.5}, "1.5"),
+    ],
+)
+def test_refuses_sizes_by_name(changes, message):
+    with pytest.raises(ValueError, match=message):
+        build(**changes)
+
+
+EXPORT = """
+import sys
+import onnx, onnxruntime, torch
+from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
+
+context, bidirectional, file = sys.argv[1], sys.argv[2] == "True", sys.argv[3]
+sizes = {"source_vocab_size": 12, "target_vocab_size": 10, "d_model": 16, "n_layers": 2}
+model = RNNSeq2Seq(RNNConfig(context=context, bidirectional=bidirectional, **sizes)).eval()
+lengths = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+traced = (torch.randint(1, 12, (3, 6)), torch.randint(1, 10, (3, 5)))
+torch.onnx.export(
+    model, traced, file, dynamo=True, external_data=False, verbose=False,
+    input_names=["source", "target"], output_names=["logits"], dynamic_shapes=(lengths, lengths),
+)
+graph = onnx.load(file)
+del graph.graph.value_info[:]  # the exporter writes the traced length into them
+session = onnxruntime.InferenceSession(graph.SerializeToString())
+for batch, s, t in ((3, 6, 5), (1, 9, 2), (5, 3, 11), (2, 1, 1)):
+    source, target = torch.randint(1, 12, (batch, s)), torch.randint(1, 10, (batch, t))
+    source[0, (s + 1) // 2 :] = 0  # padding
+    (logits,) = session.run(None, {"source": source.numpy(), "target": target.numpy()})
+    torch.testing.assert_close(torch.from_numpy(logits), model(source, target), rtol=0, atol=1e-4)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("context", "bidirectional"), [("last", False), ("dot", False), ("dot", True)])
+def test_exports_to_onnx(context, bidirectional, tmp_path):
+    """In a process of its own: beartype's wrappers, which readers don't have, can't be traced."""
+    pytest.importorskip("onnxscript", reason="onnxscript, onnx and onnxruntime are needed to export")
+    command = [sys.executable, "-c", EXPORT, context, str(bidirectional), str(tmp_path / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]

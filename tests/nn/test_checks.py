@@ -1,0 +1,31 @@
+import pytest
+import torch
+
+from seqbook.nn.checks import check_ids, check_positive
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[4, 12]], r"source_ids has the id 12, outside the vocabulary of 12 \(0 to 11\)"),
+        ([[4, -3]], r"source_ids has the id -3, outside the vocabulary of 12"),
+        ([[4, 5, 6, 7, 8, 9]], r"source_ids is 6 tokens long, .* max_len=5"),
+        ([[4, 5], [0, 0], [0, 0]], r"source_ids has empty sequences .* in rows \[1, 2\]"),
+        ([[], []], r"source_ids has shape \(2, 0\)"),
+        ([], r"source_ids has shape \(0, 4\)"),
+    ],
+)
+def test_refuses_ids_by_name(rows, message):
+    ids = torch.tensor(rows, dtype=torch.long) if rows else torch.zeros(0, 4, dtype=torch.long)
+    with pytest.raises(ValueError, match=message):
+        check_ids(ids, vocab_size=12, max_len=5, name="source_ids")
+
+
+def test_takes_what_fits_to_the_last_id_and_the_last_position():
+    check_ids(torch.tensor([[11, 0, 0, 0, 1]]), vocab_size=12, max_len=5, name="source_ids")
+
+
+def test_refuses_sizes_below_one():
+    check_positive(d_model=1, n_layers=1)
+    with pytest.raises(ValueError, match="n_layers=0 must be at least 1"):
+        check_positive(d_model=1, n_layers=0)

@@ -1,0 +1,124 @@
+import logging
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from seqbook.checkpoints import CheckpointError, Checkpoints
+from seqbook.home import StorageError
+
+
+@pytest.fixture
+def trained(toy):
+    """A model and an optimizer after two steps."""
+    model = toy.model(d_model=32)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(2):
+        batch = toy.objective.collate(toy.train[:4])
+        toy.objective.loss(model(*batch.inputs), batch.labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model, optimizer
+
+
+def fresh(toy):
+    model = toy.model(d_model=32)
+    return model, torch.optim.AdamW(model.parameters(), lr=0.01)
+
+
+def history(step):
+    return [{"step": i + 1, "loss": 1 / (i + 3)} for i in range(step)]
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def assert_same(pair, other):
+    for ours, theirs in zip(pair[0].parameters(), other[0].parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    ours, theirs = (p[1].state_dict()["state"] for p in (pair, other))
+    assert ours.keys() == theirs.keys()
+    for i in ours:
+        assert ours[i].keys() == theirs[i].keys()
+        assert all(torch.equal(ours[i][name], theirs[i][name]) for name in ours[i])
+
+
+def test_what_was_saved_is_what_is_loaded(toy, trained, tmp_path):
+    Checkpoints(tmp_path / "run", "mine").save(*trained, history(7))
+    again = fresh(toy)
+    assert Checkpoints(tmp_path / "run", "mine").resume(*again) == history(7)
+    assert_same(trained, again)
+    assert again[1].param_groups[0]["lr"] == 0.01
+
+
+def test_at_most_two_are_kept(trained, tmp_path):
+    checkpoints = Checkpoints(tmp_path, "mine")
+    for step in (3, 9, 10, 100):
+        checkpoints.save(*trained, history(step))
+        assert len(list(tmp_path.iterdir())) <= 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000010.safetensors", "step-00000100.safetensors"]
+    assert "step-00000100" in checkpoints.last_good()
+
+
+def test_a_damaged_one_is_named_and_the_one_before_is_used(toy, trained, tmp_path, caplog):
+    checkpoints = Checkpoints(tmp_path, "mine")
+    checkpoints.save(*trained, history(5))
+    checkpoints.save(*fresh(toy), history(8))
+    cut(tmp_path / "step-00000008.safetensors")
+    again = fresh(toy)
+    with caplog.at_level(logging.WARNING):
+        assert checkpoints.resume(*again) == history(5)
+    assert_same(trained, again)
+    assert "step-00000008.safetensors is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [cut, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"\x00" * 99)])
+def test_both_damaged_start_anew(toy, trained, tmp_path, caplog, damage):
+    checkpoints = Checkpoints(tmp_path, "mine")
+    for step in (5, 8):
+        checkpoints.save(*trained, history(step))
+        damage(tmp_path / f"step-{step:08d}.safetensors")
+    again = fresh(toy)
+    assert checkpoints.resume(*again) == []
+    assert_same(again, fresh(toy))
+    assert caplog.text.count("is damaged") == 2
+
+
+def test_another_runs_checkpoint_is_refused_by_name(toy, trained, tmp_path):
+    Checkpoints(tmp_path, "theirs").save(*trained, history(5))
+    again = fresh(toy)
+    with pytest.raises(CheckpointError, match=r"step-00000005\.safetensors belongs to another run"):
+        Checkpoints(tmp_path, "mine").resume(*again)
+    assert_same(again, fresh(toy))
+
+
+def test_no_folder_and_no_checkpoint(toy, trained, tmp_path):
+    nowhere = Checkpoints(None, "mine")
+    nowhere.save(*trained, history(5))
+    assert nowhere.resume(*fresh(toy)) == []
+    assert nowhere.last_good() == Checkpoints(tmp_path / "new", "mine").last_good() == "No checkpoint was kept."
+
+
+def test_only_the_main_process_writes(trained, tmp_path):
+    Checkpoints(tmp_path / "run", "mine", is_main_process=False).save(*trained, history(5))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_leaves_the_one_before(toy, trained, tmp_path, full_disk):
+    checkpoints = Checkpoints(tmp_path, "mine")
+    checkpoints.save(*trained, history(5))
+    (kept,) = tmp_path.iterdir()
+    with full_disk(kept.stat().st_size // 2), pytest.raises(StorageError, match=r"can't write .*step-00000008"):
+        checkpoints.save(*trained, history(8))
+    assert list(tmp_path.iterdir()) == [kept]
+    again = fresh(toy)
+    assert checkpoints.resume(*again) == history(5)
+    assert_same(trained, again)
+
+
+def test_nothing_is_pickled(trained, tmp_path):
+    Checkpoints(tmp_path, "mine").save(*trained, history(1))
+    with safe_open(next(tmp_path.iterdir()), framework="pt") as file:
+        assert file.metadata()["identity"] == "mine"
+        assert {name.split(".")[0] for name in file.keys()} == {"model", "optimizer"}  # noqa: SIM118

@@ -1,0 +1,204 @@
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from seqbook import __main__ as command_line
+from seqbook.recipes import RECIPES
+
+
+@pytest.fixture
+def main(capsys):
+    """Run the command line in this process: exit status, what it printed, what it complained of."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        status = command_line.main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def without_progress(errors):
+    """The lines of stderr that are no progress bar."""
+    return [line for line in re.split(r"[\r\n]", errors) if line and not re.search(r"\d+%\|", line)]
+
+
+def test_list_names_each_recipe_in_a_line(main):
+    status, printed, _ = main("list")
+    assert status == 0
+    assert [line.split()[0] for line in printed.splitlines()] == list(RECIPES)
+
+
+@pytest.fixture
+def small_world(monkeypatch):
+    from seqbook.data import world
+
+    load = world.load
+    monkeypatch.setattr(world, "load", lambda task: load(task, size=100))
+
+
+def test_show_prints_samples(main, small_world):
+    status, printed, _ = main("show", "translation", "-n", 3, "--split", "test")
+    assert status == 0
+    samples = printed.strip().split("\n\n")
+    assert len(samples) == 3
+    for sample in samples:
+        assert re.match(r"en: [A-Z].*[.?]\nzh: [\u4e00-\u9fff].*[。？]\n", sample)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["translate"], "unknown task 'translate'.* choose one of translation"),
+        (["translation", "--split", "dev"], "unknown split 'dev': choose one of train, validation, test, compositional"),
+        (["translation", "-n", 0], "-n 0: the split train has 100 rows"),
+        (["translation", "-n", 101], "-n 101: the split train has 100 rows"),
+    ],
+)
+def test_show_explains_a_mistake_in_one_line(main, small_world, arguments, message):
+    status, printed, errors = main("show", *arguments)
+    assert (status, printed) == (2, "")
+    (line,) = without_progress(errors)
+    assert re.match(f"seqbook: {message}", line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "rmm"], "unknown recipe 'rmm': choose one of rnn, attention"),
+        (["train", "rnn", "--set", "d_modell=8"], "unknown setting 'd_modell' of recipe rnn"),
+        (["train", "rnn", "--set", "d_model=wide"], "d_model='wide' must be a whole number"),
+        (["train", "rnn", "--set", "d_model"], "--set 'd_model' has no '='"),
+        (["train", "rnn", "--steps", "0"], "steps=0 must be at least 1"),
+        (["train", "rnn", "--set", "corpus=europarl"], "unknown corpus 'europarl'"),
+        (["train", "rnn-multi30k", "--data", "/no/such/folder"], "there is no folder /no/such/folder"),
+        (["train", "rnn-multi30k"], r"can't get bentrevett/multi30k from the Hugging Face Hub .*--data FOLDER"),
+        (["generate", "/no/run", "a text"], "/no/run holds no finished run: train one with --out /no/run"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(main, arguments, message):
+    status, printed, errors = main(*arguments)
+    assert (status, printed) == (2, "")
+    assert re.fullmatch(f"seqbook: {message}.*\n", errors)
+
+
+@pytest.mark.parametrize("arguments", [[], ["sing"], ["train"], ["train", "rnn", "--steps", "many"]])
+def test_a_command_that_is_none(main, arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(*arguments)
+    assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/seqbook"])
+def test_an_out_folder_that_can_not_be_written_is_one_line(main, arguments, tmp_path, place):
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / place / "run"
+    status, printed, errors = main(*arguments(out))
+    assert (status, printed) == (2, "")
+    (line,) = without_progress(errors)
+    assert line.startswith(f"seqbook: can't write {out.parent}")
+
+
+def test_a_home_that_can_not_be_written_is_one_line(main, arguments, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SEQBOOK_HOME", str(tmp_path / "file"))
+    status, _, errors = main(*arguments(tmp_path / "run"))
+    assert status == 2
+    assert re.fullmatch(f"seqbook: can't write {tmp_path}/file/prepared.*SEQBOOK_HOME.*\n", errors)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text.replace('"de"', "de", 1), "line 1 is not JSON"),
+        (lambda text: text.replace('"de"', '"fr"'), "lacks the column de: it has fr, en"),
+        (lambda text: "", "has no rows in its split test"),
+    ],
+    ids=["broken", "column", "empty"],
+)
+def test_a_broken_corpus_is_one_line(main, arguments, corpus, tmp_path, damage, message):
+    data = tmp_path / "data"
+    data.mkdir()
+    for file in corpus.iterdir():
+        text = file.read_text(encoding="utf-8")
+        (data / file.name).write_text(damage(text) if file.name == "test.jsonl" else text, encoding="utf-8")
+    line = [str(data) if argument == str(corpus) else argument for argument in arguments(tmp_path / "run")]
+    status, printed, errors = main(*line)
+    assert (status, printed) == (2, "")
+    assert re.fullmatch(f"seqbook: .*{message}.*\n", errors)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_writes_its_result_and_generating_uses_it(main, arguments, tmp_path):
+    line = [*arguments(tmp_path / "run"), "--seed", "3", "--json", str(tmp_path / "new" / "result.json")]
+    status, printed, _ = main(*line)
+    assert status == 0
+    result = json.loads(printed)
+    assert json.loads((tmp_path / "new" / "result.json").read_text()) == result
+    kept = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert kept.items() <= result.items()
+    assert result["seed"] == 3
+    assert result["command"].startswith("python -m seqbook train attention-multi30k --data")
+    assert result.keys() >= {"recipe", "config", "params", "steps", "tokens", "seconds", "tokens_per_second", "device"}
+    assert result.keys() >= {"train_loss", "val_loss", "bleu", "bleu_signature", "commit"}
+
+    status, printed, _ = main("generate", tmp_path / "run", "ein hund rennt", "zwei frauen", "--beam", 3)
+    assert status == 0
+    assert len(printed.splitlines()) == 2
+    for text, message in (("", "'' is 0 tokens long"), ("ein " * 13, "is 13 tokens long: it must have 1 to 12")):
+        status, _, errors = main("generate", tmp_path / "run", text)
+        assert status == 2
+        assert message in errors
+
+
+def test_steps_is_short_for_a_setting(main, arguments, tmp_path):
+    status, printed, _ = main(*arguments(tmp_path / "run"), "--steps", 3)
+    assert status == 0
+    assert json.loads(printed)["steps"] == 3
+
+
+def test_a_json_file_that_can_not_be_written_is_one_line(main, arguments, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    status, _, errors = main(*arguments(tmp_path / "run"), "--json", tmp_path / "file" / "result.json")
+    assert status == 2
+    assert f"seqbook: can't write {tmp_path}/file/result.json" in errors
+    assert (tmp_path / "run" / "result.json").exists()
+
+
+def test_a_run_that_blows_up_is_one_line(main, arguments, tmp_path):
+    status, _, errors = main(*arguments(tmp_path / "run", learning_rate=1e30, warmup=1, evaluations=1))
+    assert status == 2
+    assert re.match(r"seqbook: step \d: loss .*learning rate.*No checkpoint was kept", without_progress(errors)[-1])
+
+
+def test_a_mistake_in_a_process_of_its_own(process):
+    child = process("train", "rmm")
+    printed, errors = child.communicate(timeout=120)
+    assert (child.returncode, printed) == (2, "")
+    assert errors.startswith("seqbook: unknown recipe 'rmm'")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become nobody")
+def test_an_out_folder_of_somebody_else_is_one_line(arguments, tmp_path, main):
+    """A folder that may not even be looked into."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    os.seteuid(65534)
+    try:
+        status, _, errors = main("generate", closed / "run", "text")
+    finally:
+        os.seteuid(0)
+    assert status == 2
+    assert re.fullmatch(r"seqbook: .*Permission denied.*\n", errors)
+
+
+def test_the_commit_is_this_checkouts():
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no git checkout here")
+    assert head.startswith(command_line._commit().removesuffix("-dirty"))

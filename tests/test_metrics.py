@@ -1,0 +1,82 @@
+import math
+
+import pytest
+import torch
+
+from seqbook.metrics import alignment_error_rate, bleu, exact_match, nats_per_token
+from seqbook.objectives.seq2seq import Seq2Seq
+
+
+def test_bleu_is_sacrebleus_and_says_how_it_was_measured():
+    score, signature = bleu(["the cat is on the mat"], ["the cat sat on the mat"], "en")
+    # 5/6 unigrams, 3/5 bigrams, 1/4 trigrams, 0 4-grams smoothed to 1/2 of 1/3, no brevity penalty
+    assert score == pytest.approx(100 * (5 / 6 * 3 / 5 * 1 / 4 * 1 / 2 / 3) ** 0.25)
+    assert signature.startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert bleu(["A dog runs fast."] * 2, ["A dog runs fast."] * 2, "en").score == pytest.approx(100)
+
+
+def test_bleu_counts_chinese_by_characters():
+    score, signature = bleu(["我在公园里看书。"], ["我在公园里读书。"], "zh")
+    # 8 characters: 7/8, 5/7, 3/6, 2/5
+    assert score == pytest.approx(100 * (7 / 8 * 5 / 7 * 3 / 6 * 2 / 5) ** 0.25)
+    assert "tok:zh" in signature
+    assert bleu(["我在公园里看书。"], ["我在公园里读书。"], "en").score < score
+
+
+def test_bleu_is_of_the_corpus_not_a_mean_of_sentences():
+    hypotheses, references = ["a b c d e f g h", "x y"], ["a b c d e f g h", "v w"]
+    each = [bleu([h], [r], "en").score for h, r in zip(hypotheses, references, strict=True)]
+    assert bleu(hypotheses, references, "en").score != pytest.approx(sum(each) / 2, abs=1)
+
+
+def test_exact_match():
+    assert exact_match(["a", "b ", "c", "D"], ["a", "b", "c", "d"]) == 0.5
+
+
+def test_alignment_error_rate_by_hand():
+    true = [{(0, 0), (1, 2), (2, 1)}, {(0, 0)}]
+    assert alignment_error_rate(true, true) == 0
+    assert alignment_error_rate([{(5, 5)}, set()], true) == 1
+    # 2 of 3 found are true, of 4: 1 − 2·2/(3 + 4)
+    assert alignment_error_rate([{(0, 0), (1, 1)}, {(0, 0)}], true) == pytest.approx(3 / 7)
+
+
+@pytest.mark.parametrize("metric", [lambda h, r: bleu(h, r, "en"), exact_match, alignment_error_rate])
+@pytest.mark.parametrize(("n_found", "n_true"), [(0, 0), (1, 0), (1, 2)])
+def test_pairs_that_are_none(metric, n_found, n_true):
+    item = {(0, 0)} if metric is alignment_error_rate else "a"
+    with pytest.raises(ValueError, match=f"{n_found} hypotheses for {n_true} references"):
+        metric([item] * n_found, [item] * n_true)
+
+
+def test_nats_per_token_by_hand(toy):
+    model = toy.model().eval()
+    nats, n = 0.0, 0
+    for source, target in toy.validation:
+        log_probs = model(torch.tensor([source]), torch.tensor([[1, *target]]))[0].log_softmax(-1)
+        nats -= sum(log_probs[t, i].item() for t, i in enumerate([*target, 2]))
+        n += len(target) + 1
+    for batch_size in (1, 7, 250):
+        assert nats_per_token(model, toy.objective, toy.validation, batch_size) == pytest.approx(nats / n, rel=1e-5)
+
+
+def test_label_smoothing_and_dropout_play_no_part(toy):
+    model = toy.model(dropout=0.5).train()
+    plain = nats_per_token(model, toy.objective, toy.validation)
+    smoothed = Seq2Seq(
+        toy.objective.source_tokenizer, toy.objective.target_tokenizer, max_len=12, label_smoothing=0.3
+    )
+    assert nats_per_token(model, smoothed, toy.validation) == plain
+    assert model.training
+
+
+def test_knowing_nothing_costs_the_log_of_the_vocabulary(toy):
+    model = toy.model()
+    torch.nn.init.zeros_(model.out.weight)
+    torch.nn.init.zeros_(model.out.bias)
+    assert nats_per_token(model, toy.objective, toy.validation) == pytest.approx(math.log(12))
+
+
+def test_no_examples(toy):
+    with pytest.raises(ValueError, match="split is empty"):
+        nats_per_token(toy.model(), toy.objective, [])

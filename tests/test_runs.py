@@ -1,0 +1,218 @@
+import json
+import random
+import signal
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from seqbook import runs
+from seqbook.checkpoints import CheckpointError
+from seqbook.runs import load, prepare, run
+
+KEYS = {
+    "recipe", "config", "params", "steps", "tokens", "seconds", "tokens_per_second", "device", "train_loss", "val_loss",
+    "loss", "bleu", "bleu_signature", "exact_match", "seed", "identity", "beams",
+}  # fmt: skip
+LONG = {"steps": 150, "evaluations": 30}  # a few seconds, a checkpoint every 5 steps
+
+
+@pytest.fixture
+def tiny(corpus, settings):
+    def train(recipe="attention-multi30k", *, seed=0, out=None, **changes):
+        return run(recipe, seed=seed, data=corpus, out=out, **settings | changes)
+
+    return train
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_a_run_leaves_what_the_design_lists(tiny, tmp_path):
+    made = tiny(out=tmp_path / "run")
+    files = {path.name for path in (tmp_path / "run").iterdir()}
+    assert files >= {"model.safetensors", "config.json", "source_tokenizer.json", "target_tokenizer.json", "result.json"}
+    assert sorted(name for name in files if name.startswith("step-")) == [
+        "step-00000009.safetensors",
+        "step-00000012.safetensors",
+    ]
+    assert made.result == json.loads((tmp_path / "run" / "result.json").read_text())
+    assert made.result.keys() >= KEYS
+    assert made.result["steps"] == len(made.history) == 12
+    assert made.result["params"] == sum(t.numel() for t in load_file(tmp_path / "run" / "model.safetensors").values())
+    assert made.result["config"]["model"]["d_model"] == 16
+    assert made.result["tokens"] == sum(row["tokens"] for row in made.history)
+    assert made.result["bleu_signature"].startswith("nrefs:1|")
+    assert made.history[-1]["val_loss"] == made.result["val_loss"]
+
+
+def test_a_run_is_trained_once(tiny, monkeypatch):
+    made = tiny()
+    monkeypatch.setattr(runs, "fit", lambda *_arguments, **_options: pytest.fail("trained again"))
+    again = tiny()
+    assert again.result == made.result
+    assert again.history == made.history
+    assert all(torch.equal(a, b) for a, b in zip(made.model.parameters(), again.model.parameters(), strict=True))
+
+
+def test_another_seed_or_setting_is_another_run(tiny):
+    made = [tiny(), tiny(seed=1), tiny(learning_rate=0.5), tiny("rnn-multi30k")]
+    assert len({run.folder for run in made}) == 4
+    assert len({weights(run.folder) for run in made}) == 4
+
+
+def test_another_code_is_another_run(tiny, monkeypatch):
+    before = tiny().folder
+    monkeypatch.setattr(runs, "code_version", lambda: "changed")
+    assert tiny().folder != before
+
+
+def test_the_same_run_elsewhere_has_the_same_weights(tiny, tmp_path):
+    one, two = tiny(out=tmp_path / "one"), tiny(out=tmp_path / "two")
+    assert weights(one.folder) == weights(two.folder)
+    assert one.result["bleu"] == two.result["bleu"]
+
+
+def test_a_folder_that_holds_another_run_is_refused(tiny, tmp_path):
+    tiny(out=tmp_path / "run")
+    before = weights(tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"/run holds another run \(attention-multi30k\)"):
+        tiny(out=tmp_path / "run", seed=1)
+    (tmp_path / "run" / "result.json").unlink()
+    with pytest.raises(CheckpointError, match=r"step-00000012\.safetensors belongs to another run"):
+        tiny(out=tmp_path / "run", d_model=24)
+    assert weights(tmp_path / "run") == before
+
+
+def test_a_loaded_run_translates_as_it_did(tiny, tmp_path, pairs):
+    made = tiny(out=tmp_path / "run", steps=60, reverse_source=True, learning_rate=0.03)
+    loaded = load(tmp_path / "run")
+    texts = [row["de"] for row in pairs[260:]]
+    assert not loaded.model.training
+    assert loaded.objective.reverse_source
+    assert loaded.translate(texts) == made.translate(texts)
+    assert len(set(loaded.translate(texts))) > 1
+    assert loaded.translate(texts[:2], beams=3) == made.translate(texts[:2], beams=3)
+
+
+def test_examples_are_the_splits_ids(tiny, pairs):
+    made = tiny()
+    source, target = made.objective.encode([pairs[0]["de"]], [pairs[0]["en"]])[0]
+    assert made.examples("train")[0] == (source, target)
+    assert len(made.examples("test")) == 20
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} holds no finished run"):
+        load(tmp_path)
+
+
+def test_data_is_prepared_once_for_all_that_share_it(corpus, settings, home):
+    from seqbook.recipes import configure
+
+    made = [prepare(configure(name, **settings), corpus) for name in ("rnn-multi30k", "attention-multi30k")]
+    assert made[0] == made[1]
+    assert prepare(configure("rnn-multi30k", **settings | {"source_kind": "character", "max_len": 60}), corpus) != made[0]
+    assert len(list((home / "prepared").iterdir())) - len(list((home / "prepared").glob(".*"))) == 2
+
+
+def test_a_column_that_is_not_there_is_named(tiny, home):
+    with pytest.raises(ValueError, match="source='fr' is no column of multi30k: it has de, en"):
+        tiny(source="fr")
+    assert not (home / "prepared").exists()
+
+
+def test_a_text_that_is_too_long_is_named_and_nothing_half_made_is_left(tiny, home):
+    with pytest.raises(ValueError, match=r"is \d tokens long: it must have 1 to [34]"):
+        tiny(max_len=4)
+    assert [path for path in (home / "prepared").iterdir() if not path.name.endswith(".lock")] == []
+
+
+@pytest.mark.slow
+def test_the_micro_world_can_be_learned_from(home):
+    settings = {"size": 300, "d_model": 16, "steps": 4, "batch_size": 32, "evaluations": 1}
+    made = run("rnn", **settings)
+    assert made.result["val_loss"] < 8
+    assert made.result.keys() >= KEYS | {"compositional_bleu", "compositional_exact_match", "compositional_loss"}
+    assert {path.name for path in home.iterdir()} >= {"world", "prepared", "runs"}
+
+
+def wait_for_a_checkpoint(child, folder, known):
+    """Until there is a checkpoint that wasn't `known`, while the process lives."""
+    end = time.monotonic() + 120
+    while set(folder.glob("step-*")) <= known:
+        assert child.poll() is None, child.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
+@pytest.mark.slow
+def test_killed_at_random_and_resumed_is_bit_identical(process, arguments, tiny, tmp_path):
+    expected = tiny(out=tmp_path / "expected", **LONG)
+    rng, folder = random.Random(), tmp_path / "killed"
+    seed = rng.randrange(10**6)
+    rng.seed(seed)
+    for _ in range(3):
+        child = process(*arguments(folder, **LONG))
+        wait_for_a_checkpoint(child, folder, set(folder.glob("step-*")))
+        time.sleep(rng.uniform(0, 0.25))
+        child.kill()
+        assert child.wait() == -signal.SIGKILL, f"it ended before it was killed (seed {seed})"
+    assert not (folder / "result.json").exists()
+    child = process(*arguments(folder, **LONG))
+    _, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, errors
+    assert weights(folder) == weights(expected.folder), f"kill times of seed {seed}"
+    result = json.loads((folder / "result.json").read_text())
+    assert result["bleu"] == expected.result["bleu"]
+    assert len(list(folder.glob("step-*"))) == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(process, arguments, tiny, tmp_path):
+    expected, folder = tiny(out=tmp_path / "expected", **LONG), tmp_path / "stopped"
+    child = process(*arguments(folder, **LONG))
+    wait_for_a_checkpoint(child, folder, set())
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=120)
+    assert child.returncode == 130, errors
+    newest = max(folder.glob("step-*"))
+    step = int(newest.stem.removeprefix("step-"))
+    last = errors.splitlines()[-1]
+    assert last == (
+        f"seqbook: stopped after step {step} of 150. The last checkpoint is {newest}: the same command goes on from there."
+    )
+    resumed = tiny(out=folder, **LONG)
+    assert weights(folder) == weights(expected.folder)
+    assert len(resumed.history) == 150
+
+
+TWO = """
+import sys
+from accelerate import PartialState
+from seqbook.__main__ import main
+
+status = main(sys.argv[1:])
+assert PartialState().num_processes == 2, PartialState()
+sys.exit(status)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_loss_curve_of_one(process, arguments, tiny, tmp_path):
+    changes = {"dropout": 0.0, "steps": 20}
+    alone = tiny(out=tmp_path / "alone", **changes)
+    (tmp_path / "two.py").write_text(TWO)
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(tmp_path / "two.py"))
+    child = process(*arguments(tmp_path / "both", **changes), module=launcher)
+    _, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, errors[-3000:]
+    both = json.loads((tmp_path / "both" / "history.json").read_text())
+    for name in ("loss", "tokens", "learning_rate"):
+        assert [row[name] for row in both] == pytest.approx([row[name] for row in alone.history], abs=1e-4)
+    assert both[-1]["val_loss"] == pytest.approx(alone.history[-1]["val_loss"], abs=1e-4)
+    ours, theirs = (load_file(tmp_path / name / "model.safetensors") for name in ("alone", "both"))
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-3)

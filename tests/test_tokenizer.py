@@ -1,0 +1,135 @@
+import json
+
+import pytest
+
+from seqbook.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Tokenizer
+
+ENGLISH = ["Anna's teacher, who met Tom, didn't leave.", "Why was the key lost?", "Two new cars!", "We'll sing, I'm fine."]
+CHINESE = ["昨天，医生在公园里见过李明。", "你把钥匙放在哪儿了？", "他比我高。"]
+ANYTHING = ["Zwei Männer\nim Café…", "emoji 👩‍🚀🏽 and\ttabs  and  spaces ", "日本語 עברית \x00 ﬁ é e\u0301", " leading"]
+CASES = {"word": ENGLISH, "character": [*CHINESE, "a b\nc"], "bpe": ANYTHING}
+
+
+@pytest.fixture(params=CASES)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def tokenizer(kind):
+    return Tokenizer.train(CASES[kind], kind, vocab_size=400)
+
+
+def test_round_trip(tokenizer, kind):
+    for text in CASES[kind]:
+        ids = tokenizer.encode(text)
+        assert UNK not in ids
+        assert tokenizer.decode(ids) == text
+        assert len(tokenizer.tokens(ids)) == len(ids)
+
+
+def test_bytes_spell_what_was_never_seen():
+    tokenizer = Tokenizer.train(["a b"], "bpe", vocab_size=260)
+    for text in ANYTHING + CHINESE + ENGLISH:
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_what_a_token_is():
+    word = Tokenizer.train(ENGLISH, "word")
+    assert word.tokens(word.encode("Anna's key, lost?")) == ["Anna", "'", "s", "key", ",", "lost", "?"]
+    character = Tokenizer.train(CHINESE, "character")
+    assert character.tokens(character.encode("他在哪儿？")) == list("他在哪儿？")
+
+
+def test_special_tokens_come_first_in_every_vocabulary(tokenizer):
+    assert (PAD, BOS, EOS, UNK) == (0, 1, 2, 3)
+    assert tokenizer.tokens([PAD, BOS, EOS, UNK]) == list(SPECIAL_TOKENS)
+
+
+def test_decoding_leaves_special_tokens_out(tokenizer, kind):
+    ids = tokenizer.encode(CASES[kind][0])
+    assert tokenizer.decode([BOS, *ids, EOS, PAD, PAD]) == CASES[kind][0]
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_no_text_can_produce_a_special_token(kind, saved, tmp_path):
+    hostile = ["<eos>", "a <pad> b", "<bos><eos><unk><pad>", "x<eos>y", " <eos> "]
+    tokenizer = Tokenizer.train(hostile * 50 + CASES[kind], kind, vocab_size=400)
+    if saved:
+        tokenizer.save(tmp_path / "t.json")
+        tokenizer = Tokenizer.load(tmp_path / "t.json")
+    for ids in [*map(tokenizer.encode, hostile), *tokenizer.encode_batch(hostile)]:
+        assert ids
+        assert min(ids) > UNK
+
+
+def test_unknown_becomes_unk(kind):
+    if kind == "bpe":
+        pytest.skip("bytes spell everything")
+    tokenizer = Tokenizer.train(CASES[kind], kind)
+    assert tokenizer.encode("☃") == [UNK]
+
+
+def test_a_batch_is_its_texts_one_by_one(tokenizer, kind):
+    assert tokenizer.encode_batch(CASES[kind]) == [tokenizer.encode(text) for text in CASES[kind]]
+
+
+def test_saved_and_loaded_is_the_same(tokenizer, kind, tmp_path):
+    path = tmp_path / "new" / "t.json"
+    tokenizer.save(path)
+    loaded = Tokenizer.load(path)
+    json.loads(path.read_text(encoding="utf-8"))
+    assert len(loaded) == len(tokenizer)
+    for text in CASES[kind]:
+        assert loaded.encode(text) == tokenizer.encode(text)
+        assert loaded.decode(loaded.encode(text)) == text
+
+
+def test_training_is_deterministic(tokenizer, kind):
+    again = Tokenizer.train(CASES[kind], kind, vocab_size=400)
+    assert again.tokens(range(len(again))) == tokenizer.tokens(range(len(tokenizer)))
+
+
+def test_vocab_size_is_the_most():
+    assert len(Tokenizer.train(CHINESE, "character", vocab_size=9)) == 9
+    assert len(Tokenizer.train(ANYTHING, "bpe", vocab_size=262)) == 262
+
+
+@pytest.mark.parametrize(("small", "least"), [("word", 5), ("character", 5), ("bpe", 260)])
+def test_a_vocabulary_without_room(small, least):
+    Tokenizer.train(["a"], small, vocab_size=least)
+    with pytest.raises(ValueError, match=f"vocab_size={least - 1} is too small for a {small} .* {least} or more"):
+        Tokenizer.train(["a"], small, vocab_size=least - 1)
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["", ""]])
+def test_no_text(texts):
+    with pytest.raises(ValueError, match="no text"):
+        Tokenizer.train(texts, "word")
+
+
+@pytest.mark.parametrize("method", ["decode", "tokens"])
+@pytest.mark.parametrize("wrong", [-1, 1_000_000])
+def test_ids_outside_the_vocabulary(tokenizer, method, wrong):
+    with pytest.raises(ValueError, match=rf"\[{wrong}\] are outside the vocabulary of {len(tokenizer)} tokens"):
+        getattr(tokenizer, method)([4, wrong])
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no tokenizer at .*gone\.json"):
+        Tokenizer.load(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00"])
+def test_a_broken_file(tmp_path, content):
+    (tmp_path / "broken.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.json is not a tokenizer's JSON"):
+        Tokenizer.load(tmp_path / "broken.json")
+
+
+def test_a_file_cut_in_half(tmp_path, tokenizer):
+    path = tmp_path / "half.json"
+    tokenizer.save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match=r"half\.json is not"):
+        Tokenizer.load(path)

@@ -1,0 +1,222 @@
+import logging
+import math
+from contextlib import ExitStack
+
+import pytest
+import torch
+
+from seqbook.checkpoints import CheckpointError
+from seqbook.data.loader import LengthBuckets
+from seqbook.home import StorageError
+from seqbook.train import Budget, decay_matrices_only, fit, learning_rate
+
+BUDGET = Budget(steps=12, batch_size=16, learning_rate=0.01, warmup=3, evaluations=4)
+
+
+def train(toy, budget=BUDGET, **options):
+    """A run with dropout, in which everything that is random plays a part."""
+    model = toy.model(dropout=0.3, bidirectional=True)
+    return model, fit(model, toy.objective, toy.train, toy.validation, budget, **options)
+
+
+def without_times(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def assert_same_weights(model, other):
+    for (name, ours), theirs in zip(model.named_parameters(), other.parameters(), strict=True):
+        assert torch.equal(ours, theirs), name
+
+
+@pytest.fixture
+def stop_before(monkeypatch):
+    """Make training stop, without a word and without a checkpoint, before it takes the batch of a step."""
+    batch = LengthBuckets.batch
+
+    def stop(step):
+        def stopping(self, at):
+            if at == step and self.batch_size == BUDGET.batch_size:
+                raise ConnectionAbortedError("killed")
+            return batch(self, at)
+
+        monkeypatch.setattr(LengthBuckets, "batch", stopping if step is not None else batch)
+
+    return stop
+
+
+def test_the_same_seed_gives_the_same_weights(toy):
+    (one, history), (two, again), (other, _) = (train(toy, seed=seed) for seed in (3, 3, 4))
+    assert_same_weights(one, two)
+    assert without_times(history) == without_times(again)
+    assert not torch.equal(one.out.weight, other.out.weight)
+
+
+def test_other_random_numbers_before_change_nothing(toy):
+    one, _ = train(toy)
+    model = toy.model(dropout=0.3, bidirectional=True)
+    torch.rand(17)
+    fit(model, toy.objective, toy.train, toy.validation, BUDGET)
+    assert_same_weights(one, model)
+
+
+@pytest.mark.parametrize("step", [2, 3, 7, 11])
+def test_interrupted_and_resumed_is_bit_identical(toy, tmp_path, stop_before, step):
+    expected, history = train(toy)
+    stop_before(step)
+    with pytest.raises(ConnectionAbortedError):
+        train(toy, out=tmp_path)
+    stop_before(None)
+    resumed, again = train(toy, out=tmp_path)
+    assert_same_weights(expected, resumed)
+    assert without_times(history) == without_times(again)
+
+
+def test_a_finished_run_goes_on_from_its_end(toy, tmp_path, stop_before):
+    expected, history = train(toy, out=tmp_path)
+    stop_before(0)
+    again, same = train(toy, out=tmp_path)
+    assert_same_weights(expected, again)
+    assert same == history
+
+
+def test_a_damaged_checkpoint_is_named_and_the_run_ends_as_it_would_have(toy, tmp_path, caplog, stop_before):
+    expected, _ = train(toy)
+    stop_before(7)
+    with pytest.raises(ConnectionAbortedError):
+        train(toy, out=tmp_path)
+    stop_before(None)
+    newest = tmp_path / "step-00000006.safetensors"
+    newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
+    with caplog.at_level(logging.WARNING):
+        resumed, history = train(toy, out=tmp_path)
+    assert f"{newest} is damaged" in caplog.text
+    assert [row["step"] for row in history] == list(range(1, 13))
+    assert_same_weights(expected, resumed)
+
+
+def test_another_runs_checkpoint_is_refused(toy, tmp_path):
+    train(toy, out=tmp_path, identity="theirs")
+    with pytest.raises(CheckpointError, match=r"step-00000012\.safetensors belongs to another run"):
+        train(toy, out=tmp_path, identity="mine")
+
+
+def test_two_checkpoints_are_kept(toy, tmp_path):
+    train(toy, out=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000009.safetensors", "step-00000012.safetensors"]
+
+
+def test_the_history_is_what_was_done(toy):
+    _, history = train(toy)
+    assert [row["step"] for row in history] == list(range(1, 13))
+    assert [row["learning_rate"] for row in history] == [learning_rate(step, BUDGET) for step in range(12)]
+    assert [row["step"] for row in history if "val_loss" in row] == [3, 6, 9, 12]
+    buckets = LengthBuckets([toy.objective.lengths(example) for example in toy.train], 16)
+    first = [toy.train[i] for i in buckets.batch(0)]
+    assert history[0]["tokens"] == sum(len(target) + 1 for _, target in first)
+
+
+def test_the_loss_is_in_nats_per_token_and_the_first_step_is_adams(toy):
+    """Without dropout or clipping, the first step can be done by hand: |Δ| is the learning rate wherever a gradient is."""
+    budget = Budget(steps=1, batch_size=16, learning_rate=0.01, warmup=1, weight_decay=0.0, clip=1e9)
+    model, before = toy.model(), toy.model()
+    (row,) = fit(model, toy.objective, toy.train, toy.validation, budget)
+    buckets = LengthBuckets([toy.objective.lengths(example) for example in toy.train], 16)
+    batch = toy.objective.collate([toy.train[i] for i in buckets.batch(0)])
+    loss = toy.objective.loss(before(*batch.inputs), batch.labels) / batch.n_tokens
+    assert row["loss"] == pytest.approx(loss.item(), rel=1e-6)
+    loss.backward()
+    gradient, change = before.out.weight.grad, model.out.weight - before.out.weight
+    torch.testing.assert_close(change, -0.01 * gradient / (gradient.abs() + 1e-8), rtol=1e-3, atol=1e-6)
+
+
+def test_training_learns(toy):
+    budget = Budget(steps=200, batch_size=32, learning_rate=0.02, warmup=20, evaluations=2)
+    history = fit(toy.model(d_model=32), toy.objective, toy.train, toy.validation, budget)
+    assert history[0]["loss"] > 2.3
+    assert history[-1]["val_loss"] < 1.0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_the_run(toy, tmp_path, monkeypatch, value):
+    losses, plain = [], toy.objective.loss
+
+    def poisoned(logits, labels):
+        losses.append(plain(logits, labels))
+        return losses[-1] * (value if len(losses) == 8 else 1)
+
+    monkeypatch.setattr(toy.objective, "loss", poisoned)
+    message = rf"step 8: loss {value}, .* at learning rate {learning_rate(7, BUDGET):.3g}\. .*step-00000006"
+    with pytest.raises(FloatingPointError, match=message):
+        train(toy, out=tmp_path)
+    model = toy.model(dropout=0.3, bidirectional=True)
+    monkeypatch.setattr(toy.objective, "loss", plain)
+    history = fit(model, toy.objective, toy.train, toy.validation, BUDGET, out=tmp_path)
+    assert all(math.isfinite(row["loss"]) for row in history)
+    assert_same_weights(model, train(toy)[0])
+
+
+def test_a_learning_rate_that_is_too_high_stops_the_run(toy, tmp_path):
+    budget = Budget(steps=12, batch_size=16, learning_rate=1e30, warmup=1, evaluations=1)
+    with pytest.raises(FloatingPointError, match=r"step \d: loss .* learning rate \S+e\+(29|30)\. No checkpoint was kept\."):
+        train(toy, budget, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(toy, tmp_path, full_disk, monkeypatch):
+    expected, _ = train(toy)
+    stop = LengthBuckets.batch
+
+    def filling(self, step):
+        if step == 4 and self.batch_size == 16:
+            limit.enter_context(full_disk(60_000))
+        return stop(self, step)
+
+    monkeypatch.setattr(LengthBuckets, "batch", filling)
+    with ExitStack() as limit, pytest.raises(StorageError, match=r"can't write .*step-00000006"):
+        train(toy, out=tmp_path)
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000003.safetensors"]
+    assert_same_weights(expected, train(toy, out=tmp_path)[0])
+
+
+def test_the_learning_rate_goes_up_and_then_down_a_cosine():
+    budget = Budget(steps=110, learning_rate=2.0, warmup=10)
+    rates = [learning_rate(step, budget) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+    assert rates[10] == 2.0
+    assert rates[60] == pytest.approx(1.0)
+    assert rates[35] == pytest.approx(1 + math.sqrt(0.5))
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert 0 < rates[-1] < 0.001
+    assert learning_rate(0, Budget(steps=5, warmup=0, learning_rate=1.0)) == 1.0
+
+
+def test_weight_decay_is_for_matrices(toy):
+    model = toy.model()
+    matrices, vectors = decay_matrices_only(model, 0.5)
+    assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.5, 0.0)
+    assert {p.dim() for p in matrices["params"]} == {2}
+    assert {p.dim() for p in vectors["params"]} == {1}
+    assert len(matrices["params"]) + len(vectors["params"]) == len(list(model.parameters()))
+    model.out.weight.requires_grad_(False)
+    assert sum(len(group["params"]) for group in decay_matrices_only(model, 0.5)) == len(list(model.parameters())) - 1
+
+
+def test_dropout_is_on_in_training_and_off_in_evaluation(toy, monkeypatch):
+    model, modes = toy.model(dropout=0.5), []
+    handle = model.register_forward_hook(lambda module, _inputs, _logits: modes.append(module.training))
+    fit(model, toy.objective, toy.train, toy.validation, Budget(steps=2, batch_size=16, evaluations=2))
+    handle.remove()
+    assert modes == [True, False, True, False]
+    assert model.training
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "evaluations"])
+def test_a_budget_of_nothing(name):
+    with pytest.raises(ValueError, match=f"{name}=0 must be at least 1"):
+        Budget(**{"steps": 5, name: 0})
+
+
+def test_no_example_to_train_on(toy):
+    with pytest.raises(ValueError, match="the split is empty"):
+        fit(toy.model(), toy.objective, [], toy.validation, BUDGET)
