@@ -38,9 +38,7 @@ def pairs():
         found.add(tuple(rng.choices(range(8), k=rng.randint(2, 6))))
     rows = sorted(found)
     rng.shuffle(rows)
-    return [
-        {"de": " ".join(GERMAN[i] for i in row), "en": " ".join(ENGLISH[i] for i in reversed(row))} for row in rows
-    ]
+    return [{"de": " ".join(GERMAN[i] for i in row), "en": " ".join(ENGLISH[i] for i in reversed(row))} for row in rows]
 
 
 @pytest.fixture(scope="session")

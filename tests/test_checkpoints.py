@@ -57,7 +57,10 @@ def test_at_most_two_are_kept(trained, tmp_path):
     for step in (3, 9, 10, 100):
         checkpoints.save(*trained, history(step))
         assert len(list(tmp_path.iterdir())) <= 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000010.safetensors", "step-00000100.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-00000010.safetensors",
+        "step-00000100.safetensors",
+    ]
     assert "step-00000100" in checkpoints.last_good()
 
 
@@ -73,7 +76,9 @@ def test_a_damaged_one_is_named_and_the_one_before_is_used(toy, trained, tmp_pat
     assert "step-00000008.safetensors is damaged" in caplog.text
 
 
-@pytest.mark.parametrize("damage", [cut, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"\x00" * 99)])
+@pytest.mark.parametrize(
+    "damage", [cut, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"\x00" * 99)]
+)
 def test_both_damaged_start_anew(toy, trained, tmp_path, caplog, damage):
     checkpoints = Checkpoints(tmp_path, "mine")
     for step in (5, 8):

@@ -199,7 +199,9 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, full_disk):
     (tmp_path / "file").write_text("old")
     with (
         full_disk(50_000),
-        pytest.raises(StorageError, match=rf"can't write {tmp_path}/file: .*{os.strerror(errno.EFBIG)}.*Free some space"),
+        pytest.raises(
+            StorageError, match=rf"can't write {tmp_path}/file: .*{os.strerror(errno.EFBIG)}.*Free some space"
+        ),
         writing(tmp_path / "file") as scratch,
     ):
         scratch.write_bytes(bytes(100_000))

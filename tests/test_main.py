@@ -3,9 +3,11 @@ import os
 import re
 import subprocess
 
+import datasets
 import pytest
 
 from seqbook import __main__ as command_line
+from seqbook.data import world
 from seqbook.recipes import RECIPES
 
 
@@ -32,17 +34,11 @@ def test_list_names_each_recipe_in_a_line(main):
     assert [line.split()[0] for line in printed.splitlines()] == list(RECIPES)
 
 
-@pytest.fixture
-def small_world(monkeypatch):
-    from seqbook.data import world
-
-    load = world.load
-    monkeypatch.setattr(world, "load", lambda task: load(task, size=100))
-
-
-def test_show_prints_samples(main, small_world):
-    status, printed, _ = main("show", "translation", "-n", 3, "--split", "test")
-    assert status == 0
+@pytest.mark.slow
+def test_show_prints_samples(process):
+    child = process("show", "translation", "-n", "3", "--split", "test")
+    printed, errors = child.communicate(timeout=300)
+    assert child.returncode == 0, errors
     samples = printed.strip().split("\n\n")
     assert len(samples) == 3
     for sample in samples:
@@ -52,13 +48,20 @@ def test_show_prints_samples(main, small_world):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["translate"], "unknown task 'translate'.* choose one of translation"),
-        (["translation", "--split", "dev"], "unknown split 'dev': choose one of train, validation, test, compositional"),
+        (["sonnets"], "unknown task 'sonnets'.* choose one of translation"),
+        (
+            ["translation", "--split", "dev"],
+            "unknown split 'dev': choose one of train, validation, test, compositional",
+        ),
         (["translation", "-n", 0], "-n 0: the split train has 100 rows"),
         (["translation", "-n", 101], "-n 101: the split train has 100 rows"),
     ],
 )
-def test_show_explains_a_mistake_in_one_line(main, small_world, arguments, message):
+def test_show_explains_a_mistake_in_one_line(main, monkeypatch, arguments, message):
+    if arguments[0] == "translation":
+        rows = datasets.Dataset.from_dict({"en": ["A dog."] * 100})
+        splits = dict.fromkeys(("train", "validation", "test", "compositional"), rows)
+        monkeypatch.setattr(world, "load", lambda task: datasets.DatasetDict(splits))
     status, printed, errors = main("show", *arguments)
     assert (status, printed) == (2, "")
     (line,) = without_progress(errors)

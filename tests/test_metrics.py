@@ -63,9 +63,7 @@ def test_nats_per_token_by_hand(toy):
 def test_label_smoothing_and_dropout_play_no_part(toy):
     model = toy.model(dropout=0.5).train()
     plain = nats_per_token(model, toy.objective, toy.validation)
-    smoothed = Seq2Seq(
-        toy.objective.source_tokenizer, toy.objective.target_tokenizer, max_len=12, label_smoothing=0.3
-    )
+    smoothed = Seq2Seq(toy.objective.source_tokenizer, toy.objective.target_tokenizer, max_len=12, label_smoothing=0.3)
     assert nats_per_token(model, smoothed, toy.validation) == plain
     assert model.training
 

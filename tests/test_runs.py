@@ -33,7 +33,13 @@ def weights(folder):
 def test_a_run_leaves_what_the_design_lists(tiny, tmp_path):
     made = tiny(out=tmp_path / "run")
     files = {path.name for path in (tmp_path / "run").iterdir()}
-    assert files >= {"model.safetensors", "config.json", "source_tokenizer.json", "target_tokenizer.json", "result.json"}
+    assert files >= {
+        "model.safetensors",
+        "config.json",
+        "source_tokenizer.json",
+        "target_tokenizer.json",
+        "result.json",
+    }
     assert sorted(name for name in files if name.startswith("step-")) == [
         "step-00000009.safetensors",
         "step-00000012.safetensors",
@@ -114,7 +120,9 @@ def test_data_is_prepared_once_for_all_that_share_it(corpus, settings, home):
 
     made = [prepare(configure(name, **settings), corpus) for name in ("rnn-multi30k", "attention-multi30k")]
     assert made[0] == made[1]
-    assert prepare(configure("rnn-multi30k", **settings | {"source_kind": "character", "max_len": 60}), corpus) != made[0]
+    assert (
+        prepare(configure("rnn-multi30k", **settings | {"source_kind": "character", "max_len": 60}), corpus) != made[0]
+    )
     assert len(list((home / "prepared").iterdir())) - len(list((home / "prepared").glob(".*"))) == 2
 
 

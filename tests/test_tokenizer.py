@@ -4,9 +4,19 @@ import pytest
 
 from seqbook.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Tokenizer
 
-ENGLISH = ["Anna's teacher, who met Tom, didn't leave.", "Why was the key lost?", "Two new cars!", "We'll sing, I'm fine."]
+ENGLISH = [
+    "Anna's teacher, who met Tom, didn't leave.",
+    "Why was the key lost?",
+    "Two new cars!",
+    "We'll sing, I'm fine.",
+]
 CHINESE = ["昨天，医生在公园里见过李明。", "你把钥匙放在哪儿了？", "他比我高。"]
-ANYTHING = ["Zwei Männer\nim Café…", "emoji 👩‍🚀🏽 and\ttabs  and  spaces ", "日本語 עברית \x00 ﬁ é e\u0301", " leading"]
+ANYTHING = [
+    "Zwei Männer\nim Café…",
+    "emoji 👩‍🚀🏽 and\ttabs  and  spaces ",
+    "日本語 עברית \x00 ﬁ é e\u0301",
+    " leading",
+]
 CASES = {"word": ENGLISH, "character": [*CHINESE, "a b\nc"], "bpe": ANYTHING}
 
 

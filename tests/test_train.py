@@ -102,7 +102,10 @@ def test_another_runs_checkpoint_is_refused(toy, tmp_path):
 
 def test_two_checkpoints_are_kept(toy, tmp_path):
     train(toy, out=tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000009.safetensors", "step-00000012.safetensors"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-00000009.safetensors",
+        "step-00000012.safetensors",
+    ]
 
 
 def test_the_history_is_what_was_done(toy):
@@ -157,7 +160,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(toy, tmp_path, monkeypatch, val
 
 def test_a_learning_rate_that_is_too_high_stops_the_run(toy, tmp_path):
     budget = Budget(steps=12, batch_size=16, learning_rate=1e30, warmup=1, evaluations=1)
-    with pytest.raises(FloatingPointError, match=r"step \d: loss .* learning rate \S+e\+(29|30)\. No checkpoint was kept\."):
+    with pytest.raises(
+        FloatingPointError, match=r"step \d: loss .* learning rate \S+e\+(29|30)\. No checkpoint was kept\."
+    ):
         train(toy, budget, out=tmp_path)
     assert list(tmp_path.iterdir()) == []
 

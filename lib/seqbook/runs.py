@@ -22,7 +22,7 @@ from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.objectives.seq2seq import Example, Seq2Seq
 from seqbook.recipes import Translation, configure
 from seqbook.tokenizer import Tokenizer
-from seqbook.train import device, fit
+from seqbook.train import device, fit, on_cpu
 
 PACKAGE = Path(__file__).parent
 
@@ -73,7 +73,7 @@ def run(
     identity = fingerprint(code_version(), asdict(recipe), prepared.name, seed)
     folder = Path(out) if out else home() / "runs" / f"{name}-{identity}"
     splits = load_from_disk(str(prepared))
-    processes = PartialState()
+    processes = PartialState(cpu=on_cpu())
     with locked(folder) if processes.is_main_process else nullcontext():
         if not (folder / "result.json").exists():
             torch.manual_seed(seed)

@@ -5,7 +5,7 @@ Every vocabulary begins with the same four special tokens, so that models and ob
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
@@ -29,7 +29,7 @@ class Tokenizer:
         self.backend.encode_special_tokens = True
 
     @classmethod
-    def train(cls, texts: Iterable[str], kind: Kind, vocab_size: int = 30_000) -> "Tokenizer":
+    def train(cls, texts: Iterable[str], kind: Kind, vocab_size: int = 30_000) -> Self:
         """Learn a vocabulary of at most `vocab_size` tokens.
 
         Raises:
@@ -67,7 +67,7 @@ class Tokenizer:
         return cls(backend)
 
     @classmethod
-    def load(cls, path: str | Path) -> "Tokenizer":
+    def load(cls, path: str | Path) -> Self:
         """Read a tokenizer that `save` wrote.
 
         Raises:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -68,7 +68,7 @@ def fit(
         KeyboardInterrupt: after Ctrl-C, once the step is complete and a checkpoint is kept.
         StorageError: `out` can't be written.
     """
-    accelerator = Accelerator(mixed_precision=precision())
+    accelerator = Accelerator(mixed_precision=precision(), cpu=on_cpu())
     optimizer = torch.optim.AdamW(decay_matrices_only(model, budget.weight_decay), lr=budget.learning_rate, fused=True)
     batches = LengthBuckets([objective.lengths(example) for example in train], budget.batch_size, seed)
     checkpoints = Checkpoints(out, identity, accelerator.is_main_process)
@@ -136,7 +136,12 @@ def precision() -> str:
 
 def device() -> torch.device:
     """The best device that is here: CUDA, then MPS, then the CPU."""
-    return Accelerator().device
+    return PartialState(cpu=on_cpu()).device
+
+
+def on_cpu() -> bool:
+    """Whether there is no GPU. Accelerate must be told, or several processes on CPUs each train alone."""
+    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 @contextmanager

@@ -26,11 +26,10 @@ def test_a_folder_is_read_as_it_is(folder):
     assert load("multi30k", str(folder))["train"][0] == ROW
 
 
-@pytest.mark.parametrize("separator", ["\u2028", "\u0085", "\x0c"])
+@pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
 def test_only_a_line_feed_ends_a_line(folder, separator):
     row = {"en": f"A{separator}dog.", "de": "Ein Hund."}
-    write(folder / "val.jsonl", [row])
-    (folder / "val.jsonl").write_text(json.dumps(row, ensure_ascii=False).replace("\\f", "\x0c").replace("\x0c", "\\f"))
+    write(folder / "val.jsonl", [row, ROW])
     assert load("multi30k", folder)["validation"][0] == row
 
 
@@ -46,12 +45,15 @@ def test_lines_of_another_system_and_no_end(folder):
         (b'{"en": "a", "de": "b"}\n\n{"en": "a", "de": "b"}\n', r"val\.jsonl, line 2 is not JSON"),
         (b'{"en": "a", "de": "b"}\n["a", "b"]\n', r"val\.jsonl, line 2 is list, not an object"),
         (b'{"en": "a", "de": "b"}\n{"en": "a", "fr": "b"}\n', r"val\.jsonl, line 2 has the columns en, fr"),
-        (b'{"en": "a", "de": "b"}\n{"en": "a"}\n', r"val\.jsonl, line 2 has the columns en, the lines before it en, de"),
+        (
+            b'{"en": "a", "de": "b"}\n{"en": "a"}\n',
+            r"val\.jsonl, line 2 has the columns en, the lines before it en, de",
+        ),
         (b'{"en": "a", "fr": "b"}\n', "split validation lacks the column de: it has en, fr"),
         (b'{"text": "a"}\n', "split validation lacks the column de, en: it has text"),
-        (b'{"en": "a", "de": 7}\n', r"val\.jsonl, line 1 .*de"),
-        (b'{"en": "a", "de": "b"}\n{"en": null, "de": "b"}\n', r"val\.jsonl, line 2 .*en"),
-        (b'{"en": "a", "de": "b"}\n{"en": ["a"], "de": "b"}\n', r"val\.jsonl, line 2 .*en"),
+        (b'{"en": "a", "de": 7}\n', r"val\.jsonl, line 1: de is not text"),
+        (b'{"en": "a", "de": "b"}\n{"en": null, "de": "b"}\n', r"val\.jsonl, line 2: en is not text"),
+        (b'{"en": "a", "de": "b"}\n{"en": ["a"], "de": "b"}\n', r"val\.jsonl, line 2: en is not text"),
         (b"", "no rows in its split validation"),
         (b"\xff\xfe\x00", r"can't read .*val\.jsonl .*utf-8"),
         (b'{"en": "a", "de": "\xe4"}\n', r"can't read .*val\.jsonl .*utf-8"),
@@ -98,7 +100,9 @@ def test_shakespeare_is_cut_nine_to_one(tmp_path):
     assert len(parts[0]) == len(text) * 9 // 10
 
 
-@pytest.mark.parametrize(("content", "message"), [(b"", "has 0 characters"), (b"\xff" * 99, "utf-8"), (None, "No such")])
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "has 0 characters"), (b"\xff" * 99, "utf-8"), (None, "No such")]
+)
 def test_a_broken_shakespeare(tmp_path, content, message):
     if content is not None:
         (tmp_path / "input.txt").write_bytes(content)

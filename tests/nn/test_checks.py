@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 
 from seqbook.nn.checks import check_ids, check_positive
 
@@ -29,3 +32,16 @@ def test_refuses_sizes_below_one():
     check_positive(d_model=1, n_layers=1)
     with pytest.raises(ValueError, match="n_layers=0 must be at least 1"):
         check_positive(d_model=1, n_layers=0)
+
+
+def test_every_shape_is_checked(pytestconfig):
+    """Under pytest, beartype holds each file with jaxtyping's shapes to them."""
+    import seqbook
+
+    checked = tuple(pytestconfig.getoption("jaxtyping_packages").split(","))
+    for file in Path(seqbook.__file__).parent.rglob("*.py"):
+        if "from jaxtyping import" in file.read_text(encoding="utf-8"):
+            module = ".".join(file.relative_to(Path(seqbook.__file__).parents[1]).with_suffix("").parts)
+            assert module.startswith(checked), f"add {module} to --jaxtyping-packages in pyproject.toml"
+    with pytest.raises(TypeCheckError, match="ids"):
+        check_ids(torch.zeros(3), vocab_size=12, max_len=5, name="source_ids")

@@ -45,7 +45,7 @@ def test_recorded_weights_are_the_ones_that_were_used(toy, context):
 
 
 def test_recording_appends_a_map_a_forward_and_stops_with_the_block(toy):
-    model = toy.model().eval()
+    model = toy.model(context="dot").eval()
     with viz.record(model) as maps:
         written = greedy(model, SOURCE[:1], 5)
     assert len(maps["attention"]) == min(5, len(written[0]) + 1)
@@ -83,7 +83,7 @@ def test_a_model_without_attention_is_refused(toy, context):
 
 def test_an_alignment_shows_chinese(tmp_path):
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.filterwarnings("error", message=".*[Gg]lyph")
         weights = torch.eye(8)[:, :6]
         sources, targets = "Anna put the key there .".split(), list("安娜把钥匙放在")
         ax = viz.alignment(weights, sources, targets, {(0, 0), (0, 1), (3, 3)})
@@ -127,7 +127,9 @@ def test_training_marks_the_validation():
 
 
 def test_scatter_tells_groups_apart():
-    ax = viz.scatter(torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), ["job", "place", "job"], ["doctor", "park", "cook"])
+    ax = viz.scatter(
+        torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), ["job", "place", "job"], ["doctor", "park", "cook"]
+    )
     assert [group.get_label() for group in ax.collections] == ["job", "place"]
     assert ax.collections[0].get_offsets().tolist() == [[0.0, 1.0], [4.0, 5.0]]
     assert [text.get_text() for text in ax.texts] == ["doctor", "park", "cook"]

@@ -1,5 +1,6 @@
 """Real corpora: from the Hugging Face Hub by name, or the same files from a local folder."""
 
+import io
 import json
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def _from_hub(name: str) -> DatasetDict:
 
 def _json_lines(file: Path) -> list[dict]:
     rows = []
-    for number, line in enumerate(_read(file).splitlines(), start=1):
+    for number, line in enumerate(io.StringIO(_read(file)), start=1):  # splitlines would cut texts at U+2028 and U+0085
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
@@ -83,6 +84,9 @@ def _json_lines(file: Path) -> list[dict]:
             raise CorpusError(
                 f"{file}, line {number} has the columns {', '.join(row)}, the lines before it {', '.join(rows[0])}"
             )
+        wrong = [column for column, value in row.items() if not isinstance(value, str)]
+        if wrong:
+            raise CorpusError(f"{file}, line {number}: {', '.join(wrong)} is not text: get the file anew")
         rows.append(row)
     return rows
 

@@ -1,7 +1,7 @@
 """What every objective hands to the loop: the model's inputs, the labels, and the loss between them."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,6 @@ class Batch:
         return int((self.labels != IGNORED).sum())
 
 
-@runtime_checkable
 class Objective(Protocol):
     """Text in, `Batch` out, loss from logits: what `train.fit` and `metrics` need to know of a task."""
 
