@@ -56,9 +56,14 @@ def test_writing_makes_folders_and_leaves_nothing_else(tmp_path):
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
 def test_a_failed_block_leaves_the_old_file(tmp_path, error):
     (tmp_path / "file").write_text("old")
-    with pytest.raises(StorageError if error is OSError else error), writing(tmp_path / "file") as scratch:
-        scratch.write_text("half")
-        raise error
+
+    def fail():
+        with writing(tmp_path / "file") as scratch:
+            scratch.write_text("half")
+            raise error
+
+    with pytest.raises(StorageError if error is OSError else error):
+        fail()
     assert (tmp_path / "file").read_text() == "old"
     assert everything(tmp_path) == ["file"]
 
@@ -66,10 +71,15 @@ def test_a_failed_block_leaves_the_old_file(tmp_path, error):
 def test_a_folder_is_replaced_whole(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").write_text("old")
-    with pytest.raises(RuntimeError), writing(tmp_path / "folder") as scratch:
-        scratch.mkdir()
-        (scratch / "half").write_text("half")
-        raise RuntimeError
+
+    def fail():
+        with writing(tmp_path / "folder") as scratch:
+            scratch.mkdir()
+            (scratch / "half").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert everything(tmp_path) == ["folder", "folder/old"]
     with writing(tmp_path / "folder") as scratch:
         scratch.mkdir()
@@ -214,6 +224,6 @@ def test_a_full_disk_leaves_no_half_built_folder(tmp_path, full_disk):
         (folder / "first").write_bytes(bytes(10_000))
         (folder / "second").write_bytes(bytes(100_000))
 
-    with full_disk(50_000), pytest.raises(StorageError, match="can't write .*made"):
+    with full_disk(50_000), pytest.raises(StorageError, match=r"can't write .*made"):
         build_once(tmp_path / "made", build)
     assert everything(tmp_path) in ([], [".made.lock"])

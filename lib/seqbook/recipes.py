@@ -34,21 +34,21 @@ class Translation:
     budget: Budget
 
 
-_WORLD = Budget(steps=600, batch_size=128, learning_rate=4e-3, warmup=60, evaluations=3)
+_WORLD = Budget(steps=1_200, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
 _MULTI30K = {
     "corpus": "multi30k", "source": "de", "target": "en", "source_kind": "bpe", "target_kind": "bpe",
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
-    "budget": Budget(steps=3_400, batch_size=128, learning_rate=3e-3, warmup=300, evaluations=15),
+    "budget": Budget(steps=4_500, batch_size=64, learning_rate=3e-3, warmup=400, evaluations=10),
 }  # fmt: skip
 RECIPES = {
     "rnn": Translation(
         about="LSTM encoder and decoder with one context vector (chapter 1.1)",
-        model={"context": "last", "d_model": 256},
+        model={"context": "last", "d_model": 256, "bidirectional": True},
         budget=_WORLD,
     ),
     "attention": Translation(
         about="the same LSTMs with dot-product attention (chapter 1.2)",
-        model={"context": "dot", "d_model": 256},
+        model={"context": "dot", "d_model": 256, "bidirectional": True},
         budget=_WORLD,
     ),
     "rnn-multi30k": Translation(

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from seqbook.data import world
-from seqbook.data.world import lexicon, modifiers, translation
+from seqbook.data.world import lexicon, modifiers, things, translation
 from seqbook.data.world.events import held_out
 from seqbook.data.world.sampler import Sampler
 
@@ -80,7 +80,7 @@ def test_a_sentence_is_compositional_where_its_events_hold_a_held_out_pair(split
 def test_held_out_adjectives_and_nouns_never_stand_together_in_training(splits):
     adjectives = {adjective.en for adjective in modifiers.ADJECTIVES}
     nouns = {
-        form: noun.en for noun in [*lexicon.THINGS, *lexicon.JOBS, *lexicon.PEOPLE] for form in (noun.en, noun.plural)
+        form: noun.en for noun in [*things.THINGS, *lexicon.JOBS, *lexicon.PEOPLE] for form in (noun.en, noun.plural)
     }
     kept = {(a, form) for a in adjectives for form in nouns if held_out(f"{a} {nouns[form]}")}
 
@@ -173,7 +173,7 @@ def test_phenomena_occur_and_are_said_rightly(rows, en, zh):
 
 
 def test_numbers_agree_with_their_nouns_measure(rows):
-    things = {noun.plural: noun for noun in lexicon.THINGS if "countable" in noun.classes}
+    things = {noun.plural: noun for noun in things.THINGS if "countable" in noun.classes}
     checked = 0
     for row in rows:
         tokens = words(row["en"])

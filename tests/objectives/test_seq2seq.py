@@ -61,9 +61,9 @@ def test_lengths_count_eos(toy):
 def test_the_longest_that_fits_and_what_does_not(toy):
     fits = objective(toy).encode(["hund " * 5], ["dog " * 4])
     assert objective(toy).collate(fits).inputs[1].shape[1] == 5
-    with pytest.raises(ValueError, match="'hund hund .* is 6 tokens long: it must have 1 to 5"):
+    with pytest.raises(ValueError, match=r"'hund hund .* is 6 tokens long: it must have 1 to 5"):
         objective(toy).encode(["hund " * 6], ["dog"])
-    with pytest.raises(ValueError, match="'dog dog .* is 5 tokens long: it must have 1 to 4"):
+    with pytest.raises(ValueError, match=r"'dog dog .* is 5 tokens long: it must have 1 to 4"):
         objective(toy).encode(["hund"], ["dog " * 5])
     for source, target in (("", "dog"), ("hund", " ")):
         with pytest.raises(ValueError, match="is 0 tokens long"):

@@ -59,7 +59,7 @@ class RNNSeq2Seq(nn.Module):
         d_model = config.d_model
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(d_model, 2 * config.n_layers * d_model)
-        self.embedding = nn.Embedding(config.target_vocab_size, d_model, padding_idx=PAD)
+        self.embedding = _embedding(config.target_vocab_size, d_model)
         between_layers = config.dropout if config.n_layers > 1 else 0.0
         self.decoder = nn.LSTM(d_model, d_model, config.n_layers, batch_first=True, dropout=between_layers)
         self.attention = {"additive": AdditiveAttention, "dot": lambda _: DotProductAttention()}.get(
@@ -120,7 +120,7 @@ class Encoder(nn.Module):
         d_model = config.d_model
         if d_model % directions:
             raise ValueError(f"d_model={d_model} can't be halved between two directions: make it even")
-        self.embedding = nn.Embedding(config.source_vocab_size, d_model, padding_idx=PAD)
+        self.embedding = _embedding(config.source_vocab_size, d_model)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(
             nn.ModuleList(nn.LSTM(d_model, d_model // directions, batch_first=True) for _ in range(directions))
@@ -145,5 +145,14 @@ class Encoder(nn.Module):
                 h, _ = lstm(x.gather(1, turned.expand(-1, -1, x.shape[2])) if backward else x)
                 ends.append(h.gather(1, last.expand(-1, 1, h.shape[2])).squeeze(1))
                 states.append(h.gather(1, turned.expand(-1, -1, h.shape[2])) if backward else h)
-            x = torch.cat(states, dim=-1)
+            x = x + torch.cat(states, dim=-1)  # the word itself stays in reach {cite}`wu2016google`
         return x, torch.cat(ends, dim=-1)
+
+
+def _embedding(vocab_size: int, d_model: int) -> nn.Embedding:
+    """Vectors that start small: torch's own start, of deviation 1, drives the gates to their ends, where they learn little."""
+    embedding = nn.Embedding(vocab_size, d_model, padding_idx=PAD)
+    nn.init.normal_(embedding.weight, std=0.1)
+    with torch.no_grad():
+        embedding.weight[PAD] = 0
+    return embedding

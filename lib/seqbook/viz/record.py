@@ -15,14 +15,16 @@ def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     Raises:
         ValueError: the model has no attention to record.
     """
-    modules = {name: module for name, module in model.named_modules() if isinstance(module, nn.Softmax)}
+    modules = {
+        name.removesuffix(".weights"): module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Softmax)
+    }
     if not modules:
         raise ValueError(f"{type(model).__name__} has no attention: there are no weights to record")
-    maps: dict[str, list[Tensor]] = {name.removesuffix(".weights"): [] for name in modules}
+    maps: dict[str, list[Tensor]] = {name: [] for name in modules}
     handles = [
-        module.register_forward_hook(
-            lambda _module, _inputs, weights, name=name.removesuffix(".weights"): maps[name].append(weights.detach())
-        )
+        module.register_forward_hook(lambda *call, name=name: maps[name].append(call[-1].detach()))
         for name, module in modules.items()
     ]
     try:

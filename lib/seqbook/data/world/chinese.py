@@ -4,8 +4,8 @@ Time and place go before the verb, relative clauses before their noun, reasons b
 """
 
 from seqbook.data.world.events import Event, Phrase, Sentence
-from seqbook.data.world.lexicon import Pronoun
 from seqbook.data.world.modifiers import DETERMINERS, TENSES, UNMEASURED
+from seqbook.data.world.nouns import Pronoun
 
 Tagged = list[tuple[str, str]]
 

@@ -4,8 +4,8 @@ A tag is a path into the event ("side.object.noun"); words that express nothing 
 """
 
 from seqbook.data.world.events import Event, Phrase, Sentence
-from seqbook.data.world.lexicon import Noun, Pronoun
 from seqbook.data.world.modifiers import PLURAL, TENSES
+from seqbook.data.world.nouns import Noun, Pronoun
 from seqbook.data.world.verbs import FORMS
 
 Tagged = list[tuple[str, str]]

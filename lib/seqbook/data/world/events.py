@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from zlib import crc32
 
-from seqbook.data.world.lexicon import Adjective, Noun, Pronoun
 from seqbook.data.world.modifiers import DEFINITE, PLURAL, Modal, Word
+from seqbook.data.world.nouns import Adjective, Noun, Pronoun
 from seqbook.data.world.verbs import Verb
 
 
@@ -127,7 +127,6 @@ def combinations(sentence: Sentence) -> Iterator[str]:
 
 
 HELD_OUT_PERCENT = 5
-SALT = 25  # one under which no word loses all of its partners
 SALT = 25  # one under which no word loses all of its partners
 
 

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from seqbook.data.world.lexicon import FEMALE, JOBS, KIN, MALE, PEOPLE, PLACES, THINGS, Adjective, Noun
+from seqbook.data.world.lexicon import FEMALE, JOBS, KIN, MALE, PEOPLE
+from seqbook.data.world.nouns import Adjective, Noun
+from seqbook.data.world.things import PLACES, THINGS
 
 SINGULAR = {"the": "", "a": "一", "this": "这", "that": "那", "one": "一", "another": "另一", "every": "每"}
 PLURAL = {
     "two": "两", "three": "三", "four": "四", "five": "五", "six": "六", "seven": "七", "eight": "八", "nine": "九",
     "ten": "十", "eleven": "十一", "twelve": "十二", "several": "几", "many": "许多", "some": "一些", "these": "这些",
-    "those": "那些",
+    "those": "那些", "the two": "这两", "the three": "这三",
 }  # fmt: skip
 ASKED = {"which": "哪", "how many": "几", "what": "什么", "who": "谁"}
 DETERMINERS = SINGULAR | PLURAL | ASKED

@@ -1,0 +1,114 @@
+"""What is true in the town while a story is told: who is where, who holds what, what lies where."""
+
+from dataclasses import dataclass
+
+from seqbook.data.world.events import Location
+from seqbook.data.world.nouns import Adjective, Noun, Pronoun
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody in a story: by name, by job ("the baker"), by family ("Anna's brother"), or two together."""
+
+    noun: Noun
+    pronoun: Pronoun
+    determiner: str = ""
+    owner: "Person | None" = None
+
+    @property
+    def key(self) -> str:
+        """How facts call this person."""
+        if self.owner:
+            return f"{self.owner.key}'s {self.noun.en}"
+        if not self.determiner:
+            return self.noun.en
+        return f"{self.determiner} {self.noun.en if self.determiner == 'the' else self.noun.plural}"
+
+
+@dataclass(slots=True, eq=False)
+class Thing:
+    """One thing in a story; a story has at most one of a kind."""
+
+    noun: Noun
+    adjectives: tuple[Adjective, ...] = ()
+    owner: Person | None = None
+    known: bool = False  # the reader has heard of it
+
+    @property
+    def key(self) -> str:
+        """How facts call this thing."""
+        return self.noun.en
+
+
+@dataclass(slots=True, eq=False)
+class Spot:
+    """Where a thing may lie: in the drawer, on the table."""
+
+    location: Location
+    room: Noun
+
+    @property
+    def key(self) -> str:
+        """How facts call this spot."""
+        return f"{self.location.preposition.en} the {self.location.phrase.noun.en}"
+
+
+class Town:
+    """Places of persons and things. Each change checks that it can happen: nobody gives what they don't hold.
+
+    Raises:
+        ValueError: a deed that can't happen, with those who take part.
+    """
+
+    def __init__(self) -> None:
+        self.place: dict[Person, Noun] = {}
+        self.holder: dict[Thing, Person] = {}
+        self.spot: dict[Thing, Spot] = {}
+
+    def go(self, who: Person, place: Noun) -> None:
+        """Somebody goes where they weren't, with all that they hold."""
+        if self.place.get(who) is place:
+            raise ValueError(f"{who.key} is already at the {place.en}")
+        self.place[who] = place
+
+    def get(self, who: Person, what: Thing) -> None:
+        """Something comes into the town, into somebody's hands."""
+        if what in self.holder or what in self.spot:
+            raise ValueError(f"the {what.key} is already in the story")
+        self.holder[what] = who
+
+    def put(self, who: Person, what: Thing, spot: Spot) -> None:
+        """Somebody puts down what they hold, in the room where they are."""
+        self.needs(who, what)
+        if self.place.get(who) is not spot.room:
+            raise ValueError(f"{who.key} isn't in the {spot.room.en}")
+        del self.holder[what]
+        self.spot[what] = spot
+
+    def take(self, who: Person, what: Thing) -> None:
+        """Somebody takes what lies in the room where they are."""
+        if what not in self.spot or self.place.get(who) is not self.spot[what].room:
+            raise ValueError(f"{who.key} can't reach the {what.key}")
+        del self.spot[what]
+        self.holder[what] = who
+
+    def give(self, who: Person, what: Thing, whom: Person) -> None:
+        """Something changes hands between two who are in the same place."""
+        self.needs(who, what)
+        self.meets(who, whom)
+        self.holder[what] = whom
+
+    def lose(self, who: Person, what: Thing) -> None:
+        """Something is used up, broken for good, or gone."""
+        self.needs(who, what)
+        del self.holder[what]
+
+    def needs(self, who: Person, what: Thing) -> None:
+        """Refuse what can be done only by somebody who holds the thing."""
+        if self.holder.get(what) is not who:
+            raise ValueError(f"{who.key} doesn't hold the {what.key}")
+
+    def meets(self, who: Person, whom: Person) -> None:
+        """Refuse what can be done only by two in the same place."""
+        if who is whom or self.place.get(who) is None or self.place.get(who) is not self.place.get(whom):
+            raise ValueError(f"{who.key} and {whom.key} aren't in the same place")

@@ -1,0 +1,15 @@
+"""Numbers that the text of a page quotes: kept by the cell that computed them, never typed."""
+
+from IPython.display import display
+
+_PREFIX = "application/papermill.record/"
+
+
+def glue(name: str, value: object) -> None:
+    """Keep `value` under `name` with the cell's output, where the page's text finds it as {glue:text}`name:.2f`.
+
+    It does what myst_nb's own function does, without asking a reader in Colab to install the book's tools.
+    """
+    display(
+        {f"{_PREFIX}text/plain": repr(value)}, metadata={"scrapbook": {"name": name, "mime_prefix": _PREFIX}}, raw=True
+    )
