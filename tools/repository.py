@@ -15,9 +15,9 @@ ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+", re.ASCII)
 
 # Colab opens a notebook alone, without the repository around it.
 SETUP_CELL = """\
-from importlib.util import find_spec
-
-if find_spec("seqbook") is None:
+try:
+    import seqbook  # noqa: F401, first of all: it sets how torch's threads wait
+except ModuleNotFoundError:
     %pip install -q "git+{address}\""""
 
 

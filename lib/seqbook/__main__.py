@@ -3,14 +3,13 @@
 import argparse
 import json
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 from seqbook.data import world
 from seqbook.home import writing
 from seqbook.recipes import RECIPES
-from seqbook.runs import load, run
+from seqbook.runs import commit, load, run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -71,7 +70,7 @@ def _train(options: argparse.Namespace) -> None:
             raise ValueError(f"--set {text!r} has no '=': write NAME=VALUE, as in --set d_model=128")
         settings[name] = value
     made = run(options.recipe, seed=options.seed, data=options.data, out=options.out, **settings)
-    result = made.result | {"command": options.line, "commit": _commit(), "folder": made.folder.name}
+    result = made.result | {"command": options.line, "commit": commit(), "folder": made.folder.name}
     text = json.dumps(result, indent=1, ensure_ascii=False)
     if options.json:
         with writing(options.json) as scratch:
@@ -92,24 +91,6 @@ def _show(options: argparse.Namespace) -> None:
         raise ValueError(f"-n {options.n}: the split {options.split} has {len(splits[options.split])} rows")
     for row in splits[options.split].select(range(options.n)):
         print("\n".join(f"{name}: {value}" for name, value in row.items()), end="\n\n")
-
-
-def _commit() -> str:
-    """The commit of the checkout that the package runs from, marked when files differ from it; "" outside a checkout."""
-    describe = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-        "--exclude=*",
-    ]
-    try:
-        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How good a model is: nats per token (teacher-forced), BLEU, exact match, alignment error rate."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -72,6 +73,24 @@ def nats_per_token(model: nn.Module, objective: Objective, examples: list, batch
             nats += summed_nats(model(*batch.inputs).float(), batch.labels).item()
             n_tokens += batch.n_tokens
     return nats / n_tokens
+
+
+def mean_by_length(
+    lengths: Sequence[int], values: Sequence[float], edges: Sequence[int]
+) -> tuple[list[float], list[float]]:
+    """The mean length and the mean value in each bin edges[k] ≤ length < edges[k + 1].
+
+    Raises:
+        ValueError: a bin that no length falls into.
+    """
+    centres, means = [], []
+    for low, high in pairwise(edges):
+        inside = [i for i, length in enumerate(lengths) if low <= length < high]
+        if not inside:
+            raise ValueError(f"no length is in {low} to {high - 1}: choose other edges")
+        centres.append(sum(lengths[i] for i in inside) / len(inside))
+        means.append(sum(values[i] for i in inside) / len(inside))
+    return centres, means
 
 
 def _check_pairs(found: Sequence, true: Sequence) -> None:

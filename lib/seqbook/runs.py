@@ -1,6 +1,7 @@
 """Doing what a recipe says, once: prepare its data, train, score, keep the result in a folder, read it again."""
 
 import json
+import subprocess
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -54,7 +55,7 @@ class Run(System):
 
     def examples(self, split: str) -> list[Example]:
         """The split's pairs as (source ids, target ids)."""
-        return _examples(self.splits[split])
+        return examples(self.splits[split])
 
 
 def run(
@@ -77,8 +78,8 @@ def run(
     with locked(folder) if processes.is_main_process else nullcontext():
         if not (folder / "result.json").exists():
             torch.manual_seed(seed)
-            system = _build(recipe, prepared)
-            train, validation = _examples(splits["train"]), _examples(splits["validation"])
+            system = build(recipe, prepared)
+            train, validation = examples(splits["train"]), examples(splits["validation"])
             history = fit(
                 system.model,
                 system.objective,
@@ -116,6 +117,21 @@ def load(folder: str | Path) -> System:
     return System(model.to(device()).eval(), Seq2Seq(*tokenizers, **config["objective"]))
 
 
+def published(*names: str) -> str:
+    """A table of results that the full scale gave, from the files in the repository's benchmarks/results."""
+    folder = PACKAGE.parents[1] / "benchmarks" / "results"
+    if not folder.is_dir():
+        return "These results lie in the repository, under benchmarks/results; the published page shows them."
+    lines = [f"{'':24}{'parameters':>12}{'nats':>7}{'BLEU':>7}{'minutes':>9}  device"]
+    for name in names:
+        result = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        lines.append(
+            f"{name:24}{result['params']:>12,}{result['loss']:>7.2f}{result['bleu']:>7.1f}"
+            f"{result['seconds'] / 60:>9.0f}  {result['device']}"
+        )
+    return "\n".join(lines)
+
+
 def prepare(recipe: Translation, data: str | Path | None = None) -> Path:
     """The folder with the recipe's corpus, its ids, and the tokenizers learned from its training split; made once.
 
@@ -138,7 +154,7 @@ def prepare(recipe: Translation, data: str | Path | None = None) -> Path:
     code = source_fingerprint(PACKAGE / "tokenizer.py", PACKAGE / "objectives", PACKAGE / "runs.py")
     key = fingerprint(code, parts, recipe.source, recipe.target, kinds, recipe.vocab_size, max_len)
 
-    def build(scratch: Path) -> None:
+    def make(scratch: Path) -> None:
         tokenizers = [
             Tokenizer.train(texts, kind, recipe.vocab_size)
             for texts, kind in zip(parts["train"], kinds.values(), strict=True)
@@ -153,7 +169,7 @@ def prepare(recipe: Translation, data: str | Path | None = None) -> Path:
             prepared[split] = Dataset.from_dict(rows.to_dict() | ids.to_dict())
         prepared.save_to_disk(str(scratch))
 
-    return build_once(home() / "prepared" / f"{recipe.corpus}-{key}", build)
+    return build_once(home() / "prepared" / f"{recipe.corpus}-{key}", make)
 
 
 def score(recipe: Translation, system: System, splits: DatasetDict, history: list[dict]) -> dict[str, Any]:
@@ -177,7 +193,7 @@ def score(recipe: Translation, system: System, splits: DatasetDict, history: lis
         hypotheses, references = system.translate(rows[recipe.source][:], recipe.beams), rows[recipe.target][:]
         bleu = metrics.bleu(hypotheses, references, recipe.target)
         scores = {
-            "loss": metrics.nats_per_token(system.model, system.objective, _examples(rows)),
+            "loss": metrics.nats_per_token(system.model, system.objective, examples(rows)),
             "bleu": bleu.score,
             "bleu_signature": bleu.signature,
             "exact_match": metrics.exact_match(hypotheses, references),
@@ -194,6 +210,15 @@ def code_version() -> str:
     )
 
 
+def commit() -> str:
+    """The commit of the checkout that the package runs from, marked when its files differ; "" outside a checkout."""
+    describe = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def device_name() -> str:
     """What the numbers were measured on, as people call it."""
     if torch.cuda.is_available():
@@ -201,7 +226,8 @@ def device_name() -> str:
     return f"{device().type}, {torch.get_num_threads()} threads"
 
 
-def _build(recipe: Translation, prepared: Path) -> System:
+def build(recipe: Translation, prepared: Path) -> System:
+    """The recipe's untrained system, with the tokenizers of the folder that `prepare` made."""
     tokenizers = [Tokenizer.load(prepared / f"{side}_tokenizer.json") for side in ("source", "target")]
     sizes = {"source_vocab_size": len(tokenizers[0]), "target_vocab_size": len(tokenizers[1])}
     model = RNNSeq2Seq(RNNConfig(**recipe.model, **sizes))
@@ -234,5 +260,6 @@ def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
 
 
-def _examples(rows: Dataset) -> list[Example]:
+def examples(rows: Dataset) -> list[Example]:
+    """A prepared split's pairs as (source ids, target ids)."""
     return list(zip(rows["source_ids"][:], rows["target_ids"][:], strict=True))

@@ -3,10 +3,180 @@
 from random import Random
 
 from seqbook.data.world import english
-from seqbook.data.world.choices import AT, IN, ON
-from seqbook.data.world.events import HELD_OUT_PAIRS, Event, Location, Phrase
-from seqbook.data.world.lexicon import Pronoun
+from seqbook.data.world.events import Event, Location, Phrase, pairs
+from seqbook.data.world.lexicon import THEY
 from seqbook.data.world.modifiers import Word
-from seqbook.data.world.nouns import Noun
+from seqbook.data.world.nouns import Noun, Pronoun
 from seqbook.data.world.story_verbs import TOLD
 from seqbook.data.world.town import Person, Spot, Thing
+
+ITSELF = Pronoun("it", "it", "its", "", False, frozenset())
+NO_FACT = {"deed": "", "who": "", "what": "", "whom": "", "where": "", "when": ""}
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+PARTS = ("in the morning", "at noon", "in the afternoon", "in the evening")
+LONGEST_WITHOUT_NAME = 2  # sentences in a row
+
+
+class Telling:
+    """A text as it grows: `text`, its `facts`, its `pronouns`, and the `pairs` of words that it combines."""
+
+    def __init__(self, rng: Random) -> None:
+        self.rng = rng
+        self.text = ""
+        self.facts: list[dict] = []
+        self.pronouns: list[dict] = []
+        self.pairs: set[str] = set()
+        self.sentences = 0
+        self.clauses: list[tuple[str, Event]] = []
+        self.before: list[Person | Thing | Noun] = []
+        self.now: list[Person | Thing | Noun] = []
+        self.referents: dict[str, str] = {}
+        self.unnamed: dict[Person, int] = {}
+        self.part = -1
+        self.subject: Person | Thing | None = None
+
+    def pick(self, options):
+        """One of the options, all equally likely."""
+        return options[int(self.rng.random() * len(options))]
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return self.rng.random() < probability
+
+    def tell(self, deed: str, who: Person | Thing, *, what: Thing | Phrase | None = None, whom: Person | None = None,
+             spot: Spot | None = None, place: Location | None = None, to: Noun | None = None, join: str = "",
+             when: Word | None = None, fact: dict | None = None, **parts) -> None:  # fmt: skip
+        """Add a clause: a new sentence, or joined to the last one by "and" (same subject), "because", ",".
+
+        A sentence that starts with "when" or "after" (`join`) is closed by the next clause, joined by ",".
+        """
+        if join in ("", "when", "after", "because first", "although"):
+            self.close()
+        path = f"{len(self.clauses)}."
+        event = Event(
+            TOLD[deed],
+            self.mention(who, path + "agent.") if join != "and" else Phrase(THEY if self.plural(who) else ITSELF),
+            object=self.object(what, to, path),
+            recipient=self.mention(whom, path + "recipient.") if whom else None,
+            destination=spot.location if spot else place,
+            gap="agent" if join == "and" else "",
+            time=when,
+            time_first=bool(when) and not join and self.chance(0.85),
+            **parts,
+        )
+        if join == "and" and self.subject is not who:
+            raise ValueError(f"{who.key} isn't the subject that \"and\" goes on with")
+        self.subject = who
+        if spot or place:
+            self.now.append((spot.location if spot else place).phrase.noun)
+        self.clauses.append((join, event))
+        self.pairs.update(pairs(event))
+        thing = what.key if isinstance(what, Thing) else to.en if to else what.noun.en if what else ""
+        if isinstance(what, Thing):
+            self.pairs.add(f"{event.verb.forms[0]} {what.key}")
+            if spot:
+                self.pairs.add(f"{what.key} {spot.location.phrase.noun.en}")
+        where = spot.key if spot else place.phrase.noun.en if place else ""
+        told = {"deed": deed, "who": who.key, "what": thing, "whom": whom.key if whom else "", "where": where}
+        when_told = when.en if when else ""
+        self.facts.append({"sentence": self.sentences, **NO_FACT, **told, "when": when_told} | (fact or {}))
+
+    @staticmethod
+    def plural(who: Person | Thing) -> bool:
+        """Whether more than one is meant."""
+        return isinstance(who, Person) and who.pronoun is THEY
+
+    def object(self, what: Thing | Phrase | None, to: Noun | None, path: str) -> Phrase | None:
+        """What the deed is done to: a thing, a place, or a phrase as it stands."""
+        if to:
+            return Phrase(to, "" if to.classes & {"town", "street"} else "the")
+        if isinstance(what, Thing):
+            return self.mention(what, path + "object.")
+        return what
+
+    def mention(self, who: Person | Thing, path: str) -> Phrase:
+        """Name or pronoun, whichever a reader would understand."""
+        recent = {*self.before, *self.now}
+        pronoun = self.pronoun(who, recent)
+        if pronoun and (pronoun is ITSELF or who in self.now or self.chance(0.88)):
+            self.referents[path + "noun"] = who.key
+            self.unnamed[who] = self.unnamed.get(who, 0) + (who not in self.now)
+            self.now.append(who)
+            return Phrase(pronoun)
+        self.unnamed[who] = 0
+        self.now.append(who)
+        if isinstance(who, Thing):
+            return self.in_full(who, path, recent)
+        if who.owner:
+            return Phrase(who.noun, owner=self.owner(who.owner, path, recent))
+        return Phrase(who.noun, who.determiner)
+
+    def pronoun(self, who: Person | Thing, recent: set) -> Pronoun | None:
+        """The pronoun that can mean nobody else, if there is one."""
+        if who not in recent or (self.unnamed.get(who, 0) >= LONGEST_WITHOUT_NAME and who not in self.now):
+            return None
+        if isinstance(who, Thing):
+            # In "took the key from the box and hid it" no reader thinks of the box.
+            rivals = [o for o in self.now if isinstance(o, Thing)] if who in self.now else recent
+            return None if any(isinstance(o, Thing | Noun) and o is not who for o in rivals) else ITSELF
+        same = any(isinstance(o, Person) and o is not who and o.pronoun is who.pronoun for o in recent)
+        return None if same else who.pronoun
+
+    def owner(self, owner: Person, path: str, recent: set) -> Phrase:
+        """Whose: her, Anna's."""
+        if owner in recent and self.pronoun(owner, recent):
+            self.referents[path + "owner.noun"] = owner.key
+            return Phrase(owner.pronoun)
+        self.now.append(owner)
+        return Phrase(owner.noun, owner.determiner)
+
+    def in_full(self, what: Thing, path: str, recent: set) -> Phrase:
+        """A thing in full at its first mention, "the key" or "her key" later."""
+        first, what.known = not what.known, True
+        adjectives = what.adjectives if first or self.chance(0.12) else ()
+        if what.owner and not first and (what.owner not in self.now or self.pronoun(what.owner, recent)) and self.chance(0.35):
+            return Phrase(what.noun, owner=self.owner(what.owner, path, recent), adjectives=adjectives)
+        return Phrase(what.noun, "a" if first else "the", adjectives=adjectives)
+
+    def date(self) -> Word | None:
+        """A later time than the last one told: on Monday morning, at noon, the next morning; None in between."""
+        if self.part < 0:
+            self.part = self.pick((0, 0, 1, 2))
+            day, part = self.pick(DAYS), ("morning", "morning", "afternoon")[self.part]
+            return Word(f"on {day} {part}" if self.chance(0.7) else f"on {day}", "")
+        self.part += self.pick((1, 1, 2))
+        if self.part < len(PARTS):
+            return Word(PARTS[self.part], "")
+        self.part = 0
+        return Word("the next morning", "")
+
+    def close(self) -> None:
+        """End the sentence, if one is begun."""
+        if not self.clauses:
+            return
+        words: english.Tagged = []
+        for i, (join, event) in enumerate(self.clauses):
+            if join == ",":
+                words.append((",", ""))
+            elif join:
+                words += [(",", "")] if join in ("but", "so", "and then") else []
+                words.append((join.removesuffix(" first"), ""))
+            words += english.clause(event, f"{i}.")
+        self.add(words)
+        self.clauses, self.before, self.now = [], self.now, []
+        self.sentences += 1
+
+    def add(self, words: english.Tagged) -> None:
+        """Append a sentence to the text, and note where its pronouns stand."""
+        first, tag = words[0]
+        words[0] = first[0].upper() + first[1:], tag
+        text = self.text + (" " if self.text else "")
+        for i, (word, tag) in enumerate(words):
+            if i and word[0] not in ",'":
+                text += " "
+            if tag in self.referents:
+                self.pronouns.append({"start": len(text), "text": word, "refers_to": self.referents[tag]})
+            text += word
+        self.text = text + "."
+        self.referents.clear()
+

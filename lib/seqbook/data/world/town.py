@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from seqbook.data.world.events import Location
+from seqbook.data.world.lexicon import THEY
 from seqbook.data.world.nouns import Adjective, Noun, Pronoun
 
 
@@ -22,7 +23,7 @@ class Person:
             return f"{self.owner.key}'s {self.noun.en}"
         if not self.determiner:
             return self.noun.en
-        return f"{self.determiner} {self.noun.en if self.determiner == 'the' else self.noun.plural}"
+        return f"{self.determiner} {self.noun.plural if self.pronoun is THEY else self.noun.en}"
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,24 @@
+"""`make bench`: every measurement, one after the other; each prints what it found and keeps it in benchmarks/results."""
+
+import json
+from pathlib import Path
+
+import torch
+from benchmarks import recurrent
+
+from seqbook.runs import commit, device_name
+
+RESULTS = Path(__file__).parent / "results"
+
+torch.set_num_threads(min(2, torch.get_num_threads()))
+for module in (recurrent,):
+    name = module.__name__.rpartition(".")[2]
+    print(f"{name}: {module.__doc__}", flush=True)
+    rows = module.measure()
+    for row in rows:
+        print(
+            "  ",
+            ", ".join(f"{key} {value:,.3g}" if isinstance(value, float) else f"{value}" for key, value in row.items()),
+        )
+    result = {"command": "python -m benchmarks", "commit": commit(), "device": device_name(), "rows": rows}
+    (RESULTS / f"speed-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,40 @@
+"""The verbs that stories are told with: those of the town that fit, and some that only English texts use."""
+
+from seqbook.data.world.verbs import BE, BEING, IS_AT, VERBS, Verb, verb
+
+
+def _english(forms: str, frame: str) -> Verb:
+    return verb("telling", forms, "", (frame, "", ""))
+
+
+def _known(base: str, frame: str) -> Verb:
+    """The town's verb of this base and frame ("give", "V O to R")."""
+    return next(v for v in VERBS if v.forms[0] == base and " ".join(slot for slot, _ in v.en) == frame)
+
+
+GO, TAKE = "go goes went gone going", "take takes took taken taking"
+# fmt: off
+TOLD: dict[str, Verb] = {
+    **{base: _known(base, "V O to R") for base in ("give", "lend", "return", "show", "sell", "send")},
+    **{base: _known(base, "V O D") for base in ("put", "hide", "leave")},
+    **{base: _known(base, "V O") for base in (
+        "find", "lose", "buy", "repair", "break", "wash", "open", "close", "cook", "bake", "eat", "drink", "read", "write",
+        "play", "watch", "visit", "wear", "need", "want", "have", "like", "clean", "water", "feed", "paint")},
+    **{base: _known(base, "V R") for base in ("meet", "thank", "call", "help")},
+    **{base: _known(base, "V") for base in ("sleep", "rest", "swim", "laugh", "work", "smile") if base != "smile"},
+    "wait": _known("wait", "V for R"), "talk": _known("talk", "V with R"), "smile": _known("smile", "V at R"),
+    "tell": _known("tell", "V R that C"), "travel": _known("travel", "V to O"), "walk": _known("walk", "V to O"),
+    "live": _known("live", "V D"), "study": _known("study", "V O"), "treat": verb("treating", "treat", "", ("V R", "", "")),
+    "teach": _known("teach", "V R O"), "borrow": _known("borrow", "V O from R"), "go": _known("go", "V to O"),
+    "go back": _english(GO, "V back to O"), "go home": _english(GO, "V home"), "be at": IS_AT, "feel": BEING[0],
+    "be": _english(BE, "V O"), "be broken": _english(BE, "V broken"), "work at": _english("work", "V D"), "study at": _english("study", "V D"),
+    "take": _english(TAKE, "V O D"), "find at": _english("find finds found found finding", "V O D"),
+    "bring": _english("bring brings brought brought bringing", "V O to R"), "get": _english("receive", "V O"),
+    "look for": _english("look", "V for O"), "ask for": _english("ask", "V R for O"),
+    "ask where": _english("ask", "V R where O was"), "invite": _english("invite", "V R to dinner"),
+    "celebrate": _english("celebrate", "V with R"), "arrive": _english("arrive", "V D"),
+    "say goodbye": _english("say says said said saying", "V goodbye to R"), "come": _english("come comes came come coming", "V D"),
+    "admire": _english("admire", "V O"), "use": _english("use", "V O"),
+    "know not": _english("know knows knew known knowing", "V where O was"),
+}
+# fmt: on
