@@ -171,6 +171,9 @@ def test_no_beams():
 @pytest.mark.parametrize("beams", [1, 3])
 def test_translations_come_in_the_order_of_the_texts(toy, pairs, beams):
     model = toy.model()
+    nn.init.normal_(model.out.weight, std=3.0)
+    nn.init.normal_(model.embedding.weight, std=2.0)
+    nn.init.normal_(model.encoder.embedding.weight, std=2.0)
     texts = [row["de"] for row in pairs[:30]]
     one_by_one = [translate(model, toy.objective, [text], beams=beams)[0] for text in texts]
     assert translate(model, toy.objective, texts, beams=beams, batch_size=7) == one_by_one

@@ -9,6 +9,7 @@ import pytest
 from seqbook import __main__ as command_line
 from seqbook.data import world
 from seqbook.recipes import RECIPES
+from seqbook.runs import commit
 
 
 @pytest.fixture
@@ -204,4 +205,4 @@ def test_the_commit_is_this_checkouts():
         head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no git checkout here")
-    assert head.startswith(command_line._commit().removesuffix("-dirty"))
+    assert head.startswith(commit().removesuffix("-dirty"))

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from seqbook.metrics import alignment_error_rate, bleu, exact_match, nats_per_token
+from seqbook.metrics import alignment_error_rate, bleu, exact_match, mean_by_length, nats_per_token
 from seqbook.objectives.seq2seq import Seq2Seq
 
 
@@ -78,3 +78,9 @@ def test_knowing_nothing_costs_the_log_of_the_vocabulary(toy):
 def test_no_examples(toy):
     with pytest.raises(ValueError, match="split is empty"):
         nats_per_token(toy.model(), toy.objective, [])
+
+
+def test_means_of_bins():
+    assert mean_by_length([1, 2, 3, 9, 10, 20], [1.0, 0.0, 0.5, 1.0, 0.0, 9.0], [1, 4, 11]) == ([2.0, 9.5], [0.5, 0.5])
+    with pytest.raises(ValueError, match="no length is in 4 to 8"):
+        mean_by_length([1, 9], [1.0, 1.0], [1, 4, 9, 10])

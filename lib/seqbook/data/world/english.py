@@ -28,9 +28,13 @@ def sentence(s: Sentence) -> Tagged:
         if s.added:
             words += [(",", "joint comma"), (s.joint, "joint"), *clause(s.added, "added.")]
         words.append((".", "end"))
-    first, tag = words[0]
-    words[0] = first[0].upper() + first[1:], tag
-    return words
+    return capital(words)
+
+
+def capital(words: Tagged) -> Tagged:
+    """The words with a capital at the start."""
+    (first, tag), *rest = words
+    return [(first[0].upper() + first[1:], tag), *rest]
 
 
 def clause(event: Event, path: str) -> Tagged:

@@ -6,6 +6,7 @@ from seqbook.data.world.lexicon import SHE, THEY
 from seqbook.data.world.modifiers import Word
 from seqbook.data.world.nouns import Noun
 from seqbook.data.world.story import NOUN, Story, place_of
+from seqbook.data.world.telling import ORGS
 from seqbook.data.world.town import Person, Spot, Thing
 
 PASTIMES = {  # what one does in a place, as (deed, object)
@@ -20,8 +21,6 @@ PASTIMES = {  # what one does in a place, as (deed, object)
     "market": [("eat", "pear"), ("eat", "orange")], "bank": [("work", "")], "hospital": [("rest", "")],
 }  # fmt: skip
 STUDIED = {noun.en: noun for noun in [*lexicon.SUBJECTS, *lexicon.SPORTS]}
-ORGS = [Noun(f"{town.en} {kind}", "", "", "", frozenset({"org", "at"}))
-        for town in lexicon.TOWNS[:40] for kind in ("Hospital", "School", "Bank")]  # fmt: skip
 ALSO = Word("also", "")
 
 
@@ -163,7 +162,7 @@ def loan(s: Story) -> None:
         s.give(a, thing, b, "lend", join="so")
     else:
         s.give(a, thing, b, "lend")
-    room = s.room()
+    room = s.room(place)
     s.go(b, room, when=s.date())
     s.put(b, thing, join="and") if s.chance(0.5) else s.use(b, thing, used(thing), join="and")
     if s.chance(0.4):
@@ -186,7 +185,7 @@ def used(thing: Thing) -> str:
 def broken(s: Story) -> None:
     """Something breaks, somebody repairs it."""
     a, b = s.somebody(), s.professional("carpenter engineer plumber gardener farmer")
-    thing = s.thing("bicycle radio computer clock lamp camera watch guitar violin chair toy", a)
+    thing = s.thing("bicycle radio computer clock lamp camera watch guitar violin toy", a)
     if s.chance(0.6):
         introduce(s, a)
     s.owns(a, thing)
@@ -283,15 +282,18 @@ def visitors(s: Story) -> None:
     town = s.pick(lexicon.TOWNS)
     s.go(group, town, "travel", when=s.date())
     group.determiner = "the " + group.determiner
-    s.tell("visit", group, what=Phrase(NOUN[s.pick("museum castle theatre church library".split())], "the"), join=s.pick(("", "and")))
-    place = s.away()
+    sight = NOUN[s.pick("museum castle theatre church library".split())]
+    s.tell("visit", group, what=Phrase(sight, "the"), join=s.pick(("", "and")))
+    place = s.away(sight)
     s.go(group, place, when=s.date())
     s.meet(group, guide, join="and")
     if s.chance(0.6):
         thing = s.thing("map camera book novel pen")
         s.town.get(guide, thing)
-        s.give(guide, thing, group, s.pick(("give", "show")) if False else "give")
-    s.social("thank", group, guide) if s.chance(0.6) else s.social("talk", group, guide)
+        s.give(guide, thing, group)
+        s.social("thank", group, guide)
+    else:
+        s.social(s.pick(("help", "talk")), guide, group)
     s.remember(group, guide)
 
 

@@ -9,7 +9,7 @@ from seqbook.data.world.lexicon import HE, SHE
 from seqbook.data.world.modifiers import Word
 from seqbook.data.world.nouns import Adjective, Noun
 from seqbook.data.world.story_verbs import TOLD
-from seqbook.data.world.telling import ITSELF, NO_FACT, Telling
+from seqbook.data.world.telling import ITSELF, NO_FACT, Deed, Telling
 from seqbook.data.world.things import PLACES, THINGS
 from seqbook.data.world.town import Person, Spot, Thing, Town
 from seqbook.data.world.verbs import IS_AT
@@ -84,27 +84,26 @@ class Story(Telling):
             adjectives = (self.pick(options),)
         return Thing(noun, adjectives, owner)
 
-    def room(self) -> Noun:
+    def room(self, *but: Noun | None) -> Noun:
         """A room with furniture."""
-        return NOUN[self.pick(tuple(ROOMS))]
+        return self.pick([NOUN[room] for room in ROOMS if NOUN[room] not in but])
 
     def away(self, *but: Noun | None) -> Noun:
         """Somewhere else in town."""
         return self.pick([place for place in AWAY if place not in but])
 
-    def free_spot(self, room: Noun, thing: Thing, *but: Spot, hidden: bool = False) -> Spot:
-        """A spot of the room that fits the thing, none of the spots `but`; `hidden`: where nobody sees it."""
+    def spots_for(self, room: Noun, thing: Thing, *but: Spot) -> list[tuple[Word, str]]:
+        """Where in the room the thing may be put, as (preposition, noun): in none of the spots `but`."""
         taken = {spot.location.phrase.noun.en for spot in but}
         small, food = "small" in thing.noun.classes, "food" in thing.noun.classes
-        preposition, noun = self.pick([
+        options = [
             (p, n) for p, n in ROOMS[room.en]
             if self.spots.get(n, None if n in self.used else room) is room and n not in taken
-            and (small or p is not IN) and not (hidden and p is ON) and not (food and p is not ON)
-            and (self.free or not held_out(f"{thing.key} {n}"))
-        ])  # fmt: skip
-        self.spots[noun] = room
-        self.used.add(noun)
-        return Spot(Location(preposition, Phrase(NOUN[noun], "the")), room)
+            and (small or p is not IN) and not (food and p is not ON)
+        ]  # fmt: skip
+        if self.free:
+            return options
+        return [o for o in options if not held_out(f"{thing.key} {o[1]}")] or options
 
     def pair(self) -> tuple[str, str]:
         """How two deeds of the same person may be joined: "went … and met", "When she went …, she met"."""
@@ -141,11 +140,17 @@ class Story(Telling):
         self.tell("buy", who, what=what, **how)
 
     def put(self, who: Person, what: Thing, *but: Spot, **how) -> Spot:
-        """Somebody puts down what they hold, in none of the spots `but`."""
-        hidden = "small" in what.noun.classes and self.chance(0.35)
-        spot = self.free_spot(self.town.place[who], what, *but, hidden=hidden)
+        """Somebody puts down, or hides, what they hold; in none of the spots `but`."""
+        room = self.town.place[who]
+        options = self.spots_for(room, what, *but)
+        dark = [(p, n) for p, n in options if p is not ON]
+        hides = dark and "small" in what.noun.classes and self.chance(0.35)
+        preposition, noun = self.pick(dark if hides else options)
+        self.spots[noun] = room
+        self.used.add(noun)
+        spot = Spot(Location(preposition, Phrase(NOUN[noun], "the")), room)
         self.town.put(who, what, spot)
-        self.tell("hide" if hidden else self.pick(("put", "put", "leave")), who, what=what, spot=spot, **how)
+        self.tell("hide" if hides else self.pick(("put", "put", "leave")), who, what=what, spot=spot, **how)
         return spot
 
     def take(self, who: Person, what: Thing, *, found: bool = False, **how) -> None:
@@ -203,6 +208,7 @@ class Story(Telling):
         self.close()
         relative = Event(TOLD[deed], Phrase(who.pronoun), recipient=Phrase(whom.noun, whom.determiner), gap="agent")
         event = Event(TOLD[verb], Phrase(who.noun, who.determiner, relative=relative), **parts)
+        self.deeds.append(Deed(event.verb, who, None, None, None, None))
         self.clauses.append(("", event))
         self.facts.append({"sentence": self.sentences, **NO_FACT, "deed": verb, "who": who.key, **fact})
 

@@ -3,7 +3,8 @@
 from seqbook.data.world.verbs import BE, BEING, IS_AT, VERBS, Verb, verb
 
 
-def _english(forms: str, frame: str) -> Verb:
+def english_verb(forms: str, frame: str) -> Verb:
+    """A verb that only English texts use."""
     return verb("telling", forms, "", (frame, "", ""))
 
 
@@ -26,15 +27,15 @@ TOLD: dict[str, Verb] = {
     "tell": _known("tell", "V R that C"), "travel": _known("travel", "V to O"), "walk": _known("walk", "V to O"),
     "live": _known("live", "V D"), "study": _known("study", "V O"), "treat": verb("treating", "treat", "", ("V R", "", "")),
     "teach": _known("teach", "V R O"), "borrow": _known("borrow", "V O from R"), "go": _known("go", "V to O"),
-    "go back": _english(GO, "V back to O"), "go home": _english(GO, "V home"), "be at": IS_AT, "feel": BEING[0],
-    "be": _english(BE, "V O"), "be broken": _english(BE, "V broken"), "work at": _english("work", "V D"), "study at": _english("study", "V D"),
-    "take": _english(TAKE, "V O D"), "find at": _english("find finds found found finding", "V O D"),
-    "bring": _english("bring brings brought brought bringing", "V O to R"), "get": _english("receive", "V O"),
-    "look for": _english("look", "V for O"), "ask for": _english("ask", "V R for O"),
-    "ask where": _english("ask", "V R where O was"), "invite": _english("invite", "V R to dinner"),
-    "celebrate": _english("celebrate", "V with R"), "arrive": _english("arrive", "V D"),
-    "say goodbye": _english("say says said said saying", "V goodbye to R"), "come": _english("come comes came come coming", "V D"),
-    "admire": _english("admire", "V O"), "use": _english("use", "V O"),
-    "know not": _english("know knows knew known knowing", "V where O was"),
+    "go back": english_verb(GO, "V back to O"), "go home": english_verb(GO, "V home"), "be at": IS_AT, "feel": BEING[0],
+    "be": english_verb(BE, "V O"), "be broken": english_verb(BE, "V broken"), "work at": english_verb("work", "V D"), "study at": english_verb("study", "V D"),
+    "take": english_verb(TAKE, "V O D"), "find at": english_verb("find finds found found finding", "V O D"),
+    "bring": english_verb("bring brings brought brought bringing", "V O to R"), "get": english_verb("receive", "V O"),
+    "look for": english_verb("look", "V for O"), "ask for": english_verb("ask", "V R for O"),
+    "ask where": english_verb("ask", "V R where O was"), "invite": english_verb("invite", "V R to dinner"),
+    "celebrate": english_verb("celebrate", "V with R"), "arrive": english_verb("arrive", "V D"),
+    "say goodbye": english_verb("say says said said saying", "V goodbye to R"), "come": english_verb("come comes came come coming", "V D"),
+    "admire": english_verb("admire", "V O"), "use": english_verb("use", "V O"),
+    "know not": english_verb("know knows knew known knowing", "V where O was"),
 }
 # fmt: on

@@ -1,31 +1,57 @@
 """Tells deeds one after the other: who may be "she" by now, what is "it", which day it is, where a sentence ends."""
 
+from dataclasses import dataclass
 from random import Random
 
-from seqbook.data.world import english
-from seqbook.data.world.events import Event, Location, Phrase, pairs
+from seqbook.data.world import english, lexicon
+from seqbook.data.world.events import Event, Location, Phrase, held_out, pairs
 from seqbook.data.world.lexicon import THEY
 from seqbook.data.world.modifiers import Word
 from seqbook.data.world.nouns import Noun, Pronoun
 from seqbook.data.world.story_verbs import TOLD
 from seqbook.data.world.town import Person, Spot, Thing
+from seqbook.data.world.verbs import Verb
 
 ITSELF = Pronoun("it", "it", "its", "", False, frozenset())
 NO_FACT = {"deed": "", "who": "", "what": "", "whom": "", "where": "", "when": ""}
+ORGS = [
+    Noun(f"{town.en} {kind}", "", "", "", frozenset({"org", "at"}))
+    for town in lexicon.TOWNS for kind in ("Hospital", "School", "Bank")
+]  # fmt: skip
+ENTITIES = {
+    noun.en: kind
+    for kind, nouns in [("PER", lexicon.NAMES), ("LOC", [*lexicon.TOWNS, *lexicon.STREETS]), ("ORG", ORGS)]
+    for noun in nouns
+}
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 PARTS = ("in the morning", "at noon", "in the afternoon", "in the evening")
 LONGEST_WITHOUT_NAME = 2  # sentences in a row
 
 
+@dataclass(slots=True)
+class Deed:
+    """A fact as it was told: its verb, and persons and things rather than their names."""
+
+    verb: Verb
+    who: "Person | Thing"
+    what: Thing | None
+    whom: Person | None
+    spot: Spot | None
+    to: Noun | None
+
+
 class Telling:
-    """A text as it grows: `text`, its `facts`, its `pronouns`, and the `pairs` of words that it combines."""
+    """A text as it grows: `text`, its `facts`, its `pronouns` and its names."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
         self.text = ""
         self.facts: list[dict] = []
+        self.deeds: list[Deed] = []  # what the facts tell, with those who take part
+        self.spans: list[tuple[int, int]] = []  # of each sentence in the text
+        self.entities: list[tuple[int, int, str]] = []  # start, end and kind of each name
         self.pronouns: list[dict] = []
-        self.pairs: set[str] = set()
+        self.held_out: set[int] = set()  # the sentences that combine what is held out of training
         self.sentences = 0
         self.clauses: list[tuple[str, Event]] = []
         self.before: list[Person | Thing | Noun] = []
@@ -70,12 +96,15 @@ class Telling:
         if spot or place:
             self.now.append((spot.location if spot else place).phrase.noun)
         self.clauses.append((join, event))
-        self.pairs.update(pairs(event))
+        self.deeds.append(Deed(event.verb, who, what if isinstance(what, Thing) else None, whom, spot, to))
+        found = [] if to else [pair for pair in pairs(event) if not pair.endswith(" it")]
         thing = what.key if isinstance(what, Thing) else to.en if to else what.noun.en if what else ""
         if isinstance(what, Thing):
-            self.pairs.add(f"{event.verb.forms[0]} {what.key}")
+            found.append(f"{event.verb.forms[0]} {what.key}")
             if spot:
-                self.pairs.add(f"{what.key} {spot.location.phrase.noun.en}")
+                found.append(f"{what.key} {spot.location.phrase.noun.en}")
+        if any(map(held_out, found)):
+            self.held_out.add(self.sentences)
         where = spot.key if spot else place.phrase.noun.en if place else ""
         told = {"deed": deed, "who": who.key, "what": thing, "whom": whom.key if whom else "", "where": where}
         when_told = when.en if when else ""
@@ -168,15 +197,17 @@ class Telling:
 
     def add(self, words: english.Tagged) -> None:
         """Append a sentence to the text, and note where its pronouns stand."""
-        first, tag = words[0]
-        words[0] = first[0].upper() + first[1:], tag
         text = self.text + (" " if self.text else "")
-        for i, (word, tag) in enumerate(words):
+        start = len(text)
+        for i, (word, tag) in enumerate(english.capital(words)):
             if i and word[0] not in ",'":
                 text += " "
             if tag in self.referents:
                 self.pronouns.append({"start": len(text), "text": word, "refers_to": self.referents[tag]})
+            if word in ENTITIES:
+                self.entities.append((len(text), len(text) + len(word), ENTITIES[word]))
             text += word
         self.text = text + "."
+        self.spans.append((start, len(self.text)))
         self.referents.clear()
 
