@@ -7,6 +7,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 SITE := _build/html
+RELEASED := build/.released
 # Two workers on two cores; one notebook, or one file of tests, stays with one worker and its kernel or browser.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 NBVAL := --nbval-lax --nbval-cell-timeout=600 --ignore=book/exercises book
@@ -36,7 +37,12 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install -q --no-deps -e .
 	@touch $@
 
-book: $(READY)
+# The assignments as students get them: without solutions and hidden tests.
+$(RELEASED): nbgrader_config.py $(wildcard book/exercises/*/*.ipynb) | $(READY)
+	@$(BIN)/nbgrader generate_assignment --assignment='*' --no-db --force --log-level=ERROR
+	@touch $@
+
+book: $(READY) $(RELEASED)
 	@key=$$(find lib requirements.txt $(wildcard benchmarks/results) -type f ! -path '*.egg-info/*' ! -name '*.pyc' \
 	  | LC_ALL=C sort | xargs sha256sum | sha256sum); mkdir -p _build; \
 	if [ "$$key" != "$$(cat _build/executed-with 2>/dev/null || true)" ]; then \

@@ -2,6 +2,6 @@
 
 import os
 
-# torch's threads should sleep while they wait for each other, not spin: where anything else uses the processor, spinning
-# makes an LSTM's many small steps twenty times slower. It counts only if torch is imported after this.
+# torch's threads sleep while they wait for each other, instead of spinning: as soon as something else uses a core, spinning
+# makes an LSTM's many small steps ten times slower. It counts only if torch is imported after this.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

@@ -48,9 +48,11 @@ def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
     The generator's links are all sure ones, for which the paper's rate takes this form. 0 is best.
 
     Raises:
-        ValueError: not as many found as true, or none.
+        ValueError: not as many found as true, or none, or no link in any.
     """
     _check_pairs(found, true)
+    if not any(found) and not any(true):
+        raise ValueError("there is no link at all, neither found nor true: the rate is undefined")
     common = sum(len(f & t) for f, t in zip(found, true, strict=True))
     return 1 - 2 * common / sum(len(f) + len(t) for f, t in zip(found, true, strict=True))
 

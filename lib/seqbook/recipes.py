@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from seqbook.models.rnn import RNNConfig
+from seqbook.nn.checks import check_positive
 from seqbook.tokenizer import Kind
 from seqbook.train import Budget
 
@@ -23,7 +24,7 @@ class Translation:
     corpus: str = "world"
     source: str = "en"
     target: str = "zh"
-    size: int = 20_000
+    size: int = 30_000
     source_kind: Kind = "word"
     target_kind: Kind = "character"
     vocab_size: int = 30_000
@@ -33,8 +34,11 @@ class Translation:
     model: dict[str, Any] = field(default_factory=dict)
     budget: Budget
 
+    def __post_init__(self):
+        check_positive(size=self.size, vocab_size=self.vocab_size, beams=self.beams)
 
-_WORLD = Budget(steps=1_200, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
+
+_WORLD = Budget(steps=2_400, batch_size=16, learning_rate=4e-3, warmup=100, evaluations=4)
 _MULTI30K = {
     "corpus": "multi30k", "source": "de", "target": "en", "source_kind": "bpe", "target_kind": "bpe",
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
@@ -43,12 +47,12 @@ _MULTI30K = {
 RECIPES = {
     "rnn": Translation(
         about="LSTM encoder and decoder with one context vector (chapter 1.1)",
-        model={"context": "last", "d_model": 256, "bidirectional": True},
+        model={"context": "last", "d_model": 192, "bidirectional": True},
         budget=_WORLD,
     ),
     "attention": Translation(
         about="the same LSTMs with dot-product attention (chapter 1.2)",
-        model={"context": "dot", "d_model": 256, "bidirectional": True},
+        model={"context": "dot", "d_model": 192, "bidirectional": True},
         budget=_WORLD,
     ),
     "rnn-multi30k": Translation(

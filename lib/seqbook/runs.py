@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from datasets import Dataset, DatasetDict, load_from_disk
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -105,14 +106,19 @@ def load(folder: str | Path) -> System:
     """The system that a run left in its folder, ready to generate, on the best device that is here.
 
     Raises:
-        FileNotFoundError: no finished run there.
+        FileNotFoundError: no finished run there; ValueError: damaged weights.
     """
     folder = Path(folder)
     if not (folder / "result.json").is_file():
         raise FileNotFoundError(f"{folder} holds no finished run: train one with --out {folder}")
     config = json.loads((folder / "config.json").read_text())
     model = RNNSeq2Seq(RNNConfig(**config["model"]))
-    model.load_state_dict(load_file(folder / "model.safetensors"))
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except SafetensorError as error:
+        raise ValueError(
+            f"{folder / 'model.safetensors'} is damaged ({error}): delete {folder} and train anew"
+        ) from error
     tokenizers = [Tokenizer.load(folder / f"{side}_tokenizer.json") for side in ("source", "target")]
     return System(model.to(device()).eval(), Seq2Seq(*tokenizers, **config["objective"]))
 

@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from seqbook import metrics
 from seqbook.checkpoints import Checkpoints
 from seqbook.data.loader import LengthBuckets
+from seqbook.nn.checks import check_positive
 from seqbook.objectives.batch import Objective
 
 
@@ -42,9 +43,7 @@ class Budget:
     evaluations: int = 5
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "evaluations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        check_positive(steps=self.steps, batch_size=self.batch_size, evaluations=self.evaluations)
 
 
 def fit(

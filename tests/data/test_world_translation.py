@@ -173,13 +173,13 @@ def test_phenomena_occur_and_are_said_rightly(rows, en, zh):
 
 
 def test_numbers_agree_with_their_nouns_measure(rows):
-    things = {noun.plural: noun for noun in things.THINGS if "countable" in noun.classes}
+    counted = {noun.plural: noun for noun in things.THINGS if "countable" in noun.classes}
     checked = 0
     for row in rows:
         tokens = words(row["en"])
         for number, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
-            if number == "three" and token in things and after != "of":
-                assert f"三{things[token].measure}" in row["zh"], row
+            if number == "three" and token in counted and after != "of":
+                assert f"三{counted[token].measure}" in row["zh"], row
                 checked += 1
     assert checked > 20
 

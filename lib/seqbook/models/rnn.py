@@ -4,7 +4,7 @@ Chapters 1.1 and 1.2 differ in one line: what the decoder is given of the source
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args, get_type_hints
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -62,9 +62,13 @@ class RNNSeq2Seq(nn.Module):
         self.embedding = _embedding(config.target_vocab_size, d_model)
         between_layers = config.dropout if config.n_layers > 1 else 0.0
         self.decoder = nn.LSTM(d_model, d_model, config.n_layers, batch_first=True, dropout=between_layers)
-        self.attention = {"additive": AdditiveAttention, "dot": lambda _: DotProductAttention()}.get(
-            config.context, lambda _: None
-        )(d_model)
+        if config.context not in (contexts := get_args(get_type_hints(RNNConfig)["context"])):
+            raise ValueError(f"context={config.context!r}: choose one of {', '.join(contexts)}")
+        self.attention = None
+        if config.context == "additive":
+            self.attention = AdditiveAttention(d_model)
+        elif config.context == "dot":
+            self.attention = DotProductAttention()
         self.combine = nn.Linear(2 * d_model, d_model)
         self.dropout = nn.Dropout(config.dropout)
         self.out = nn.Linear(d_model, config.target_vocab_size)

@@ -59,7 +59,7 @@ def alignment(
 ) -> Axes:
     """α (target, source) as shades, a row a target token; the true `links` (source, target) as frames."""
     ax = ax or plt.subplots(figsize=(0.42 * len(sources) + 1.5, 0.34 * len(targets) + 1.2))[1]
-    ax.imshow(weights.detach().cpu(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    ax.imshow(weights.detach().cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ax.set_xticks(range(len(sources)), sources, rotation=60, ha="left", rotation_mode="anchor")
     ax.set_yticks(range(len(targets)), targets)
     ax.xaxis.tick_top()

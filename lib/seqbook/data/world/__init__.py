@@ -1,6 +1,14 @@
 """The micro-world: a small town whose events are written down as texts, each with its truth.
 
-`load("translation")` returns a `datasets.DatasetDict`; see TASKS for the others.
+`load(task)` returns a `datasets.DatasetDict`. The tasks and their columns:
+- translation: en, zh, alignment (pairs of an English token and a Chinese character)
+- stories: text, facts (one a clause: sentence, deed, who, what, whom, where, when), pronouns (start, text, refers_to)
+- sentiment: text, label ("positive" or "negative")
+- entailment: premise, hypothesis, label ("entailment", "neutral" or "contradiction")
+- similarity: first, second, label ("paraphrase" or "different")
+- multiple_choice: context, choices (four), label (the number of the right one, from 0)
+- ner: tokens, tags ("B-PER", "I-LOC", "O", …)
+- qa: context, question, answer, start (where the answer stands in the context, in characters)
 """
 
 from collections.abc import Callable, Iterator
@@ -11,9 +19,27 @@ import datasets
 from datasets import Dataset, DatasetDict, load_from_disk
 
 from seqbook import home
-from seqbook.data.world import translation
+from seqbook.data.world import (
+    entailment,
+    multiple_choice,
+    ner,
+    qa,
+    sentiment,
+    similarity,
+    stories,
+    translation,
+)
 
-EXAMPLES: dict[str, Callable[[int], Iterator[tuple[dict, bool]]]] = {"translation": translation.examples}
+EXAMPLES: dict[str, Callable[[int], Iterator[tuple[dict, bool]]]] = {
+    "translation": translation.examples,
+    "stories": stories.examples,
+    "sentiment": sentiment.examples,
+    "entailment": entailment.examples,
+    "similarity": similarity.examples,
+    "multiple_choice": multiple_choice.examples,
+    "ner": ner.examples,
+    "qa": qa.examples,
+}
 TASKS = tuple(EXAMPLES)
 HELD_OUT_SIZE = 1_000
 

@@ -3,7 +3,7 @@
 A tag is a path into the event ("side.object.noun"); words that express nothing by themselves have the tag "".
 """
 
-from seqbook.data.world.events import Event, Phrase, Sentence
+from seqbook.data.world.events import Event, Location, Phrase, Sentence
 from seqbook.data.world.modifiers import PLURAL, TENSES
 from seqbook.data.world.nouns import Noun, Pronoun
 from seqbook.data.world.verbs import FORMS
@@ -54,10 +54,7 @@ def predicate(event: Event, path: str, verb: Tagged) -> Tagged:
     for slot, tag in event.verb.en:
         words += fill(slot, tag, event, path, verb)
     if event.place and event.gap != "place":
-        words += [
-            (event.place.preposition.en, path + "place.preposition"),
-            *phrase(event.place.phrase, path + "place."),
-        ]
+        words += location(event.place, path)
     if event.time and not event.time_first:
         words.append((event.time.en, path + "time"))
     if event.tense == "before":
@@ -156,12 +153,21 @@ def _like_plural(subject: Phrase) -> bool:
 
 
 def passive(event: Event, path: str) -> Tagged:
-    """The deed told from its object: the window was broken by the boy."""
+    """The deed told from its object: the window was broken by the boy, the key was given to Anna by Ben."""
     words = phrase(event.object, path + "object.")
     words += [("were" if event.object.plural else "was", path + "passive")]
     words += [(event.verb.forms[FORMS.index("participle")], path + "verb")]
+    if event.recipient:
+        words += [("to", path + "to"), *phrase(event.recipient, path + "recipient.")]
     words += [("by", path + "passive"), *phrase(event.agent, path + "agent.")]
+    if event.place:
+        words += location(event.place, path)
     return words + ([(event.time.en, path + "time")] if event.time else [])
+
+
+def location(place: Location, path: str) -> Tagged:
+    """In the park."""
+    return [(place.preposition.en, path + "place.preposition"), *phrase(place.phrase, path + "place.")]
 
 
 def question(event: Event, asks: str) -> Tagged:
@@ -183,10 +189,7 @@ def question(event: Event, asks: str) -> Tagged:
     for slot, tag in moved:
         words += fill(slot, tag, event, path, verb)
     if event.place:
-        words += [
-            (event.place.preposition.en, path + "place.preposition"),
-            *phrase(event.place.phrase, path + "place."),
-        ]
+        words += location(event.place, path)
     return words + ([(event.time.en, path + "time")] if event.time else [])
 
 

@@ -117,18 +117,13 @@ def phrases(event: Event) -> Iterator[Phrase]:
 def combinations(sentence: Sentence) -> Iterator[str]:
     """The pairs of content words that make up a sentence: "verb noun", "adjective noun" and "adjective kind"."""
     for event in sentence.events:
-        yield from pairs(event)
-
-
-def pairs(event: Event) -> Iterator[str]:
-    """The pairs of content words in one event, outside its relative clauses and reported content."""
-    if event.object and "name" not in event.object.noun.classes:
-        yield f"{event.verb.forms[0]} {event.object.noun.en}"
-    if event.quality and event.agent and event.degree:
-        yield f"{event.degree.en} {event.quality.en}"
-    for phrase in phrases(event):
-        for adjective in phrase.adjectives:
-            yield f"{adjective.en} {phrase.noun.en}"
+        if event.object and "name" not in event.object.noun.classes:
+            yield f"{event.verb.forms[0]} {event.object.noun.en}"
+        if event.quality and event.agent and event.degree:
+            yield f"{event.degree.en} {event.quality.en}"
+        for phrase in phrases(event):
+            for adjective in phrase.adjectives:
+                yield f"{adjective.en} {phrase.noun.en}"
 
 
 HELD_OUT_PERCENT = 5

@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from random import Random
 
-from seqbook.data.world.plots import gift, kept, loan
+from seqbook.data.world.plots import bystander, gift, kept, loan
 from seqbook.data.world.stories import stories
 from seqbook.data.world.story import NOUN, Story, place_of
 from seqbook.data.world.town import Person
 
 CHOICES = 4
-MOVING = (kept, kept, kept, gift, loan)
+BYSTANDERS = 0.6
 ARRIVING = {"go", "go back", "be at", "meet"}
 
 
 def examples(seed: int) -> Iterator[tuple[dict, bool]]:
     """Endless (row, whether it holds a held-out combination) pairs; no two rows have the same context."""
-    for story in stories(Random(seed), MOVING):
+    for story in stories(Random(seed), (moves,)):
         options = [ending for ending in endings(story) if len(ending[2]) >= CHOICES - 1]
         if options:
             start, right, wrong = story.pick(options)
@@ -24,6 +24,13 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
             choices.insert(label, right)
             row = {"context": story.text, "choices": [f"{start} {choice}." for choice in choices], "label": label}
             yield row, bool(story.held_out)
+
+
+def moves(story: Story) -> None:
+    """A plot in which things change their places, mostly with one more person and thing to keep apart."""
+    if story.chance(BYSTANDERS):
+        bystander(story)
+    story.pick((kept, kept, kept, gift, loan))(story)
 
 
 def endings(story: Story) -> Iterator[tuple[str, str, list[str]]]:

@@ -15,12 +15,14 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
     """Endless (row, whether it holds a held-out combination) pairs; no two rows have the same tokens."""
     seen = set()
     for story in stories(Random(seed)):
-        first = 0 if story.chance(0.5) else int(story.rng.random() * story.sentences)
-        last = min(first + int(story.rng.random() * LONGEST), story.sentences - 1)
-        row = tagged(story, first, last)
-        if tuple(row["tokens"]) not in seen and (any(tag != "O" for tag in row["tags"]) or story.chance(NAMELESS)):
-            seen.add(tuple(row["tokens"]))
-            yield row, any(first <= i <= last for i in story.held_out)
+        first = 0
+        while first < story.sentences:
+            last = min(first + int(story.rng.random() * LONGEST), story.sentences - 1)
+            row = tagged(story, first, last)
+            if tuple(row["tokens"]) not in seen and (any(tag != "O" for tag in row["tags"]) or story.chance(NAMELESS)):
+                seen.add(tuple(row["tokens"]))
+                yield row, any(first <= i <= last for i in story.held_out)
+            first = last + 1
 
 
 def tagged(story: Story, first: int, last: int) -> dict:

@@ -2,34 +2,24 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import TypeVar
 
 from seqbook.data.world import lexicon, modifiers
 from seqbook.data.world.choices import AROUND, AT, CONTAINERS, FURNITURE, IN, ON, PLACES_OF, SURFACES
+from seqbook.data.world.draw import Draw
 from seqbook.data.world.events import Location, Phrase
 from seqbook.data.world.lexicon import HE, PRONOUNS, SHE
 from seqbook.data.world.nouns import Noun, Pronoun
 from seqbook.data.world.things import PLACES
 from seqbook.data.world.verbs import Verb
 
-T = TypeVar("T")
 
-
-class Phrases:
+class Phrases(Draw):
     """Draws mentions from `rng`; `detail` in [0, 1] is how likely each embellishment is."""
 
     def __init__(self, rng: Random) -> None:
-        self.rng = rng
+        super().__init__(rng)
         self.detail = 0.0
         self.mentioned: set[str] = set()
-
-    def pick(self, options: Sequence[T]) -> T:
-        """One of the options, all equally likely (faster than Random.choice, which matters here)."""
-        return options[int(self.rng.random() * len(options))]
-
-    def chance(self, probability: float) -> bool:
-        """True with this probability."""
-        return self.rng.random() < probability
 
     def unused(self, options: Sequence) -> Noun | Pronoun:
         """One of the options that this sentence hasn't mentioned."""

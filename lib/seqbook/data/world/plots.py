@@ -72,6 +72,13 @@ def aside(s: Story, who: Person, *but: Spot) -> None:
     s.put(who, thing, *but, join="and")
 
 
+def bystander(s: Story) -> None:
+    """Somebody who is somewhere else puts something of theirs there."""
+    who = s.somebody()
+    s.is_at(who, s.room())
+    aside(s, who)
+
+
 def arrive(s: Story, who: Person, room: Noun, **how) -> None:
     """Somebody is in a room, or goes there."""
     s.is_at(who, room, **how) if s.chance(0.4) else s.go(who, room, **how)
@@ -125,8 +132,8 @@ def kept(s: Story) -> None:
             else:
                 s.tell("know not", b, what=thing, negated=True)
         if s.chance(0.8):
-            s.take(a, thing, found=True)
-            s.feel(a, "happy", join="and") if s.chance(0.4) else None
+            s.take(a, thing, found=s.chance(0.6), keeps=True)
+            s.feel(a, "happy") if s.chance(0.3) else None
 
 
 def gift(s: Story) -> None:
@@ -223,7 +230,7 @@ def letter(s: Story) -> None:
         s.town.place[a] = here
         s.go(b, here, "travel", when=s.date())
         if s.chance(0.7):
-            s.social("meet", b, a, join="and")
+            s.meet(b, a, join="and")
             s.tell("visit", s.pick((a, b)), what=Phrase(NOUN[s.pick("museum castle theatre church".split())], "the"))
     s.feel(a, "happy")
 
@@ -277,7 +284,9 @@ def helper(s: Story) -> None:
 
 def visitors(s: Story) -> None:
     """Two or three strangers come to town, and somebody shows them round."""
-    group = Person(NOUN[s.pick("tourist guest student sailor musician soldier stranger".split())], THEY, s.pick(("two", "three")))
+    group = Person(
+        NOUN[s.pick("tourist guest student sailor musician soldier stranger".split())], THEY, s.pick(("two", "three"))
+    )
     guide = s.professional("teacher professor librarian baker mayor writer driver")
     town = s.pick(lexicon.TOWNS)
     s.go(group, town, "travel", when=s.date())
@@ -297,4 +306,22 @@ def visitors(s: Story) -> None:
     s.remember(group, guide)
 
 
-PLOTS = (kept, kept, kept, kept, gift, gift, gift, loan, loan, loan, broken, broken, letter, meal, meal, helper, visitors)
+PLOTS = (
+    kept,
+    kept,
+    kept,
+    kept,
+    gift,
+    gift,
+    gift,
+    loan,
+    loan,
+    loan,
+    broken,
+    broken,
+    letter,
+    meal,
+    meal,
+    helper,
+    visitors,
+)

@@ -67,23 +67,38 @@ def questions(story: Story) -> Iterator[Question]:
         same = [f for f in story.facts if f["deed"] == told]
         who = mention(deed.who)
         what = Phrase(deed.what.noun, "the") if deed.what else None
-        verb = WITHOUT_PLACE.get(told, deed.verb)
+        verb = WITHOUT_PLACE.get(told, deed.event.verb)
         once = unique(same, fact, "who", "what", "whom")
         if told in PUTTING:
             if once:
                 yield Event(verb, who, object=what), "place", fact["where"], sentence
             if unique(same, fact, "what", "where"):
-                yield Event(deed.verb, Phrase(WHO), object=what, destination=deed.spot.location), "agent", fact["who"], sentence
+                yield (
+                    Event(deed.event.verb, Phrase(WHO), object=what, destination=deed.spot.location),
+                    "agent",
+                    fact["who"],
+                    sentence,
+                )
             if unique(same, fact, "who", "where"):
-                yield Event(deed.verb, who, object=Phrase(WHAT), destination=deed.spot.location), "object", fact["what"], sentence
+                yield (
+                    Event(deed.event.verb, who, object=Phrase(WHAT), destination=deed.spot.location),
+                    "object",
+                    fact["what"],
+                    sentence,
+                )
         elif told in GIVING:
             whom = mention(deed.whom)
             if unique(same, fact, "what", "whom"):
-                yield Event(deed.verb, Phrase(WHO), object=what, recipient=whom), "agent", fact["who"], sentence
+                yield Event(deed.event.verb, Phrase(WHO), object=what, recipient=whom), "agent", fact["who"], sentence
             if unique(same, fact, "who", "whom"):
-                yield Event(deed.verb, who, object=Phrase(WHAT), recipient=whom), "object", fact["what"], sentence
+                yield Event(deed.event.verb, who, object=Phrase(WHAT), recipient=whom), "object", fact["what"], sentence
             if unique(same, fact, "who", "what"):
-                yield Event(RECEIVED, Phrase(WHO), object=what, recipient=who), "agent recipient", fact["whom"], sentence
+                yield (
+                    Event(RECEIVED, Phrase(WHO), object=what, recipient=who),
+                    "agent recipient",
+                    fact["whom"],
+                    sentence,
+                )
         elif told in DOING and deed.what:
             if unique(same, fact, "what"):
                 yield Event(verb, Phrase(WHO), object=what), "agent", fact["who"], sentence
@@ -91,11 +106,11 @@ def questions(story: Story) -> Iterator[Question]:
                 yield Event(verb, who, object=what), "time", fact["when"], sentence
         elif told == "meet":
             if once:
-                yield Event(deed.verb, who, recipient=mention(deed.whom)), "place", fact["where"], sentence
+                yield Event(deed.event.verb, who, recipient=mention(deed.whom)), "place", fact["where"], sentence
         elif told in STAYING:
             yield Event(verb, who), "place", fact["where"], sentence
         elif told in GOING and fact["when"] and unique(same, fact, "who", "where"):
-            yield Event(deed.verb, who, object=story.object(None, deed.to, "")), "time", fact["when"], sentence
+            yield Event(deed.event.verb, who, object=story.object(None, deed.to, "")), "time", fact["when"], sentence
     yield from outcome(story)
 
 
@@ -123,10 +138,8 @@ def span(story: Story, answer: str, sentence: int) -> tuple[int, int] | None:
     """Start and end of the answer, named last in this sentence or before it; with its article, if it is a thing."""
     article = ARTICLE if answer.islower() and " " not in answer else ""
     text = story.text[: story.spans[sentence][1]]
-    found = None
-    for found in re.finditer(rf"(?i)\b{article}{re.escape(answer)}\b", text):
-        pass
-    return found.span() if found else None
+    spans = [match.span() for match in re.finditer(rf"(?i)\b{article}{re.escape(answer)}\b", text)]
+    return spans[-1] if spans else None
 
 
 ARTICLE = r"(?:(?:an?|the|his|her|some) (?:\w+ (?:of )?)??)?"

@@ -9,7 +9,7 @@ from seqbook.data.world.lexicon import HE, SHE
 from seqbook.data.world.modifiers import Word
 from seqbook.data.world.nouns import Adjective, Noun
 from seqbook.data.world.story_verbs import TOLD
-from seqbook.data.world.telling import ITSELF, NO_FACT, Deed, Telling
+from seqbook.data.world.telling import ITSELF, Deed, Telling
 from seqbook.data.world.things import PLACES, THINGS
 from seqbook.data.world.town import Person, Spot, Thing, Town
 from seqbook.data.world.verbs import IS_AT
@@ -27,7 +27,7 @@ ROOMS: dict[str, list[tuple[Word, str]]] = {
 AWAY = [p for p in PLACES if p.en in "park library museum market station hospital bakery restaurant school church square "
         "beach harbour castle theatre bank hotel".split()]  # fmt: skip
 FEELINGS = {a.en: a for a in modifiers.ADJECTIVES}
-FREE = 0.15
+FREE = 0.35
 LATER = Word("later", "")
 
 
@@ -79,7 +79,11 @@ class Story(Telling):
         noun = self.pick([n for n in THINGS if (n.en in wanted or n.classes & wanted) and n.en not in self.used])
         self.used.add(noun.en)
         adjectives: tuple[Adjective, ...] = ()
-        options = [a for a in modifiers.ADJECTIVES_OF[noun] if a.en in TELLING and (self.free or not held_out(f"{a.en} {noun.en}"))]
+        options = [
+            a
+            for a in modifiers.ADJECTIVES_OF[noun]
+            if a.en in TELLING and (self.free or not held_out(f"{a.en} {noun.en}"))
+        ]
         if options and self.chance(0.35):
             adjectives = (self.pick(options),)
         return Thing(noun, adjectives, owner)
@@ -153,12 +157,14 @@ class Story(Telling):
         self.tell("hide" if hides else self.pick(("put", "put", "leave")), who, what=what, spot=spot, **how)
         return spot
 
-    def take(self, who: Person, what: Thing, *, found: bool = False, **how) -> None:
-        """Somebody takes, or finds, what lies where they are."""
+    def take(self, who: Person, what: Thing, *, found: bool = False, keeps: bool = False, **how) -> None:
+        """Somebody takes, or finds, what lies where they are; `keeps`: and that is the end of it."""
         spot = self.town.spot[what]
         self.town.take(who, what)
         if found or spot.location.preposition not in (ON, IN):
             self.tell("find at", who, what=what, spot=spot, **how)
+            if keeps:
+                self.tell("keep", who, what=what, join="and")
         else:
             source = Location(FROM, spot.location.phrase)
             self.tell("take", who, what=what, place=source, fact={"where": spot.key}, **how)
@@ -208,9 +214,8 @@ class Story(Telling):
         self.close()
         relative = Event(TOLD[deed], Phrase(who.pronoun), recipient=Phrase(whom.noun, whom.determiner), gap="agent")
         event = Event(TOLD[verb], Phrase(who.noun, who.determiner, relative=relative), **parts)
-        self.deeds.append(Deed(event.verb, who, None, None, None, None))
         self.clauses.append(("", event))
-        self.facts.append({"sentence": self.sentences, **NO_FACT, "deed": verb, "who": who.key, **fact})
+        self.note(verb, Deed(event, who, None, None, None, None), fact)
 
 
 PRIZES = [Noun(en, en + "s", "", "", frozenset()) for en in ("award", "prize", "medal")]

@@ -35,7 +35,7 @@ TOLD: dict[str, Verb] = {
     "ask where": english_verb("ask", "V R where O was"), "invite": english_verb("invite", "V R to dinner"),
     "celebrate": english_verb("celebrate", "V with R"), "arrive": english_verb("arrive", "V D"),
     "say goodbye": english_verb("say says said said saying", "V goodbye to R"), "come": english_verb("come comes came come coming", "V D"),
-    "admire": english_verb("admire", "V O"), "use": english_verb("use", "V O"),
+    "keep": english_verb(TAKE, "V O"), "admire": english_verb("admire", "V O"), "use": english_verb("use", "V O"),
     "know not": english_verb("know knows knew known knowing", "V where O was"),
 }
 # fmt: on

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from random import Random
 
 from seqbook.data.world import english, lexicon
-from seqbook.data.world.events import Event, Location, Phrase, held_out, pairs
+from seqbook.data.world.draw import Draw
+from seqbook.data.world.events import Event, Location, Phrase, held_out
 from seqbook.data.world.lexicon import THEY
 from seqbook.data.world.modifiers import Word
 from seqbook.data.world.nouns import Noun, Pronoun
 from seqbook.data.world.story_verbs import TOLD
 from seqbook.data.world.town import Person, Spot, Thing
-from seqbook.data.world.verbs import Verb
 
 ITSELF = Pronoun("it", "it", "its", "", False, frozenset())
-NO_FACT = {"deed": "", "who": "", "what": "", "whom": "", "where": "", "when": ""}
 ORGS = [
     Noun(f"{town.en} {kind}", "", "", "", frozenset({"org", "at"}))
     for town in lexicon.TOWNS for kind in ("Hospital", "School", "Bank")
@@ -30,21 +29,21 @@ LONGEST_WITHOUT_NAME = 2  # sentences in a row
 
 @dataclass(slots=True)
 class Deed:
-    """A fact as it was told: its verb, and persons and things rather than their names."""
+    """A fact as it was told: its event, and persons and things rather than their names."""
 
-    verb: Verb
-    who: "Person | Thing"
+    event: Event
+    who: Person | Thing
     what: Thing | None
     whom: Person | None
     spot: Spot | None
     to: Noun | None
 
 
-class Telling:
+class Telling(Draw):
     """A text as it grows: `text`, its `facts`, its `pronouns` and its names."""
 
     def __init__(self, rng: Random) -> None:
-        self.rng = rng
+        super().__init__(rng)
         self.text = ""
         self.facts: list[dict] = []
         self.deeds: list[Deed] = []  # what the facts tell, with those who take part
@@ -61,23 +60,21 @@ class Telling:
         self.part = -1
         self.subject: Person | Thing | None = None
 
-    def pick(self, options):
-        """One of the options, all equally likely."""
-        return options[int(self.rng.random() * len(options))]
-
-    def chance(self, probability: float) -> bool:
-        """True with this probability."""
-        return self.rng.random() < probability
-
     def tell(self, deed: str, who: Person | Thing, *, what: Thing | Phrase | None = None, whom: Person | None = None,
              spot: Spot | None = None, place: Location | None = None, to: Noun | None = None, join: str = "",
              when: Word | None = None, fact: dict | None = None, **parts) -> None:  # fmt: skip
-        """Add a clause: a new sentence, or joined to the last one by "and" (same subject), "because", ",".
+        """Add a clause: a new sentence, or joined to the last one by "and" (same subject), "so", "but" or ",".
 
         A sentence that starts with "when" or "after" (`join`) is closed by the next clause, joined by ",".
+
+        Raises:
+            ValueError: "and" goes on with another subject.
         """
-        if join in ("", "when", "after", "because first", "although"):
+        if join in ("", "when", "after"):
             self.close()
+        if join == "and" and self.subject is not who:
+            raise ValueError(f'{who.key} isn\'t the subject that "and" goes on with')
+        self.subject = who
         path = f"{len(self.clauses)}."
         event = Event(
             TOLD[deed],
@@ -90,25 +87,30 @@ class Telling:
             time_first=bool(when) and not join and self.chance(0.85),
             **parts,
         )
-        if join == "and" and self.subject is not who:
-            raise ValueError(f"{who.key} isn't the subject that \"and\" goes on with")
-        self.subject = who
-        if spot or place:
-            self.now.append((spot.location if spot else place).phrase.noun)
+        if event.destination:
+            self.now.append(event.destination.phrase.noun)
         self.clauses.append((join, event))
-        self.deeds.append(Deed(event.verb, who, what if isinstance(what, Thing) else None, whom, spot, to))
-        found = [] if to else [pair for pair in pairs(event) if not pair.endswith(" it")]
-        thing = what.key if isinstance(what, Thing) else to.en if to else what.noun.en if what else ""
-        if isinstance(what, Thing):
-            found.append(f"{event.verb.forms[0]} {what.key}")
+        self.note(deed, Deed(event, who, what if isinstance(what, Thing) else None, whom, spot, to), fact or {})
+
+    def note(self, name: str, deed: Deed, changes: dict) -> None:
+        """Keep what the clause says as a fact, with `changes` where its own words don't say it."""
+        event, what, spot = deed.event, deed.what, deed.spot
+        self.deeds.append(deed)
+        self.facts.append({
+            "sentence": self.sentences,
+            "deed": name,
+            "who": deed.who.key,
+            "what": what.key if what else deed.to.en if deed.to else event.object.noun.en if event.object else "",
+            "whom": deed.whom.key if deed.whom else "",
+            "where": spot.key if spot else event.destination.phrase.noun.en if event.destination else "",
+            "when": event.time.en if event.time else "",
+        } | changes)  # fmt: skip
+        if what:
+            together = [f"{adjective.en} {what.key}" for adjective in what.adjectives]
             if spot:
-                found.append(f"{what.key} {spot.location.phrase.noun.en}")
-        if any(map(held_out, found)):
-            self.held_out.add(self.sentences)
-        where = spot.key if spot else place.phrase.noun.en if place else ""
-        told = {"deed": deed, "who": who.key, "what": thing, "whom": whom.key if whom else "", "where": where}
-        when_told = when.en if when else ""
-        self.facts.append({"sentence": self.sentences, **NO_FACT, **told, "when": when_told} | (fact or {}))
+                together += [f"{event.verb.forms[0]} {what.key}", f"{what.key} {spot.location.phrase.noun.en}"]
+            if any(map(held_out, together)):
+                self.held_out.add(self.sentences)
 
     @staticmethod
     def plural(who: Person | Thing) -> bool:
@@ -163,7 +165,12 @@ class Telling:
         """A thing in full at its first mention, "the key" or "her key" later."""
         first, what.known = not what.known, True
         adjectives = what.adjectives if first or self.chance(0.12) else ()
-        if what.owner and not first and (what.owner not in self.now or self.pronoun(what.owner, recent)) and self.chance(0.35):
+        if (
+            what.owner
+            and not first
+            and (what.owner not in self.now or self.pronoun(what.owner, recent))
+            and self.chance(0.35)
+        ):
             return Phrase(what.noun, owner=self.owner(what.owner, path, recent), adjectives=adjectives)
         return Phrase(what.noun, "a" if first else "the", adjectives=adjectives)
 
@@ -189,7 +196,7 @@ class Telling:
                 words.append((",", ""))
             elif join:
                 words += [(",", "")] if join in ("but", "so", "and then") else []
-                words.append((join.removesuffix(" first"), ""))
+                words.append((join, ""))
             words += english.clause(event, f"{i}.")
         self.add(words)
         self.clauses, self.before, self.now = [], self.now, []
@@ -210,4 +217,3 @@ class Telling:
         self.text = text + "."
         self.spans.append((start, len(self.text)))
         self.referents.clear()
-

@@ -1,0 +1,325 @@
+"""The assignments: their tests catch what they should, grading survives what students hand in, the site tells no secrets."""
+
+import csv
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+ROOT = Path(__file__).parents[2]
+SITE = ROOT / "_build" / "html"
+SOURCES = {path.stem: path for path in sorted((ROOT / "book" / "exercises").glob("*/*.ipynb"))}
+SECRET = re.compile(r"### BEGIN (SOLUTION|HIDDEN TESTS)\n(.*?)### END \1", re.DOTALL)
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def cell_of(notebook: nbformat.NotebookNode, grade_id: str) -> nbformat.NotebookNode:
+    return next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+
+
+def points(notebook: nbformat.NotebookNode, cell_type: str) -> dict[str, float]:
+    options = [cell.metadata.nbgrader for cell in notebook.cells if "nbgrader" in cell.metadata]
+    return {o.grade_id: o.points for o in options if o.grade and o.cell_type == cell_type}
+
+
+def secrets(notebook: nbformat.NotebookNode) -> list[str]:
+    """The lines that only solutions, hidden tests and model answers hold; short ones tell nothing."""
+    hidden, open_to_all = [], []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and "nbgrader" in cell.metadata:
+            hidden.append(cell.source)
+        else:
+            hidden += [match[2] for match in SECRET.finditer(cell.source)]
+            open_to_all.append(SECRET.sub("", cell.source))
+    lines = [line.strip() for line in "\n".join(hidden).splitlines()]
+    return [line for line in lines if len(line) > 24 and line not in "\n".join(open_to_all)]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_is_committed_without_outputs(name):
+    notebook = read(SOURCES[name])
+    assert SOURCES[name].parent.name == name, "folder and notebook have one name"
+    assert [cell.id for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")] == []
+    assert nbformat.writes(notebook) + "\n" == SOURCES[name].read_text("utf-8"), "not as nbformat writes it"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_says_its_points_and_locks_what_is_given(name):
+    notebook = read(SOURCES[name])
+    by_tests, by_hand = points(notebook, "code"), points(notebook, "markdown")
+    assert (3 <= len(by_tests) <= 4, len(by_hand)) == (True, 1)
+    total, tests, answer = sum(by_tests.values()) + sum(by_hand.values()), sum(by_tests.values()), sum(by_hand.values())
+    assert (
+        f"There are {total} points, {tests} from tests and {answer} for an answer in words." in notebook.cells[0].source
+    )
+    for heading in re.findall(r"^## .*\((\d+) points\)$", "\n".join(cell.source for cell in notebook.cells), re.M):
+        assert float(heading) in [*by_tests.values(), *by_hand.values()]
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.metadata.nbgrader.solution != cell.metadata.nbgrader.locked
+            assert ("### BEGIN HIDDEN TESTS" in cell.source) == cell.metadata.nbgrader.grade
+
+
+# What students get wrong: the solution's text, and what stands in its place.
+MISTAKES = [
+    ("rnn_seq2seq", "teacher-forcing", "+ [IGNORED] *", "+ [PAD] *"),
+    ("rnn_seq2seq", "teacher-forcing", "[BOS, *y]", "[*y, EOS]"),
+    ("rnn_seq2seq", "teacher-forcing", "max(len(y) for y in targets)", "len(targets[0])"),
+    ("rnn_seq2seq", "nats-per-token", ".log_softmax(-1)", ".softmax(-1).log()"),
+    ("rnn_seq2seq", "nats-per-token", ".mean()", ".sum() / labels.shape[0]"),
+    ("rnn_seq2seq", "nats-per-token", ".mean()", ".sum() / labels.numel()"),
+    ("rnn_seq2seq", "nats-per-token", "-log_probs", "log_probs"),
+    ("rnn_seq2seq", "gru-step", "(1 - z) * n + z * h", "z * n + (1 - z) * h"),
+    ("rnn_seq2seq", "gru-step", "input_n + r * hidden_n", "input_n + hidden_n"),
+    ("rnn_seq2seq", "gru-step", "hidden_r, hidden_z, hidden_n", "hidden_z, hidden_r, hidden_n"),
+    ("rnn_seq2seq", "greedy", "ended[row] = ended[row] or token == EOS", "ended[row] = token == EOS"),
+    ("rnn_seq2seq", "greedy", "if all(ended):", "if any(ended):"),
+    ("rnn_seq2seq", "greedy", "if all(ended):", "if False:"),
+    ("rnn_seq2seq", "greedy", "tokens = logits.argmax(-1)\n", "tokens = logits.argmin(-1)\n"),
+    ("rnn_seq2seq", "greedy", "torch.full((batch_size,), BOS)", "torch.full((batch_size,), PAD)"),
+    ("attention_seq2seq", "masked-softmax", "weights.masked_fill(~mask, 0.0)", "weights"),
+    ("attention_seq2seq", "masked-softmax", ".masked_fill(~mask, -torch.inf).softmax(-1)", ".softmax(-1)"),
+    ("attention_seq2seq", "masked-softmax", "-torch.inf).softmax(-1)", "-torch.inf).softmax(1)"),
+    ("attention_seq2seq", "additive-attention", "s @ W.T", "s @ W"),
+    ("attention_seq2seq", "additive-attention", "h @ U.T", "h @ W.T"),
+    ("attention_seq2seq", "additive-attention", "torch.tanh", "torch.relu"),
+    ("attention_seq2seq", "additive-attention", "masked_softmax(hidden @ v, mask)", "(hidden @ v).softmax(-1)"),
+    ("attention_seq2seq", "error-rate", "for _, i in true", "for i in range(len(weights))"),
+    ("attention_seq2seq", "error-rate", "(int(weights[i].argmax()), i)", "(i, int(weights[i].argmax()))"),
+    ("attention_seq2seq", "error-rate", "(len(found) + len(true))", "(2 * len(true))"),
+    ("attention_seq2seq", "forgotten", " * target_mask[:, :, None]", ""),
+    ("attention_seq2seq", "forgotten", " & source_mask", ""),
+    ("attention_seq2seq", "forgotten", "sum(1)", "mean(1)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "task", "right", "wrong"), MISTAKES)
+def test_a_mistake_loses_this_tasks_points(name, task, right, wrong):
+    notebook = read(SOURCES[name])
+    solution = cell_of(notebook, task)
+    assert right in solution.source, "the table of mistakes doesn't fit the solution"
+    solution.source = solution.source.replace(right, wrong)
+    namespace = {}
+    for cell in notebook.cells:
+        if cell.cell_type != "code" or cell.metadata.nbgrader.grade_id == "setup":
+            continue
+        if cell.metadata.nbgrader.grade_id == f"test-{task}":
+            with pytest.raises((AssertionError, IndexError, RuntimeError, ValueError)) as failure:
+                exec(cell.source, namespace)
+            assert str(failure.value), "a failed test says what was expected"
+            return
+        exec(cell.source, namespace)
+    pytest.fail(f"{name} has no cell test-{task}")
+
+
+# One course, graded once
+
+
+def submissions(released: nbformat.NotebookNode, source: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:
+    """What students hand in for rnn_seq2seq, by what is the matter with it."""
+
+    def solved(**changes: str) -> nbformat.NotebookNode:
+        notebook = nbformat.from_dict(released)
+        for cell in notebook.cells:
+            options = cell.metadata.get("nbgrader", {})
+            if options.get("solution"):
+                cell.source = cell_of(source, options.grade_id).source
+            for task, text in changes.items():
+                if options.get("grade_id") == task.replace("_", "-"):
+                    cell.source = text
+        return notebook
+
+    by_heart = """
+def teacher_forcing(targets):
+    return torch.tensor([[1, 7, 8, 9], [1, 5, 0, 0]]), torch.tensor([[7, 8, 9, 2], [5, 2, -100, -100]])"""
+    edited = nbformat.from_dict(released)
+    for cell in edited.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code":
+            cell.source, cell.metadata.nbgrader.points = "pass", 100
+    edited.cells.remove(cell_of(edited, "test-gru-step"))
+    return {
+        "correct": solved(),
+        "empty": released,
+        "byheart": solved(teacher_forcing=by_heart),
+        "syntax": solved(nats_per_token="def nats_per_token(logits, labels:\n    return 0"),
+        "endless": solved(greedy="import time\n\n\ndef greedy(*_, **__):\n    while True:\n        time.sleep(0.1)"),
+        "edited": edited,
+        "deadly": solved(gru_step="import os\n\n\ndef gru_step(*_):\n    os._exit(0)"),
+    }
+
+
+TASKS = ("test-teacher-forcing", "test-nats-per-token", "test-gru-step", "test-greedy")
+EXPECTED = {
+    "correct": (3, 4, 4, 5),
+    "empty": (0, 0, 0, 0),
+    "byheart": (0, 4, 4, 5),
+    "syntax": (3, 0, 4, 5),
+    "endless": (3, 4, 4, 0),
+    "edited": (0, 0, None, 0),  # one test was deleted: a person looks at it
+    "deadly": (3, 4, 0, 0),
+}
+
+
+def total(student: str) -> int:
+    return sum(points or 0 for points in EXPECTED[student])
+
+
+class Course:
+    """A copy of what grading needs, in a folder of its own."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        for part in ("book/exercises", "tools/feedback_page"):
+            shutil.copytree(ROOT / part, root / part)
+        shutil.copy(ROOT / "nbgrader_config.py", root)
+
+    def nbgrader(self, *arguments: str) -> str:
+        """Run one of the commands that the instructors' page names; return its log."""
+        own = {name: str(self.root / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
+        command = [sys.executable, "-m", "nbgrader", *arguments]
+        done = subprocess.run(command, cwd=self.root, env=os.environ | own, capture_output=True, text=True, timeout=500)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def released(self, name: str) -> nbformat.NotebookNode:
+        return read(self.root / "build" / "release" / name / f"{name}.ipynb")
+
+    def graded(self, student: str, name: str) -> nbformat.NotebookNode:
+        return read(self.root / "grading" / "autograded" / student / name / f"{name}.ipynb")
+
+    def scores(self, student: str, name: str) -> dict[str, float | None]:
+        with Gradebook(f"sqlite:///{self.root / 'grading' / 'gradebook.db'}") as book:
+            (notebook,) = book.find_submission(name, student).notebooks
+            return {grade.name: grade.auto_score for grade in notebook.grades}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    """Given out, collected, graded and given back: once for all tests."""
+    course = Course(tmp_path_factory.mktemp("course"))
+    course.log = ""
+    for name, path in SOURCES.items():
+        course.nbgrader("generate_assignment", name)
+        archive = course.root / "grading" / "downloaded" / name / "archive"
+        archive.mkdir(parents=True)
+        if name == "rnn_seq2seq":
+            handed_in = submissions(course.released(name), read(path))
+        else:
+            handed_in = {"correct": read(path), "empty": course.released(name)}
+        for student, notebook in handed_in.items():
+            nbformat.write(notebook, archive / f"{student}_{name}.ipynb")
+        course.nbgrader("zip_collect", name)
+        # Loading torch on a busy machine takes its time, and the endless loop sleeps.
+        course.log += course.nbgrader("autograde", name, "--ExecutePreprocessor.timeout=30")
+    course.nbgrader("generate_feedback", "rnn_seq2seq")
+    course.nbgrader("export", "--to", "grading/grades.csv")
+    return course
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOURCES)
+def test_students_copy_has_tasks_and_no_secrets(course, name):
+    source, released = read(SOURCES[name]), course.released(name)
+    text = "\n".join(cell.source for cell in released.cells)
+    assert "BEGIN" not in text
+    assert [line for line in secrets(source) if line in text] == []
+    first = next(cell for cell in released.cells if cell.cell_type == "code")
+    assert first.source == cell_of(source, "setup").source
+    assert points(released, "code") == points(source, "code")
+    assert cell_of(released, "question").source == "YOUR ANSWER HERE"
+    assert text.count("# YOUR CODE HERE\n    raise NotImplementedError()") == len(points(source, "code"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOURCES)
+def test_solutions_get_all_points_and_students_copy_none(course, name):
+    expected = points(read(SOURCES[name]), "code")
+    assert course.scores("correct", name) == expected | {"question": None}  # a person's
+    assert course.scores("empty", name) == dict.fromkeys(expected, 0) | {"question": 0}
+    outputs = [output for cell in course.graded("correct", name).cells for output in cell.get("outputs", [])]
+    assert [output for output in outputs if output.output_type == "error"] == []
+    for cell in course.graded("empty", name).cells:
+        if cell.metadata.get("nbgrader", {}).get("grade") and cell.cell_type == "code":
+            assert [output.ename for output in cell.outputs] == ["NotImplementedError"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", EXPECTED)
+def test_each_task_counts_by_itself(course, student):
+    scores = course.scores(student, "rnn_seq2seq")
+    assert tuple(scores[task] for task in TASKS) == EXPECTED[student]
+
+
+@pytest.mark.slow
+def test_edited_tests_are_put_back(course):
+    graded = course.graded("edited", "rnn_seq2seq")
+    for task in set(TASKS) - {"test-gru-step"}:
+        test = cell_of(graded, task)
+        assert "### BEGIN HIDDEN TESTS" in test.source
+        assert test.metadata.nbgrader.points == points(read(SOURCES["rnn_seq2seq"]), "code")[task]
+
+
+@pytest.mark.slow
+def test_an_endless_loop_is_stopped_and_a_dead_kernel_named(course):
+    outputs = cell_of(course.graded("endless", "rnn_seq2seq"), "test-greedy").outputs
+    assert outputs[-1].ename in ("CellTimeoutError", "KeyboardInterrupt")
+    outputs = cell_of(course.graded("deadly", "rnn_seq2seq"), "test-gru-step").outputs
+    assert [output.ename for output in outputs] == ["KernelDied"]
+    assert "deadly: the cell test-gru-step ended the kernel" in course.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("student", EXPECTED)
+def test_feedback_is_whole_without_another_host(course, student):
+    page = (course.root / "grading" / "feedback" / student / "rnn_seq2seq" / "rnn_seq2seq.html").read_text("utf-8")
+    assert f"(Score: {float(total(student))} / 20.0)" in page
+    assert (
+        re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)[^"']*|(?:url\(|@import)\s*["']?(?:https?:)?//""", page) == []
+    )
+    if student == "deadly":
+        assert "ended Python itself" in page
+
+
+@pytest.mark.slow
+def test_grades_are_exported(course):
+    rows = list(csv.DictReader((course.root / "grading" / "grades.csv").open()))
+    found = {row["student_id"]: float(row["score"]) for row in rows if row["assignment"] == "rnn_seq2seq"}
+    assert found == {student: total(student) for student in EXPECTED}
+
+
+# The site
+
+
+def text_of(path: Path) -> str:
+    """What a reader can take from a file of the site."""
+    if path.suffix == ".ipynb":
+        return "\n".join(cell.source for cell in read(path).cells)
+    text = path.read_text("utf-8")
+    return html.unescape(re.sub(r"<[^>]+>", "", text)) if path.suffix == ".html" else text
+
+
+def test_the_site_tells_no_secrets():
+    if not (SITE / "book" / "exercises" / "index.html").exists():
+        pytest.skip(f"{SITE} holds no page of assignments: run `make book`")
+    downloads = {path.stem: read(path) for path in (SITE / "_downloads").rglob("*.ipynb")}
+    assert downloads.keys() == SOURCES.keys()
+    chapters = "\n".join(text_of(path) for path in (ROOT / "book").glob("[0-9]*/*.ipynb"))
+    hidden = {line for path in SOURCES.values() for line in secrets(read(path)) if line not in chapters}
+    hidden |= {"### BEGIN SOLUTION", "### BEGIN HIDDEN TESTS"}
+    for path in SITE.rglob("*"):
+        if path.suffix in (".html", ".ipynb", ".md", ".txt", ".js", ".json") and "_static" not in path.parts:
+            text = text_of(path)
+            told = [line for line in hidden if line in text]
+            if path.match("exercises/index.*"):  # it explains the markers
+                told = [line for line in told if not line.startswith("### BEGIN")]
+            assert told == [], path
