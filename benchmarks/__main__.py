@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from benchmarks import recurrent
 
-from seqbook.runs import commit, device_name
+from seqbook.results import commit, device_name
 
 RESULTS = Path(__file__).parent / "results"
 

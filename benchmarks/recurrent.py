@@ -14,7 +14,7 @@ from torch import nn
 from seqbook import runs
 from seqbook.data.loader import LengthBuckets
 from seqbook.recipes import configure
-from seqbook.train import decay_matrices_only
+from seqbook.train import adamw
 
 ROUNDS, BATCHES = 7, 12
 GOAL = 0.6  # of the bare LSTM's tokens a second, for attention at the recipe's sizes
@@ -61,7 +61,7 @@ def measure() -> list[dict]:
 def training_step(system: runs.System) -> Callable:
     """What `train.fit` does with a batch: forward, loss, backward, clip, step."""
     model, objective = system.model, system.objective
-    optimizer = torch.optim.AdamW(decay_matrices_only(model, 0.01), lr=1e-4, fused=True)
+    optimizer = adamw(model, configure("attention").budget)
 
     def step(batch):
         loss = objective.loss(model(*batch.inputs), batch.labels) / batch.n_tokens

@@ -8,7 +8,7 @@ import torch
 from seqbook.checkpoints import CheckpointError
 from seqbook.data.loader import LengthBuckets
 from seqbook.home import StorageError
-from seqbook.train import Budget, decay_matrices_only, fit, learning_rate
+from seqbook.train import Budget, adamw, fit, learning_rate
 
 BUDGET = Budget(steps=12, batch_size=16, learning_rate=0.01, warmup=3, evaluations=4)
 
@@ -198,13 +198,14 @@ def test_the_learning_rate_goes_up_and_then_down_a_cosine():
 
 def test_weight_decay_is_for_matrices(toy):
     model = toy.model()
-    matrices, vectors = decay_matrices_only(model, 0.5)
+    budget = Budget(steps=1, weight_decay=0.5)
+    matrices, vectors = adamw(model, budget).param_groups
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.5, 0.0)
     assert {p.dim() for p in matrices["params"]} == {2}
     assert {p.dim() for p in vectors["params"]} == {1}
     assert len(matrices["params"]) + len(vectors["params"]) == len(list(model.parameters()))
     model.out.weight.requires_grad_(False)
-    assert sum(len(group["params"]) for group in decay_matrices_only(model, 0.5)) == len(list(model.parameters())) - 1
+    assert sum(len(group["params"]) for group in adamw(model, budget).param_groups) == len(list(model.parameters())) - 1
 
 
 def test_dropout_is_on_in_training_and_off_in_evaluation(toy, monkeypatch):

@@ -9,7 +9,8 @@ from pathlib import Path
 from seqbook.data import world
 from seqbook.home import writing
 from seqbook.recipes import RECIPES
-from seqbook.runs import commit, load, run
+from seqbook.results import commit
+from seqbook.runs import load, run
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -38,7 +38,7 @@ class Translation:
         check_positive(size=self.size, vocab_size=self.vocab_size, beams=self.beams)
 
 
-_WORLD = Budget(steps=2_400, batch_size=16, learning_rate=4e-3, warmup=100, evaluations=4)
+_WORLD = Budget(steps=1_700, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
 _MULTI30K = {
     "corpus": "multi30k", "source": "de", "target": "en", "source_kind": "bpe", "target_kind": "bpe",
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
@@ -103,8 +103,8 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
         if value not in get_args(kind):
             raise ValueError(f"{key}={value!r}: choose one of {', '.join(get_args(kind))}")
         return value
-    if kind is bool and value in ("true", "false"):
-        return value == "true"
+    if kind is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
     try:
         if isinstance(value, str) and kind in (int, float):
             return kind(value)

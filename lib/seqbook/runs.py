@@ -1,8 +1,13 @@
 """Doing what a recipe says, once: prepare its data, train, score, keep the result in a folder, read it again."""
 
 import json
+import os
+import shlex
 import subprocess
+import sys
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +28,7 @@ from seqbook.home import build_once, fingerprint, home, locked, source_fingerpri
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.objectives.seq2seq import Example, Seq2Seq
 from seqbook.recipes import Translation, configure
+from seqbook.results import device_name
 from seqbook.tokenizer import Tokenizer
 from seqbook.train import device, fit, on_cpu
 
@@ -102,6 +108,31 @@ def run(
     return Run(system.model, system.objective, splits, history, result, folder)
 
 
+def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
+    """Several runs, {label: (recipe, settings)}, in the order of the labels; on a CPU one at a time on each core.
+
+    A model this small gains little from a second thread, two models at once gain nearly everything.
+
+    Raises:
+        RuntimeError: a run failed; with what it said.
+    """
+
+    def train(arguments: list[str]) -> None:
+        command = [sys.executable, "-m", "seqbook", "train", *arguments]
+        done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{shlex.join(command)} failed: {done.stderr.strip().splitlines()[-1]}")
+
+    if device().type == "cpu":
+        commands = [
+            [name, *(f"--seed={value}" if key == "seed" else f"--set={key}={value}" for key, value in settings.items())]
+            for name, settings in wanted.values()
+        ]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(train, commands))
+    return {label: run(name, **settings) for label, (name, settings) in wanted.items()}
+
+
 def load(folder: str | Path) -> System:
     """The system that a run left in its folder, ready to generate, on the best device that is here.
 
@@ -121,21 +152,6 @@ def load(folder: str | Path) -> System:
         ) from error
     tokenizers = [Tokenizer.load(folder / f"{side}_tokenizer.json") for side in ("source", "target")]
     return System(model.to(device()).eval(), Seq2Seq(*tokenizers, **config["objective"]))
-
-
-def published(*names: str) -> str:
-    """A table of results that the full scale gave, from the files in the repository's benchmarks/results."""
-    folder = PACKAGE.parents[1] / "benchmarks" / "results"
-    if not folder.is_dir():
-        return "These results lie in the repository, under benchmarks/results; the published page shows them."
-    lines = [f"{'':24}{'parameters':>12}{'nats':>7}{'BLEU':>7}{'minutes':>9}  device"]
-    for name in names:
-        result = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        lines.append(
-            f"{name:24}{result['params']:>12,}{result['loss']:>7.2f}{result['bleu']:>7.1f}"
-            f"{result['seconds'] / 60:>9.0f}  {result['device']}"
-        )
-    return "\n".join(lines)
 
 
 def prepare(recipe: Translation, data: str | Path | None = None) -> Path:
@@ -214,22 +230,6 @@ def code_version() -> str:
     return fingerprint(
         source_fingerprint(*(path for path in PACKAGE.iterdir() if path not in drawing)), torch.__version__
     )
-
-
-def commit() -> str:
-    """The commit of the checkout that the package runs from, marked when its files differ; "" outside a checkout."""
-    describe = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def device_name() -> str:
-    """What the numbers were measured on, as people call it."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{device().type}, {torch.get_num_threads()} threads"
 
 
 def build(recipe: Translation, prepared: Path) -> System:

@@ -18,9 +18,13 @@ from seqbook.data.world.events import held_out
 from seqbook.data.world.town import Person, Thing, Town
 from seqbook.data.world.translation import TOKEN
 
-TASKS = tuple(task for task in world.TASKS if task != "translation")
 SPLITS = ("train", "validation", "test", "compositional")
-SIZE, HELD = 2_000, 300  # rows of train and of each other split: less than a course takes, to save time
+# Rows of train, and of each other split: less than a course takes, to save time.
+SIZES = {
+    "stories": 1_500, "sentiment": 3_000, "entailment": 4_000, "similarity": 4_000, "multiple_choice": 1_500, "ner": 2_000,
+    "qa": 1_500,
+}  # fmt: skip
+TASKS, HELD = tuple(SIZES), 300
 COLUMNS = {
     "stories": {"text", "facts", "pronouns"},
     "sentiment": {"text", "label"},
@@ -40,8 +44,8 @@ BUILD = """
 import json
 from seqbook.data import world
 world.HELD_OUT_SIZE = {held}
-for task in {tasks}:
-    data = world.load(task, size={size})
+for task, size in {sizes}.items():
+    data = world.load(task, size=size)
     json.dump({{name: list(data[name]) for name in data}}, open(f"{folder}/{{task}}.json", "w"))
 """
 
@@ -51,7 +55,7 @@ def splits(tmp_path_factory):
     """All tasks as lists of rows, built by a process of its own (where nothing checks types, so it takes seconds)."""
     folder = tmp_path_factory.mktemp("world")
     environment = {**os.environ, "SEQBOOK_HOME": str(folder / "home"), "PYTHONHASHSEED": "1"}
-    code = BUILD.format(tasks=TASKS, size=SIZE, held=HELD, folder=folder)
+    code = BUILD.format(sizes=SIZES, held=HELD, folder=folder)
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     return {task: json.loads((folder / f"{task}.json").read_text()) for task in TASKS}
 
@@ -79,7 +83,7 @@ def test_a_seed_gives_the_same_rows_in_any_process(splits, task):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_sizes_and_columns(splits, task):
-    assert [len(splits[task][name]) for name in SPLITS] == [SIZE, HELD, HELD, HELD]
+    assert [len(splits[task][name]) for name in SPLITS] == [SIZES[task], HELD, HELD, HELD]
     assert all(row.keys() == COLUMNS[task] for row in rows(splits, task))
 
 
@@ -122,7 +126,7 @@ def test_what_is_held_out_never_stands_together_in_training(splits, task):
                 yield from [pair] if held_out(" ".join(pair)) else []
 
     assert not any(list(combined(row)) for row in splits[task]["train"])
-    assert sum(bool(list(combined(row))) for row in splits[task]["compositional"]) > 20
+    assert sum(bool(list(combined(row))) for row in splits[task]["compositional"]) > 15
 
 
 @pytest.mark.parametrize("task", ["sentiment", "entailment", "similarity", "multiple_choice"])

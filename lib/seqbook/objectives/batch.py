@@ -45,7 +45,7 @@ def summed_nats(
 ) -> Float[Tensor, ""]:
     """−Σ log P(label), in nats, over the labels that are not `IGNORED`.
 
-    With label smoothing ε the target is (1 − ε) on the label and ε spread over the vocabulary {cite}`szegedy2016`.
+    With label smoothing ε the target is (1 − ε) on the label and ε spread over the vocabulary {cite}`szegedy2016rethinking`.
     """
     return F.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing

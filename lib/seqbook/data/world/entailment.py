@@ -54,9 +54,12 @@ class Inference(Scenes):
             premise = replace(longer, negated=True)
         else:
             premise = self.longer(self.pick(self.lessened(said)), said)
-        if premise.agent is SOMEBODY and self.chance(0.7):
+        if premise.agent is SOMEBODY and (premise == said or self.chance(0.7)):
             premise = replace(premise, agent=self.somebody())
-        return self.circumstance(premise), Sentence(replace(said, negated=denied))
+        hypothesis = replace(said, negated=denied)
+        if premise == hypothesis or (self.chance(0.15) and not premise.negated and premise.agent is not SOMEBODY):
+            return Sentence(premise, passive=premise.agent is not NOBODY), Sentence(hypothesis)
+        return self.circumstance(premise), Sentence(hypothesis)
 
     def circumstance(self, deed: Event) -> Sentence:
         """The deed, sometimes with a feeling that changes nothing: although Anna was tired, she …"""

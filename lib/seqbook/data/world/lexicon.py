@@ -1,8 +1,4 @@
-"""The town's words: what they are called in English and in Chinese, and what may be said of them.
-
-A *class* ("food", "person") says what a noun may do: a verb or an adjective lists the classes that it goes with, so that
-tables are repaired and doctors are thanked, and not the other way round.
-"""
+"""The town's people, names, streets, subjects and pronouns, in English and in Chinese."""
 
 from seqbook.data.world import names
 from seqbook.data.world.nouns import Noun, Pronoun, nouns

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from random import Random
 
-from seqbook.data.world.plots import bystander, gift, kept, loan
+from seqbook.data.world.incidents import bystander
+from seqbook.data.world.plots import gift, kept, loan
 from seqbook.data.world.stories import stories
 from seqbook.data.world.story import NOUN, Story, place_of
 from seqbook.data.world.town import Person

@@ -1,4 +1,8 @@
-"""What is known of a word: how English and Chinese say it, and what may be said of it."""
+"""What is known of a word: how English and Chinese say it, and what may be said of it.
+
+A *class* ("food", "person") says what a noun may do: a verb or an adjective lists the classes that it goes with, so that
+tables are repaired and doctors are thanked, and not the other way round.
+"""
 
 from dataclasses import dataclass
 

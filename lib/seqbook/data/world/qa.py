@@ -142,4 +142,4 @@ def span(story: Story, answer: str, sentence: int) -> tuple[int, int] | None:
     return spans[-1] if spans else None
 
 
-ARTICLE = r"(?:(?:an?|the|his|her|some) (?:\w+ (?:of )?)??)?"
+ARTICLE = r"(?:(?:an?|the|his|her|some|[A-Z]\w+'s) (?:\w+ (?:of )?)??)?"

@@ -19,7 +19,7 @@ DATIVE = {
 SYNONYMS = dict(pair.split() for pair in (
     "big large, beautiful lovely, clever smart, difficult hard, delicious tasty, dirty filthy, small little, "
     "tired weary, nervous worried, sad unhappy, bought purchased, repaired mended, closed shut, found discovered, "
-    "met encountered, called phoned, film movie, films movies, photo picture, photos pictures, bicycle bike, "
+    "met encountered, called phoned, photo picture, photos pictures, bicycle bike, "
     "bicycles bikes, phone telephone, phones telephones, shop store, carpet rug, carpets rugs, doctor physician, "
     "boat ship, boats ships, postman mailman, sweater pullover, sweaters pullovers, truck lorry, trucks lorries, "
     "cup mug, cups mugs, hat cap, hats caps, coat jacket, coats jackets, plate dish, plates dishes, sailor seaman, "

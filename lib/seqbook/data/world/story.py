@@ -27,7 +27,7 @@ ROOMS: dict[str, list[tuple[Word, str]]] = {
 AWAY = [p for p in PLACES if p.en in "park library museum market station hospital bakery restaurant school church square "
         "beach harbour castle theatre bank hotel".split()]  # fmt: skip
 FEELINGS = {a.en: a for a in modifiers.ADJECTIVES}
-FREE = 0.35
+FREE = 0.35  # of the stories may combine what training must not; some of them do
 LATER = Word("later", "")
 
 
@@ -44,7 +44,7 @@ class Story(Telling):
         super().__init__(rng)
         self.town = Town()
         self.met: list[Noun] = []
-        self.free = self.chance(FREE)  # to combine what training must not combine
+        self.free = self.chance(FREE)
         self.used: set[str] = set()  # "the key" is one key: each noun means one thing
         self.spots: dict[str, Noun] = {}  # each piece of furniture stands in one room: "the table" is one table
 
@@ -179,10 +179,10 @@ class Story(Telling):
         self.town.needs(who, what)
         self.tell(deed, who, what=what, **how)
 
-    def lose(self, who: Person, what: Thing, deed: str, **how) -> None:
-        """A thing is eaten, lost or sold: it is gone."""
+    def eat(self, who: Person, what: Thing, **how) -> None:
+        """What is eaten is gone."""
         self.town.lose(who, what)
-        self.tell(deed, who, what=what, **how)
+        self.tell("eat", who, what=what, **how)
 
     def social(self, deed: str, who: Person, whom: Person, **how) -> None:
         """Somebody thanks, helps or talks to somebody who is there."""

@@ -106,7 +106,7 @@ class Telling(Draw):
             "when": event.time.en if event.time else "",
         } | changes)  # fmt: skip
         if what:
-            together = [f"{adjective.en} {what.key}" for adjective in what.adjectives]
+            together = [f"{adjective.en} {what.key}" for adjective in event.object.adjectives] if event.object else []
             if spot:
                 together += [f"{event.verb.forms[0]} {what.key}", f"{what.key} {spot.location.phrase.noun.en}"]
             if any(map(held_out, together)):
@@ -174,8 +174,8 @@ class Telling(Draw):
             return Phrase(what.noun, owner=self.owner(what.owner, path, recent), adjectives=adjectives)
         return Phrase(what.noun, "a" if first else "the", adjectives=adjectives)
 
-    def date(self) -> Word | None:
-        """A later time than the last one told: on Monday morning, at noon, the next morning; None in between."""
+    def date(self) -> Word:
+        """A later time than the last one told: on Monday morning, at noon, the next morning."""
         if self.part < 0:
             self.part = self.pick((0, 0, 1, 2))
             day, part = self.pick(DAYS), ("morning", "morning", "afternoon")[self.part]

@@ -100,7 +100,7 @@ class Town:
         self.holder[what] = whom
 
     def lose(self, who: Person, what: Thing) -> None:
-        """Something is used up, broken for good, or gone."""
+        """Something is eaten: it is gone."""
         self.needs(who, what)
         del self.holder[what]
 

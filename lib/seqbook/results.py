@@ -1,0 +1,42 @@
+"""What is said of a result beside its numbers: from which code, on which device; and the results that were published."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import torch
+
+from seqbook.train import device
+
+PACKAGE = Path(__file__).parent
+
+
+def published(*names: str) -> str:
+    """A table of results that the full scale gave, from the files in the repository's benchmarks/results."""
+    folder = PACKAGE.parents[1] / "benchmarks" / "results"
+    if not folder.is_dir():
+        return "These results lie in the repository, under benchmarks/results; the published page shows them."
+    lines = [f"{'':24}{'parameters':>12}{'nats':>7}{'BLEU':>7}{'minutes':>9}  device"]
+    for name in names:
+        result = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        lines.append(
+            f"{name:24}{result['params']:>12,}{result['loss']:>7.2f}{result['bleu']:>7.1f}"
+            f"{result['seconds'] / 60:>9.0f}  {result['device']}"
+        )
+    return "\n".join(lines)
+
+
+def commit() -> str:
+    """The commit of the checkout that the package runs from, marked when its files differ; "" outside a checkout."""
+    describe = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def device_name() -> str:
+    """What the numbers were measured on, as people call it."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{device().type}, {torch.get_num_threads()} threads"
