@@ -9,7 +9,7 @@ import pytest
 from seqbook import __main__ as command_line
 from seqbook.data import world
 from seqbook.recipes import RECIPES
-from seqbook.runs import commit
+from seqbook.results import commit
 
 
 @pytest.fixture

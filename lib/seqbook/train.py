@@ -122,14 +122,14 @@ def learning_rate(step: int, budget: Budget) -> float:
 def adamw(model: nn.Module, budget: Budget) -> torch.optim.AdamW:
     """AdamW {cite}`loshchilov2019decoupled` that leaves biases and gains, which have one dimension, undecayed.
 
-    β₂ is 0.98, as in {cite}`vaswani2017attention`: in runs this short the usual 0.999 remembers the first steps to the end.
+    β₂ is 0.95, as in {cite}`brown2020language`: in runs this short the usual 0.999 remembers the first steps to the end.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": budget.weight_decay},
         {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=budget.learning_rate, betas=(0.9, 0.98), fused=True)
+    return torch.optim.AdamW(groups, lr=budget.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
 def precision() -> str:

@@ -116,7 +116,7 @@ class Inference(Scenes):
         giver, receiver = deed.agent, deed.recipient
         heard = self.pick((deed, self.converse(deed)))
         if label == "entailment":
-            premise = self.converse(deed) if heard is deed or self.chance(0.3) else deed
+            premise = self.converse(deed) if heard is deed else deed
         elif label == "contradiction":
             premise = self.pick((
                 replace(deed, agent=receiver, recipient=giver),
@@ -182,7 +182,10 @@ class Inference(Scenes):
             first, second = self.pick(((first, other), (other, second), (other, first), (second, other)))
         if label == "contradiction":
             first, second = second, first
-        return self.pick((told(first, second, "before"), told(second, first, "after"))), hypothesis
+        premise = hypothesis
+        while premise == hypothesis:
+            premise = self.pick((told(first, second, "before"), told(second, first, "after")))
+        return premise, hypothesis
 
 
 def examples(seed: int) -> Iterator[tuple[dict, bool]]:
