@@ -204,8 +204,10 @@ def test_lengths_spread_from_three_to_forty_words(splits):
     shares = [
         sum(low <= n <= high for n in lengths) / len(lengths) for low, high in [(3, 8), (9, 16), (17, 25), (26, 40)]
     ]
-    assert min(shares[:3]) > 0.05
-    assert shares[3] > 0.02
+    assert (
+        shares[0] > shares[1] > shares[2] > shares[3]
+    )  # long ones are rare, so that a minute's training meets many sentences
+    assert min(shares) > 0.008
 
 
 def test_spelling_of_english_and_chinese(rows):
