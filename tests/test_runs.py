@@ -157,6 +157,18 @@ def wait_for_a_checkpoint(child, folder, known):
 
 
 @pytest.mark.slow
+def test_runs_side_by_side_are_those_one_by_one():
+    small = {"size": 50, "steps": 3, "warmup": 1, "evaluations": 1, "d_model": 16, "bidirectional": False}
+    made = runs.run_all({"without": ("rnn", small), "with": ("attention", small | {"seed": 1})})
+    assert list(made) == ["without", "with"]
+    assert [made[label].result["recipe"] for label in made] == ["rnn", "attention"]
+    assert made["with"].result["seed"] == 1
+    assert made["without"].result == run("rnn", **small).result
+    with pytest.raises(RuntimeError, match="unknown setting 'colour'"):
+        runs.run_all({"wrong": ("rnn", {"colour": 1})})
+
+
+@pytest.mark.slow
 def test_killed_at_random_and_resumed_is_bit_identical(process, arguments, tiny, tmp_path):
     expected = tiny(out=tmp_path / "expected", **LONG)
     rng, folder = random.Random(), tmp_path / "killed"

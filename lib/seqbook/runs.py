@@ -121,7 +121,8 @@ def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
         command = [sys.executable, "-m", "seqbook", "train", *arguments]
         done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"{shlex.join(command)} failed: {done.stderr.strip().splitlines()[-1]}")
+            said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+            raise RuntimeError(f"{shlex.join(command[1:])} failed: {said}")
 
     if device().type == "cpu":
         commands = [
