@@ -127,7 +127,7 @@ def translate(
     for start in range(0, len(texts), batch_size):
         rows = by_length[start : start + batch_size]
         source_ids = objective.collate_sources([sources[i] for i in rows]).to(device)
-        max_len = min(objective.max_len, 3 * source_ids.shape[1] + 10)  # a model that goes in circles is stopped
+        max_len = min(objective.max_len, 2 * source_ids.shape[1] + 10)  # a model that goes in circles is stopped
         if beams == 1:
             written = greedy(model, source_ids, max_len)
         else:
