@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator, PartialState
 from torch import nn
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from seqbook import metrics
 from seqbook.checkpoints import Checkpoints

@@ -32,12 +32,12 @@ class Sampler(Deeds):
         """A statement, question, comparison or passive, of any length."""
         self.mentioned.clear()
         size = self.rng.random()
-        self.detail = self.rng.random() ** (8 if size < 0.9 else 2)
+        self.detail = self.rng.random() ** (8 if size < 0.93 else 2)
         if size < 0.16:
             return self.question()
         if size < 0.20:
             return self.passive()
-        if size < 0.9:
+        if size < 0.93:
             era = self.pick(("past", "past", "past", "present", "present", "present", "future", "future"))
             return Sentence(self.event(era))
         return self.linked()
