@@ -38,7 +38,7 @@ class Translation:
         check_positive(size=self.size, vocab_size=self.vocab_size, beams=self.beams)
 
 
-_WORLD = Budget(steps=1_600, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
+_WORLD = Budget(steps=1_500, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
 _MULTI30K = {
     "corpus": "multi30k", "source": "de", "target": "en", "source_kind": "bpe", "target_kind": "bpe",
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,

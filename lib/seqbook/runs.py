@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from datasets import Dataset, DatasetDict, load_from_disk
+from datasets import Dataset, DatasetDict, concatenate_datasets, load_from_disk
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -189,7 +189,7 @@ def prepare(recipe: Translation, data: str | Path | None = None) -> Path:
         for split, rows in corpus.items():
             source_ids, target_ids = zip(*objective.encode(*parts[split]), strict=True)
             ids = Dataset.from_dict({"source_ids": source_ids, "target_ids": target_ids})
-            prepared[split] = Dataset.from_dict(rows.to_dict() | ids.to_dict())
+            prepared[split] = concatenate_datasets([rows, ids], axis=1)
         prepared.save_to_disk(str(scratch))
 
     return build_once(home() / "prepared" / f"{recipe.corpus}-{key}", make)
