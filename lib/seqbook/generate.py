@@ -1,7 +1,7 @@
 """Writing with a model that was trained to predict the next token: greedily, with a beam, or by sampling.
 
 All three drive the same two methods of a model, `start(source_ids) -> state` and `step(token_ids, state) -> logits,
-state`; the state is a tuple of tensors whose first dimension is the batch.
+state`; a beam also asks the state for some of its rows, `state.reorder(rows)`.
 """
 
 from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ def beam(
     _check_max_len(max_len)
     batch, device = source_ids.shape[0], source_ids.device
     with evaluating(model):
-        state = _reorder(model.start(source_ids), torch.arange(batch, device=device).repeat_interleave(beams))
+        state = model.start(source_ids).reorder(torch.arange(batch, device=device).repeat_interleave(beams))
         tokens = torch.full((batch * beams,), BOS, device=device)
         beginnings = torch.empty(batch, beams, 0, dtype=torch.long, device=device)
         # All beams begin alike: only the first may be continued, or they would stay copies of each other.
@@ -93,7 +93,7 @@ def beam(
             )
             if all(len(hypotheses) == beams for hypotheses in ended):
                 break
-            state = _reorder(state, (parent + beams * torch.arange(batch, device=device)[:, None]).flatten())
+            state = state.reorder((parent + beams * torch.arange(batch, device=device)[:, None]).flatten())
             tokens = token.flatten()
     for row, hypotheses in enumerate(ended):  # what max_len cut off competes with what ended
         if len(hypotheses) < beams:
@@ -154,10 +154,6 @@ def _one_each(model, source_ids: Tensor, max_len: int, choose: Callable[[Tensor]
                 break
     rows = torch.stack(written, dim=1).tolist()
     return [row[: row.index(EOS)] if EOS in row else row for row in rows]
-
-
-def _reorder(state, rows: Int[Tensor, " rows"]):
-    return type(state)(*(t.index_select(0, rows) for t in state))
 
 
 def _check_max_len(max_len: int) -> None:

@@ -6,7 +6,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from seqbook.models.rnn import RNNConfig
+from seqbook.models import ARCHITECTURES
 from seqbook.nn.checks import check_positive
 from seqbook.tokenizer import Kind
 from seqbook.train import Budget
@@ -16,11 +16,13 @@ from seqbook.train import Budget
 class Translation:
     """A system that translates `source` into `target`, both columns of the corpus.
 
-    size: pairs for training (the micro-world alone has a choice); vocab_size: of byte-pair vocabularies; beams: with how
-    many the scores are measured; model: the sizes that differ from `RNNConfig`'s own.
+    architecture: a model's class; model: its sizes, where they differ from the defaults of its configuration; size:
+    pairs for training (the micro-world alone has a choice); vocab_size: of byte-pair vocabularies; beams: with how many
+    the scores are measured.
     """
 
     about: str
+    architecture: str = "RNNSeq2Seq"
     corpus: str = "world"
     source: str = "en"
     target: str = "zh"
@@ -44,6 +46,7 @@ _MULTI30K = {
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
     "budget": Budget(steps=4_500, batch_size=64, learning_rate=3e-3, warmup=400, evaluations=10),
 }  # fmt: skip
+_FIXED = ("about", "architecture", "model", "budget")  # what isn't changed by name: the last two by their parts
 RECIPES = {
     "rnn": Translation(
         about="LSTM encoder and decoder with one context vector (chapter 1.1)",
@@ -53,6 +56,12 @@ RECIPES = {
     "attention": Translation(
         about="the same LSTMs with dot-product attention (chapter 1.2)",
         model={"context": "dot", "d_model": 192, "bidirectional": True},
+        budget=_WORLD,
+    ),
+    "transformer": Translation(
+        about="encoder and decoder of attention alone (chapter 2.2)",
+        architecture="Transformer",
+        model={"d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512},
         budget=_WORLD,
     ),
     "rnn-multi30k": Translation(
@@ -77,9 +86,10 @@ def configure(name: str, **settings: Any) -> Translation:
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}: choose one of {', '.join(RECIPES)}")
     recipe = RECIPES[name]
+    _, config = ARCHITECTURES[recipe.architecture]
     places = {
-        "recipe": {k: t for k, t in get_type_hints(Translation).items() if k not in ("about", "model", "budget")},
-        "model": {k: t for k, t in get_type_hints(RNNConfig).items() if not k.endswith("_vocab_size")},
+        "recipe": {k: t for k, t in get_type_hints(Translation).items() if k not in _FIXED},
+        "model": {k: t for k, t in get_type_hints(config).items() if not k.endswith("_vocab_size")},
         "budget": get_type_hints(Budget),
     }
     changes: dict[str, dict[str, Any]] = {place: {} for place in places}

@@ -25,7 +25,7 @@ from seqbook.checkpoints import CheckpointError
 from seqbook.data import corpora, world
 from seqbook.generate import translate
 from seqbook.home import build_once, fingerprint, home, locked, source_fingerprint, writing
-from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
+from seqbook.models import ARCHITECTURES
 from seqbook.objectives.seq2seq import Example, Seq2Seq
 from seqbook.recipes import Translation, configure
 from seqbook.results import device_name
@@ -39,7 +39,7 @@ PACKAGE = Path(__file__).parent
 class System:
     """A model with the tokenizers and the objective that give its ids a meaning."""
 
-    model: RNNSeq2Seq
+    model: nn.Module
     objective: Seq2Seq
 
     def translate(self, texts: list[str], beams: int = 1) -> list[str]:
@@ -144,7 +144,8 @@ def load(folder: str | Path) -> System:
     if not (folder / "result.json").is_file():
         raise FileNotFoundError(f"{folder} holds no finished run: train one with --out {folder}")
     config = json.loads((folder / "config.json").read_text())
-    model = RNNSeq2Seq(RNNConfig(**config["model"]))
+    architecture, sizes = ARCHITECTURES[config["architecture"]]
+    model = architecture(sizes(**config["model"]))
     try:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except SafetensorError as error:
@@ -171,7 +172,7 @@ def prepare(recipe: Translation, data: str | Path | None = None) -> Path:
             raise ValueError(
                 f"{side}={getattr(recipe, side)!r} is no column of {recipe.corpus}: it has {', '.join(columns)}"
             )
-    max_len = RNNConfig(source_vocab_size=1, target_vocab_size=1, **recipe.model).max_len
+    max_len = _config(recipe, 1, 1).max_len
     parts = {split: [rows[recipe.source][:], rows[recipe.target][:]] for split, rows in corpus.items()}
     kinds = {"source": recipe.source_kind, "target": recipe.target_kind}
     code = source_fingerprint(PACKAGE / "tokenizer.py", PACKAGE / "objectives", PACKAGE / "runs.py")
@@ -236,8 +237,8 @@ def code_version() -> str:
 def build(recipe: Translation, prepared: Path) -> System:
     """The recipe's untrained system, with the tokenizers of the folder that `prepare` made."""
     tokenizers = [Tokenizer.load(prepared / f"{side}_tokenizer.json") for side in ("source", "target")]
-    sizes = {"source_vocab_size": len(tokenizers[0]), "target_vocab_size": len(tokenizers[1])}
-    model = RNNSeq2Seq(RNNConfig(**recipe.model, **sizes))
+    architecture, _ = ARCHITECTURES[recipe.architecture]
+    model = architecture(_config(recipe, *map(len, tokenizers)))
     objective = Seq2Seq(
         *tokenizers,
         max_len=model.config.max_len,
@@ -245,6 +246,11 @@ def build(recipe: Translation, prepared: Path) -> System:
         label_smoothing=recipe.label_smoothing,
     )
     return System(model, objective)
+
+
+def _config(recipe: Translation, source_vocab_size: int, target_vocab_size: int):
+    _, config = ARCHITECTURES[recipe.architecture]
+    return config(source_vocab_size=source_vocab_size, target_vocab_size=target_vocab_size, **recipe.model)
 
 
 def _save(folder: Path, recipe: Translation, system: System, history: list[dict], result: dict[str, Any]) -> None:

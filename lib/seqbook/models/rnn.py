@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from seqbook.nn.attention import AdditiveAttention, DotProductAttention
 from seqbook.nn.checks import PAD, check_ids, check_positive
+from seqbook.nn.layers import embedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +36,17 @@ class RNNConfig:
 
 
 class State(NamedTuple):
-    """What generation carries from step to step. The batch comes first in all, so that beams can be reordered."""
+    """What generation carries from step to step. The batch comes first in all."""
 
     memory: Float[Tensor, "batch source d_model"]
     memory_mask: Bool[Tensor, "batch 1 source"]
     summary: Float[Tensor, "batch d_model"]
     hidden: Float[Tensor, "batch n_layers d_model"]
     cell: Float[Tensor, "batch n_layers d_model"]
+
+    def reorder(self, rows: Int[Tensor, " rows"]) -> "State":
+        """The state of these rows of the batch, each as often as it is named."""
+        return State(*(t.index_select(0, rows) for t in self))
 
 
 class RNNSeq2Seq(nn.Module):
@@ -59,7 +64,7 @@ class RNNSeq2Seq(nn.Module):
         d_model = config.d_model
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(d_model, 2 * config.n_layers * d_model)
-        self.embedding = _embedding(config.target_vocab_size, d_model)
+        self.embedding = embedding(config.target_vocab_size, d_model)
         between_layers = config.dropout if config.n_layers > 1 else 0.0
         self.decoder = nn.LSTM(d_model, d_model, config.n_layers, batch_first=True, dropout=between_layers)
         if config.context not in (contexts := get_args(get_type_hints(RNNConfig)["context"])):
@@ -124,7 +129,7 @@ class Encoder(nn.Module):
         d_model = config.d_model
         if d_model % directions:
             raise ValueError(f"d_model={d_model} can't be halved between two directions: make it even")
-        self.embedding = _embedding(config.source_vocab_size, d_model)
+        self.embedding = embedding(config.source_vocab_size, d_model)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(
             nn.ModuleList(nn.LSTM(d_model, d_model // directions, batch_first=True) for _ in range(directions))
@@ -151,12 +156,3 @@ class Encoder(nn.Module):
                 states.append(h.gather(1, turned.expand(-1, -1, h.shape[2])) if backward else h)
             x = x + torch.cat(states, dim=-1)  # the word itself stays in reach {cite}`wu2016google`
         return x, torch.cat(ends, dim=-1)
-
-
-def _embedding(vocab_size: int, d_model: int) -> nn.Embedding:
-    """Vectors that start small: torch's own start, of deviation 1, drives the gates to their ends, where they learn little."""
-    embedding = nn.Embedding(vocab_size, d_model, padding_idx=PAD)
-    nn.init.normal_(embedding.weight, std=0.1)
-    with torch.no_grad():
-        embedding.weight[PAD] = 0
-    return embedding

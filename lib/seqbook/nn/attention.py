@@ -1,8 +1,12 @@
 """Attention: each query takes a weighted mean of the memory, with weights that it chooses itself."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+
+from seqbook.nn.cache import Cache, KeysValues
+from seqbook.nn.checks import check_positive
 
 
 class AdditiveAttention(nn.Module):
@@ -47,3 +51,57 @@ class DotProductAttention(nn.Module):
     ) -> Float[Tensor, "batch query d_model"]:
         scores = query @ memory.transpose(1, 2)  # (B, T, S)
         return self.weights(scores.masked_fill(~mask, -torch.inf)) @ memory
+
+
+class Attention(nn.Module):
+    """softmax(QKᵀ/√d_head + mask) V in several heads {cite}`vaswani2017attention`. Built step by step in chapter 2.1.
+
+    Queries come from `x`, keys and values from `memory` (cross-attention) or from `x` itself (self-attention).
+
+    n_kv_heads: heads of keys and values, each shared by n_heads / n_kv_heads queries (None: as many as queries)
+        {cite}`ainslie2023gqa`.
+
+    Raises:
+        ValueError: d_model is not a multiple of n_heads, or n_heads not one of n_kv_heads.
+    """
+
+    def __init__(self, d_model: int, n_heads: int, *, n_kv_heads: int | None = None, bias: bool = True):
+        super().__init__()
+        n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
+        check_positive(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
+        if d_model % n_heads:
+            raise ValueError(f"d_model={d_model} is not a multiple of n_heads={n_heads}")
+        if n_heads % n_kv_heads:
+            raise ValueError(f"n_heads={n_heads} is not a multiple of n_kv_heads={n_kv_heads}")
+        self.d_head = d_model // n_heads
+        self.shares_keys = n_kv_heads < n_heads
+        self.query = nn.Linear(d_model, d_model, bias=bias)
+        self.key_value = nn.Linear(d_model, 2 * n_kv_heads * self.d_head, bias=bias)
+        self.out = nn.Linear(d_model, d_model, bias=bias)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch query d_model"],
+        memory: Float[Tensor, "batch key d_model"] | None = None,
+        mask: Bool[Tensor, "#batch #heads #query #key"] | None = None,
+        cache: Cache | None = None,
+    ) -> Float[Tensor, "batch query d_model"]:
+        """What each query gathers. With a `cache`, self-attention adds `x` to the positions seen so far, and
+        cross-attention reads `memory` the first time alone."""
+        q = self._heads(self.query(x))  # (B, H, T, D)
+        if cache is None:
+            k, v = self.keys_values(x if memory is None else memory)  # (B, H, S, D) each
+        elif memory is None or cache.length == 0:
+            k, v = cache.append(*self.keys_values(x if memory is None else memory))
+        else:
+            k, v = cache.read()
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.shares_keys)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+    def keys_values(self, memory: Float[Tensor, "batch key d_model"]) -> KeysValues:
+        """Two projections of the same vectors: what a position is found by, and what it gives."""
+        k, v = self.key_value(memory).chunk(2, dim=-1)
+        return self._heads(k), self._heads(v)
+
+    def _heads(self, t: Tensor) -> Tensor:
+        return t.unflatten(-1, (-1, self.d_head)).transpose(1, 2)

@@ -1,0 +1,125 @@
+"""The Transformer: an encoder and a decoder made of attention alone {cite}`vaswani2017attention`. Built in chapter 2.2."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from seqbook.nn import masks
+from seqbook.nn.block import Block, Placement
+from seqbook.nn.cache import Cache
+from seqbook.nn.checks import check_ids, check_positive
+from seqbook.nn.layers import embedding
+from seqbook.nn.positions import Learned, Sinusoidal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Sizes of a `Transformer`.
+
+    n_layers: blocks of the encoder, and as many of the decoder; norm: before each part of a block, or after it as in
+    2017; positions: sines and cosines as in 2017, or a learned vector each.
+    """
+
+    source_vocab_size: int
+    target_vocab_size: int
+    d_model: int = 256
+    n_layers: int = 3
+    n_heads: int = 8
+    d_ff: int = 512
+    norm: Placement = "before"
+    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    dropout: float = 0.0
+    max_len: int = 128
+
+
+class State(NamedTuple):
+    """What generation carries from step to step: what the source said, and a pair of caches for each decoder block."""
+
+    memory: Float[Tensor, "batch source d_model"]
+    memory_mask: Bool[Tensor, "batch 1 1 source"]
+    caches: list[tuple[Cache, Cache]]
+
+    def reorder(self, rows: Int[Tensor, " rows"]) -> "State":
+        """The state of these rows of the batch, each as often as it is named."""
+        caches = [(own.reorder(rows), other.reorder(rows)) for own, other in self.caches]
+        return State(self.memory.index_select(0, rows), self.memory_mask.index_select(0, rows), caches)
+
+
+class Transformer(nn.Module):
+    """P(y | x) = Π_i P(y_i | y_<i, x): the encoder sees all of x, the decoder y up to i − 1 and all of x.
+
+    The vectors of target tokens serve twice, to read a token and to score the next one {cite}`press2017using`.
+
+    Raises:
+        ValueError: a size that doesn't fit; in forward, ids outside the vocabulary, empty or too long sequences.
+    """
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        check_positive(d_model=config.d_model, n_layers=config.n_layers, max_len=config.max_len)
+        check_positive(source_vocab_size=config.source_vocab_size, target_vocab_size=config.target_vocab_size)
+        self.config = config
+        d_model = config.d_model
+        self.source_embedding = embedding(config.source_vocab_size, d_model, std=d_model**-0.5)
+        self.target_embedding = embedding(config.target_vocab_size, d_model, std=d_model**-0.5)
+        kinds = {"sinusoidal": Sinusoidal, "learned": Learned}
+        if config.positions not in kinds:
+            raise ValueError(f"positions={config.positions!r}: choose one of {', '.join(kinds)}")
+        self.source_positions = kinds[config.positions](d_model, config.max_len)
+        self.target_positions = kinds[config.positions](d_model, config.max_len)
+        sizes = {"n_heads": config.n_heads, "d_ff": config.d_ff, "norm": config.norm, "dropout": config.dropout}
+        self.encoder = nn.ModuleList(Block(d_model, **sizes) for _ in range(config.n_layers))
+        self.decoder = nn.ModuleList(Block(d_model, **sizes, cross=True) for _ in range(config.n_layers))
+        # A stack of norms "before" ends in a sum that no norm has seen yet.
+        self.encoder_norm, self.decoder_norm = (
+            nn.LayerNorm(d_model) if config.norm == "before" else nn.Identity() for _ in range(2)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.out = nn.Linear(d_model, config.target_vocab_size)
+        self.out.weight = self.target_embedding.weight
+        for name, parameter in self.named_parameters():
+            if name.startswith(("encoder.", "decoder.")) and parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(
+        self, source_ids: Int[Tensor, "batch source"], target_ids: Int[Tensor, "batch target"]
+    ) -> Float[Tensor, "batch target vocab"]:
+        """Logits of the token after each target token, given the whole source and the target up to there."""
+        check_ids(target_ids, self.config.target_vocab_size, self.config.max_len, "target_ids")
+        memory, memory_mask = self.encode(source_ids)
+        mask = masks.causal(target_ids.shape[1], device=target_ids.device)
+        x = self._embed(self.target_embedding, target_ids, self.target_positions(target_ids.shape[1]))
+        for block in self.decoder:
+            x = block(x, mask, memory, memory_mask)
+        return self.out(self.decoder_norm(x))
+
+    def encode(
+        self, source_ids: Int[Tensor, "batch source"]
+    ) -> tuple[Float[Tensor, "batch source d_model"], Bool[Tensor, "batch 1 1 source"]]:
+        """A vector for each source token that knows all the others, and the mask that hides padding."""
+        check_ids(source_ids, self.config.source_vocab_size, self.config.max_len, "source_ids")
+        mask = masks.padding(source_ids)
+        x = self._embed(self.source_embedding, source_ids, self.source_positions(source_ids.shape[1]))
+        for block in self.encoder:
+            x = block(x, mask)
+        return self.encoder_norm(x), mask
+
+    def start(self, source_ids: Int[Tensor, "batch source"]) -> State:
+        """Read the source: the state from which `step` writes the first target token."""
+        return State(*self.encode(source_ids), [(Cache(), Cache()) for _ in self.decoder])
+
+    def step(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
+        """Logits of the next target token after one more, and the state after it."""
+        length = state.caches[0][0].length
+        if length >= self.config.max_len:
+            raise ValueError(f"{length} tokens are written: the model takes at most max_len={self.config.max_len}")
+        x = self._embed(self.target_embedding, token_ids[:, None], self.target_positions(1, offset=length))
+        for block, caches in zip(self.decoder, state.caches, strict=True):
+            x = block(x, None, state.memory, state.memory_mask, caches)  # the newest position sees all before it
+        return self.out(self.decoder_norm(x))[:, 0], state
+
+    def _embed(self, vectors: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
+        # Scaled by √d, words of deviation 1 stand beside sines of about the same size.
+        return self.dropout(vectors(ids) * self.config.d_model**0.5 + positions)  # (B, T, D)

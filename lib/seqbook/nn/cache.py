@@ -1,0 +1,46 @@
+"""What generation keeps, so that each position's keys and values are computed once."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+KeysValues = tuple[Float[Tensor, "batch kv_heads key d_head"], Float[Tensor, "batch kv_heads key d_head"]]
+
+
+class Cache:
+    """The keys and values of one attention, for the `length` positions read so far. Built in chapter 2.2.
+
+    The buffers have room to spare and double when they are full, so that a step writes one position and copies none.
+    A cache is written in place: to go on from one beginning in two ways, `reorder` it first.
+    """
+
+    def __init__(self):
+        self.length = 0
+        self._buffers: tuple[Tensor, Tensor] | None = None
+
+    def append(
+        self, keys: Float[Tensor, "batch kv_heads new d_head"], values: Float[Tensor, "batch kv_heads new d_head"]
+    ) -> KeysValues:
+        """Keep the new positions; returns all."""
+        start, self.length = self.length, self.length + keys.shape[2]
+        if self._buffers is None or self.length > self._buffers[0].shape[2]:
+            kept = self.read() if start else ()
+            batch, heads, _, d_head = keys.shape
+            self._buffers = tuple(keys.new_empty(batch, heads, max(16, 2 * self.length), d_head) for _ in range(2))
+            for buffer, old in zip(self._buffers, kept, strict=False):
+                buffer[:, :, :start] = old[:, :, :start]
+        for buffer, new in zip(self._buffers, (keys, values), strict=True):
+            buffer[:, :, start : self.length] = new
+        return self.read()
+
+    def read(self) -> KeysValues:
+        """All keys and values so far."""
+        keys, values = self._buffers
+        return keys[:, :, : self.length], values[:, :, : self.length]
+
+    def reorder(self, rows: Int[Tensor, " rows"]) -> "Cache":
+        """A cache of its own with these rows of the batch, each as often as it is named."""
+        other = Cache()
+        other.length = self.length
+        if self._buffers is not None:
+            other._buffers = tuple(buffer.index_select(0, rows) for buffer in self._buffers)
+        return other
