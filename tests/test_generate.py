@@ -6,31 +6,53 @@ import torch
 from torch import Tensor, nn
 
 from seqbook.generate import beam, greedy, sample, translate
-from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
+from seqbook.models import ARCHITECTURES
 from seqbook.tokenizer import BOS, EOS
 
 SOURCE = torch.tensor([[3, 4, 5, 2], [5, 3, 0, 0], [4, 0, 0, 0]])
 
 
-def random_model(seed, target_vocab_size=12, **changes):
+SIZES = {
+    "RNNSeq2Seq": {"d_model": 8, "context": "dot"},
+    "Transformer": {"d_model": 8, "n_layers": 1, "n_heads": 2, "d_ff": 16},
+}
+VARIANTS = {
+    "RNNSeq2Seq": [{}, {"bidirectional": True, "n_layers": 2}],
+    "Transformer": [{}, {"norm": "after", "n_layers": 2, "positions": "learned"}],
+}
+every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+
+
+def random_model(architecture, seed, source_vocab_size=6, target_vocab_size=12, **changes):
     """Untrained, but with strong opinions, so that ties and near-ties are rare."""
     torch.manual_seed(seed)
-    sizes = {"source_vocab_size": 6, "target_vocab_size": target_vocab_size, "d_model": 8, "context": "dot"}
-    model = RNNSeq2Seq(RNNConfig(**sizes | changes))
-    nn.init.normal_(model.out.weight, std=3.0)
-    nn.init.normal_(model.embedding.weight, std=2.0)
+    model, config = ARCHITECTURES[architecture]
+    vocabularies = {"source_vocab_size": source_vocab_size, "target_vocab_size": target_vocab_size}
+    model = model(config(**vocabularies | SIZES[architecture] | changes))
+    if architecture == "RNNSeq2Seq":
+        nn.init.normal_(model.out.weight, std=3.0)
+        nn.init.normal_(model.embedding.weight, std=2.0)
+        nn.init.normal_(model.encoder.embedding.weight, std=2.0)
+    else:
+        for name, parameter in model.named_parameters():
+            if name.endswith("norm.weight"):  # of both signs: a token, scored by its own vector, would follow itself
+                nn.init.normal_(parameter, std=3.0)
+            elif parameter.dim() > 1 and "embedding" not in name:
+                nn.init.normal_(parameter)
     return model
 
 
+@every_architecture
 @pytest.mark.parametrize("seed", range(8))
-def test_one_beam_is_greedy(seed):
-    model = random_model(seed, bidirectional=bool(seed % 2), n_layers=1 + seed % 2)
+def test_one_beam_is_greedy(architecture, seed):
+    model = random_model(architecture, seed, **VARIANTS[architecture][seed % 2])
     found = beam(model, SOURCE, 15, beams=1)
     assert [hypotheses[0].ids for hypotheses in found] == greedy(model, SOURCE, 15)
 
 
-def test_greedy_takes_the_likeliest_until_eos():
-    model = random_model(3)
+@every_architecture
+def test_greedy_takes_the_likeliest_until_eos(architecture):
+    model = random_model(architecture, 3)
     for source, ids in zip(SOURCE, greedy(model, SOURCE, 15), strict=True):
         logits = model(source[None], torch.tensor([[BOS, *ids]]))[0]
         written = [*ids, EOS] if len(ids) < 15 else ids
@@ -52,9 +74,10 @@ def every_ending(model, source, max_len, length_penalty):
     return sorted(scores.items(), key=lambda item: -item[1])
 
 
+@every_architecture
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0])
-def test_a_wide_beam_finds_what_brute_force_finds(length_penalty):
-    model = random_model(5, target_vocab_size=5)
+def test_a_wide_beam_finds_what_brute_force_finds(architecture, length_penalty):
+    model = random_model(architecture, 5, target_vocab_size=5)
     with torch.no_grad():
         found = beam(model, SOURCE, 3, beams=100, length_penalty=length_penalty)
         for source, hypotheses in zip(SOURCE, found, strict=True):
@@ -65,9 +88,10 @@ def test_a_wide_beam_finds_what_brute_force_finds(length_penalty):
             torch.testing.assert_close(scores, torch.tensor([score for _, score in expected]))
 
 
+@every_architecture
 @pytest.mark.parametrize("beams", [2, 3, 5])
-def test_a_narrow_beam_reports_true_scores_best_first(beams):
-    model = random_model(6, target_vocab_size=7)
+def test_a_narrow_beam_reports_true_scores_best_first(architecture, beams):
+    model = random_model(architecture, 6, target_vocab_size=7)
     found = beam(model, SOURCE, 6, beams=beams, length_penalty=0.6)
     for source, hypotheses in zip(SOURCE, found, strict=True):
         assert len(hypotheses) == beams
@@ -80,9 +104,10 @@ def test_a_narrow_beam_reports_true_scores_best_first(beams):
             assert score == pytest.approx(true[0], abs=1e-4)
 
 
+@every_architecture
 @pytest.mark.parametrize("how", [greedy, lambda *a: beam(*a, beams=3)], ids=["greedy", "beam"])
-def test_a_row_does_not_depend_on_its_batch(how):
-    model = random_model(7)
+def test_a_row_does_not_depend_on_its_batch(architecture, how):
+    model = random_model(architecture, 7)
     together = how(model, SOURCE, 12)
     for row in range(3):
         (alone,) = how(model, SOURCE[row : row + 1, : int((SOURCE[row] != 0).sum())], 12)
@@ -119,23 +144,26 @@ def test_sampling_follows_the_softmax():
     torch.testing.assert_close(counts / 40_000, expected, rtol=0, atol=0.01)
 
 
-def test_sampling_is_reproducible():
-    model = random_model(2)
+@every_architecture
+def test_sampling_is_reproducible(architecture):
+    model = random_model(architecture, 2)
     draw = [sample(model, SOURCE, 12, generator=torch.Generator().manual_seed(seed)) for seed in (4, 4, 5)]
     assert draw[0] == draw[1]
     assert draw[0] != draw[2]
 
 
-def test_sampling_approaches_greedy():
-    model = random_model(2)
+@every_architecture
+def test_sampling_approaches_greedy(architecture):
+    model = random_model(architecture, 2)
     assert sample(model, SOURCE, 12, temperature=1e-3) == greedy(model, SOURCE, 12)
     assert sample(model, SOURCE, 12, temperature=5.0) != greedy(model, SOURCE, 12)
 
 
+@every_architecture
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("how", [greedy, beam, sample])
-def test_dropout_is_off_and_the_mode_is_as_before(how, training):
-    model = random_model(1, dropout=0.5).train(training)
+def test_dropout_is_off_and_the_mode_is_as_before(architecture, how, training):
+    model = random_model(architecture, 1, dropout=0.5).train(training)
     torch.manual_seed(0)
     first = how(model, SOURCE, 10)
     assert model.training is training
@@ -144,8 +172,9 @@ def test_dropout_is_off_and_the_mode_is_as_before(how, training):
     assert how(model.eval(), SOURCE, 10) == first
 
 
-def test_the_mode_is_as_before_after_an_error():
-    model = random_model(1).train()
+@every_architecture
+def test_the_mode_is_as_before_after_an_error(architecture):
+    model = random_model(architecture, 1).train()
     with pytest.raises(ValueError, match="id 99"):
         greedy(model, torch.tensor([[99]]), 5)
     assert model.training
@@ -154,26 +183,24 @@ def test_the_mode_is_as_before_after_an_error():
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
 def test_a_bad_temperature(temperature):
     with pytest.raises(ValueError, match=f"temperature={temperature} must"):
-        sample(random_model(0), SOURCE, 5, temperature=temperature)
+        sample(random_model("RNNSeq2Seq", 0), SOURCE, 5, temperature=temperature)
 
 
 @pytest.mark.parametrize("how", [greedy, beam, sample])
 def test_a_bad_max_len(how):
     with pytest.raises(ValueError, match="max_len=0 must"):
-        how(random_model(0), SOURCE, 0)
+        how(random_model("RNNSeq2Seq", 0), SOURCE, 0)
 
 
 def test_no_beams():
     with pytest.raises(ValueError, match="beams=0 must"):
-        beam(random_model(0), SOURCE, 5, beams=0)
+        beam(random_model("RNNSeq2Seq", 0), SOURCE, 5, beams=0)
 
 
+@every_architecture
 @pytest.mark.parametrize("beams", [1, 3])
-def test_translations_come_in_the_order_of_the_texts(toy, pairs, beams):
-    model = toy.model()
-    nn.init.normal_(model.out.weight, std=3.0)
-    nn.init.normal_(model.embedding.weight, std=2.0)
-    nn.init.normal_(model.encoder.embedding.weight, std=2.0)
+def test_translations_come_in_the_order_of_the_texts(architecture, toy, pairs, beams):
+    model = random_model(architecture, 1, source_vocab_size=12, max_len=12)
     texts = [row["de"] for row in pairs[:30]]
     one_by_one = [translate(model, toy.objective, [text], beams=beams)[0] for text in texts]
     assert translate(model, toy.objective, texts, beams=beams, batch_size=7) == one_by_one

@@ -1,12 +1,12 @@
 import pytest
 
-from seqbook.models.rnn import RNNConfig
+from seqbook.models import ARCHITECTURES
 from seqbook.recipes import RECIPES, configure
 from seqbook.train import Budget
 
 
 def test_the_design_names_these():
-    assert {"rnn", "attention", "rnn-multi30k", "attention-multi30k"} <= RECIPES.keys()
+    assert {"rnn", "attention", "transformer", "rnn-multi30k", "attention-multi30k"} <= RECIPES.keys()
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -14,7 +14,8 @@ def test_a_recipe_is_complete(name):
     recipe = configure(name)
     assert recipe == RECIPES[name]
     assert recipe.about
-    RNNConfig(source_vocab_size=1, target_vocab_size=1, **recipe.model)
+    model, config = ARCHITECTURES[recipe.architecture]
+    model(config(source_vocab_size=5, target_vocab_size=5, **recipe.model))
 
 
 @pytest.mark.parametrize("pair", [("rnn", "attention"), ("rnn-multi30k", "attention-multi30k")])
@@ -52,6 +53,30 @@ def test_a_setting_finds_its_place_and_its_type(name, value, text):
     assert found == value
     assert type(found) is type(value)
     assert RECIPES["rnn"] != recipe or name == "bidirectional"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("n_heads", "2", 2), ("d_ff", "64", 64), ("norm", "after", "after"), ("positions", "learned", "learned")],
+)
+def test_an_architecture_has_settings_of_its_own(name, text, value):
+    assert configure("transformer", **{name: text}).model == RECIPES["transformer"].model | {name: value}
+    with pytest.raises(ValueError, match=f"unknown setting '{name}' of recipe rnn"):
+        configure("rnn", **{name: text})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("context", "dot", "unknown setting 'context' of recipe transformer: choose one of .*n_heads.*positions"),
+        ("norm", "between", "norm='between': choose one of before, after"),
+        ("positions", "rotary", "positions='rotary': choose one of sinusoidal, learned"),
+        ("architecture", "RNNSeq2Seq", "unknown setting 'architecture'"),
+    ],
+)
+def test_a_setting_that_does_not_fit_its_architecture_is_named(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        configure("transformer", **{name: value})
 
 
 def test_what_is_not_set_stays():

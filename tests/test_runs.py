@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from seqbook import runs
 from seqbook.checkpoints import CheckpointError
+from seqbook.metrics import nats_per_token
 from seqbook.runs import load, prepare, run
 
 KEYS = {
@@ -101,6 +102,21 @@ def test_a_loaded_run_translates_as_it_did(tiny, tmp_path, pairs):
     assert loaded.translate(texts) == made.translate(texts)
     assert len(set(loaded.translate(texts))) > 1
     assert loaded.translate(texts[:2], beams=3) == made.translate(texts[:2], beams=3)
+
+
+def test_a_transformer_is_trained_saved_and_loaded(tiny, tmp_path):
+    sizes = {"n_layers": 1, "n_heads": 2, "d_ff": 32}
+    made = tiny("transformer", out=tmp_path, corpus="multi30k", source="de", target="en", steps=30, **sizes)
+    loaded = load(tmp_path)
+    assert type(loaded.model).__name__ == "Transformer"
+    assert made.result["params"] == sum(t.numel() for t in load_file(tmp_path / "model.safetensors").values())
+    loss = nats_per_token(loaded.model, loaded.objective, made.examples("test"))
+    assert loss == pytest.approx(made.result["loss"], abs=1e-6)  # of the model before it was saved
+    (tmp_path / "result.json").unlink()  # as if stopped before the end: the last checkpoint says the same
+    again = tiny("transformer", out=tmp_path, corpus="multi30k", source="de", target="en", steps=30, **sizes)
+    assert again.history == made.history
+    for name, t in made.model.state_dict().items():
+        torch.testing.assert_close(again.model.state_dict()[name], t, rtol=0, atol=0)
 
 
 def test_examples_are_the_splits_ids(tiny, pairs):

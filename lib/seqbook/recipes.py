@@ -74,6 +74,12 @@ RECIPES = {
         model={"context": "dot", "d_model": 256, "bidirectional": True, "dropout": 0.3},
         **_MULTI30K,
     ),
+    "transformer-multi30k": Translation(
+        about="a Transformer, German to English (or back: --set source=en --set target=de), on real captions",
+        architecture="Transformer",
+        model={"d_model": 192, "n_layers": 3, "n_heads": 6, "d_ff": 512, "dropout": 0.2},
+        **_MULTI30K | {"budget": Budget(steps=7_000, batch_size=96, learning_rate=2e-3, warmup=600, evaluations=10)},
+    ),
 }
 
 

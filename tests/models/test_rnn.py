@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -168,38 +165,7 @@ def test_refuses_sizes_by_name(changes, message):
         build(**changes)
 
 
-EXPORT = """
-import sys
-import onnx, onnxruntime, torch
-from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
-
-context, bidirectional, file = sys.argv[1], sys.argv[2] == "True", sys.argv[3]
-sizes = {"source_vocab_size": 12, "target_vocab_size": 10, "d_model": 16, "n_layers": 2}
-model = RNNSeq2Seq(RNNConfig(context=context, bidirectional=bidirectional, **sizes)).eval()
-lengths = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-traced = (torch.randint(1, 12, (3, 6)), torch.randint(1, 10, (3, 5)))
-torch.onnx.export(
-    model, traced, file, dynamo=True, external_data=False, verbose=False,
-    input_names=["source", "target"], output_names=["logits"], dynamic_shapes=(lengths, lengths),
-)
-graph = onnx.load(file)
-del graph.graph.value_info[:]  # the exporter writes the traced length into them
-options = onnxruntime.SessionOptions()
-options.intra_op_num_threads = 1  # more would spin while they wait for each other
-session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
-for batch, s, t in ((3, 6, 5), (1, 9, 2), (5, 3, 11), (2, 1, 1)):
-    source, target = torch.randint(1, 12, (batch, s)), torch.randint(1, 10, (batch, t))
-    source[0, (s + 1) // 2 :] = 0  # padding
-    (logits,) = session.run(None, {"source": source.numpy(), "target": target.numpy()})
-    torch.testing.assert_close(torch.from_numpy(logits), model(source, target), rtol=0, atol=1e-4)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("context", "bidirectional"), [("last", False), ("dot", False), ("dot", True)])
-def test_exports_to_onnx(context, bidirectional, tmp_path):
-    """In a process of its own: beartype's wrappers, which readers don't have, can't be traced."""
-    pytest.importorskip("onnxscript", reason="onnxscript, onnx and onnxruntime are needed to export")
-    command = [sys.executable, "-c", EXPORT, context, str(bidirectional), str(tmp_path / "model.onnx")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_exports_to_onnx(context, bidirectional, equals_its_export):
+    equals_its_export("RNNSeq2Seq", context=context, bidirectional=bidirectional, d_model=16, n_layers=2)

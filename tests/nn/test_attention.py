@@ -3,8 +3,12 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from seqbook.nn.attention import AdditiveAttention, DotProductAttention
+from seqbook.nn import masks
+from seqbook.nn.attention import AdditiveAttention, Attention, DotProductAttention
+from seqbook.nn.cache import Cache
+from seqbook.tokenizer import PAD
 
 KINDS = {"additive": lambda: AdditiveAttention(6), "dot": DotProductAttention}
 
@@ -80,3 +84,111 @@ def test_a_mask_may_differ_from_query_to_query(kind, inputs):
     torch.testing.assert_close(attention(query, memory, mask)[:, 0], memory[:, 0])
     shorter = attention(query[:, 1:2], memory[:, :2], mask[:, 1:2, :2])
     torch.testing.assert_close(attention(query, memory, mask)[:, 1:2], shorter)
+
+
+def mask_of(kind, n_heads, query, key):
+    """A mask for two rows, None included; no query is left without a key."""
+    ids = torch.tensor([[4] * key, [4] * (key - 2) + [PAD] * 2])
+    per_head = torch.rand(2, n_heads, query, key) < 0.5
+    per_head[..., 0] = True
+    return {
+        "none": lambda: None,
+        "padding": lambda: masks.padding(ids),
+        "causal": lambda: masks.causal(key),
+        "prefix": lambda: masks.prefix(torch.tensor([3, 1]), key),
+        "per head": lambda: per_head,
+        "padding, per head": lambda: masks.padding(ids) & per_head,
+        "all": lambda: masks.prefix(torch.tensor([3, 1]), key) & masks.padding(ids) & per_head,
+    }[kind]()
+
+
+@pytest.mark.parametrize("n_heads", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("memory", "kind"),
+    [("self", kind) for kind in ("none", "padding", "causal", "prefix", "per head", "all")]
+    + [("cross", kind) for kind in ("none", "padding", "per head", "padding, per head")],
+)
+def test_equals_torch(memory, kind, n_heads):
+    ours, theirs = Attention(16, n_heads), nn.MultiheadAttention(16, n_heads, batch_first=True)
+    weight, bias = theirs.in_proj_weight, nn.init.normal_(theirs.in_proj_bias)
+    nn.init.normal_(theirs.out_proj.bias)
+    ours.query.load_state_dict({"weight": weight[:16], "bias": bias[:16]})
+    ours.key_value.load_state_dict({"weight": weight[16:], "bias": bias[16:]})
+    ours.out.load_state_dict(theirs.out_proj.state_dict())
+    x = torch.randn(2, 7, 16)
+    read = x if memory == "self" else torch.randn(2, 5, 16)
+    mask = mask_of(kind, n_heads, 7, read.shape[1])
+    hidden = None if mask is None else ~mask.expand(2, n_heads, 7, -1).flatten(0, 1)
+    expected, _ = theirs(x, read, read, attn_mask=hidden)
+    torch.testing.assert_close(ours(x, None if memory == "self" else read, mask), expected)
+
+
+@pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
+@pytest.mark.parametrize("cached", [False, True], ids=["at once", "cached"])
+def test_shared_keys_equal_keys_repeated_for_each_query(n_kv_heads, cached):
+    shared, full = Attention(16, 4, n_kv_heads=n_kv_heads), Attention(16, 4)
+    for name in ("query", "out"):
+        getattr(full, name).load_state_dict(getattr(shared, name).state_dict())
+    repeated = {}
+    for name, t in shared.key_value.state_dict().items():
+        heads = t.unflatten(0, (2, n_kv_heads, 4))  # keys and values, their heads, d_head
+        repeated[name] = heads.repeat_interleave(4 // n_kv_heads, dim=1).flatten(0, 2)
+    full.key_value.load_state_dict(repeated)
+    assert shared.key_value.weight.shape == (2 * n_kv_heads * 4, 16)
+    x, mask = torch.randn(2, 7, 16), masks.prefix(torch.tensor([3, 1]), 7)
+    caches = (Cache(), Cache()) if cached else (None, None)
+    torch.testing.assert_close(shared(x, mask=mask, cache=caches[0]), full(x, mask=mask, cache=caches[1]))
+    if cached:
+        assert caches[0].read()[0].shape == (2, n_kv_heads, 7, 4)
+
+
+@pytest.mark.parametrize("chunks", [[1] * 20, [3, 1, 14, 2]])
+@pytest.mark.parametrize("n_kv_heads", [1, 4])
+def test_self_attention_with_a_cache_equals_all_at_once(chunks, n_kv_heads):
+    attention, cache, x = Attention(16, 4, n_kv_heads=n_kv_heads), Cache(), torch.randn(2, 20, 16)
+    found = []
+    for part in x.split(chunks, dim=1):
+        seen = cache.length
+        found.append(attention(part, mask=masks.causal(seen + part.shape[1], seen), cache=cache))
+    torch.testing.assert_close(torch.cat(found, dim=1), attention(x, mask=masks.causal(20)))
+
+
+def test_cross_attention_with_a_cache_reads_the_memory_once():
+    attention, cache = Attention(16, 4), Cache()
+    x, memory, hidden = torch.randn(2, 3, 16), torch.randn(2, 5, 16), mask_of("padding", 4, 3, 5)
+    found = [attention(x[:, :1], memory, hidden, cache)]
+    found += [attention(x[:, i : i + 1], torch.zeros_like(memory), hidden, cache) for i in (1, 2)]
+    torch.testing.assert_close(torch.cat(found, dim=1), attention(x, memory, hidden))
+    assert cache.length == 5
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_no_position_sees_the_future(training):
+    attention, x = Attention(16, 4).train(training), torch.randn(1, 7, 16)
+    changed = x.clone()
+    changed[:, 5] += 1
+    before, after = attention(x, mask=masks.causal(7)), attention(changed, mask=masks.causal(7))
+    torch.testing.assert_close(before[:, :5], after[:, :5], rtol=0, atol=0)
+    assert (before[:, 5:] != after[:, 5:]).any(-1).all()
+
+
+def test_biases_can_be_left_out():
+    attention = Attention(16, 4, bias=False)
+    assert {name for name, _ in attention.named_parameters()} == {"query.weight", "key_value.weight", "out.weight"}
+    assert (attention(torch.zeros(1, 3, 16)) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"d_model": 0}, "d_model=0 must"),
+        ({"n_heads": 0}, "n_heads=0 must"),
+        ({"n_kv_heads": 0}, "n_kv_heads=0 must"),
+        ({"n_heads": 5}, "d_model=16 is not a multiple of n_heads=5"),
+        ({"n_kv_heads": 3}, "n_heads=4 is not a multiple of n_kv_heads=3"),
+        ({"n_kv_heads": 8}, "n_heads=4 is not a multiple of n_kv_heads=8"),
+    ],
+)
+def test_refuses_sizes_by_name(sizes, message):
+    with pytest.raises(ValueError, match=message):
+        Attention(**{"d_model": 16, "n_heads": 4} | sizes)

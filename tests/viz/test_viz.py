@@ -57,6 +57,106 @@ def test_recording_appends_a_map_a_forward_and_stops_with_the_block(toy):
     assert not any(module._forward_hooks for module in model.modules())
 
 
+@pytest.fixture
+def transformer():
+    from seqbook.models.transformer import Transformer, TransformerConfig
+
+    sizes = {"source_vocab_size": 12, "target_vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 32}
+    return Transformer(TransformerConfig(**sizes, dropout=0.2, max_len=12))
+
+
+@pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
+@pytest.mark.parametrize("cross", [True, False])
+def test_recorded_heads_equal_weights_by_hand(n_kv_heads, cross):
+    from seqbook.nn import masks
+    from seqbook.nn.attention import Attention
+
+    attention = nn.ModuleDict({"one": Attention(16, 4, n_kv_heads=n_kv_heads)})["one"]
+    x, memory = torch.randn(2, 5, 16), torch.randn(2, 7, 16) if cross else None
+    mask = torch.rand(2, 1, 5, 7) < 0.5 if cross else masks.causal(5)
+    mask[..., 0] = True
+    with viz.record(nn.ModuleDict({"one": attention})) as maps:
+        during = attention(x, memory, mask)
+    assert torch.equal(during, attention(x, memory, mask))
+    q = attention.query(x)
+    k, v = attention.key_value(x if memory is None else memory).chunk(2, dim=-1)
+    expected, outputs = [], []
+    for head in range(4):
+        own, shared = slice(4 * head, 4 * head + 4), head * n_kv_heads // 4
+        keys, values = k[..., 4 * shared : 4 * shared + 4], v[..., 4 * shared : 4 * shared + 4]
+        scores = torch.einsum("btd,bsd->bts", q[..., own], keys) / 2 - 1e9 * ~mask[:, 0]
+        expected.append(scores.exp() / scores.exp().sum(-1, keepdim=True))
+        outputs.append(expected[-1] @ values)
+    (weights,) = maps["one"]
+    assert not weights.requires_grad
+    torch.testing.assert_close(weights, torch.stack(expected, 1).detach())
+    torch.testing.assert_close(attention.out(torch.cat(outputs, -1)), during)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_recording_changes_no_bit_of_a_transformer(transformer, training):
+    model = transformer.train(training)
+
+    def run():
+        torch.manual_seed(2)  # the same dropout
+        model.zero_grad()
+        logits = model(SOURCE, TARGET)
+        logits.sum().backward()
+        return [logits.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
+
+    before = run()
+    with viz.record(model) as maps:
+        during = run()
+    assert all(torch.equal(a, b) for a, b in zip(before, during, strict=True))
+    names = [f"encoder.{i}.attention" for i in range(2)]
+    names += [f"decoder.{i}.{part}" for i in range(2) for part in ("attention", "cross_attention")]
+    assert set(maps) == set(names)
+    assert list(maps)[-1] == "decoder.1.cross_attention"
+    for name, (weights,) in maps.items():
+        queries, keys = 4 if "encoder" in name else 3, 3 if "decoder" in name and "cross" not in name else 4
+        assert weights.shape == (2, 4, queries, keys)
+        torch.testing.assert_close(weights.sum(-1), torch.ones(2, 4, queries))
+        if keys == 4:
+            assert (weights[1, ..., 2:] == 0).all()  # padding
+        else:
+            assert (weights.triu(1) == 0).all()  # the future
+
+
+def test_heads_are_recorded_through_the_cache_and_no_longer_than_the_block(transformer):
+    model = transformer.eval()
+    with viz.record(model) as stepwise:
+        (written,) = greedy(model, SOURCE[:1], 5)
+    assert [written] == greedy(model, SOURCE[:1], 5)
+    steps = len(stepwise["decoder.0.attention"])
+    assert steps == min(5, len(written) + 1)
+    assert len(stepwise["encoder.0.attention"]) == 1
+    with viz.record(model) as at_once, torch.no_grad():
+        model(SOURCE[:1], torch.tensor([[1, *written][:steps]]))
+    for name in ("decoder.1.attention", "decoder.1.cross_attention"):
+        for i, row in enumerate(stepwise[name]):
+            torch.testing.assert_close(row[:, :, 0], at_once[name][0][:, :, i, : row.shape[-1]])
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert len(stepwise["decoder.0.attention"]) == steps
+
+
+def test_attention_by_hand_inside_the_block_is_not_the_models(transformer):
+    x = torch.randn(1, 2, 3, 4)
+    with viz.record(transformer) as maps:
+        before = nn.functional.scaled_dot_product_attention(x, x, x)
+        transformer(SOURCE, TARGET)
+        after = nn.functional.scaled_dot_product_attention(x, x, x)
+    assert torch.equal(before, after)
+    assert {len(found) for found in maps.values()} == {1}
+
+
+def test_a_failed_forward_leaves_nothing_behind(transformer):
+    maps = viz.record(transformer)
+    with pytest.raises(ValueError, match="max_len"), maps:
+        transformer(SOURCE, torch.ones(2, 13, dtype=torch.long))
+    assert not any(module._forward_pre_hooks for module in transformer.modules())
+    assert torch.overrides._get_current_function_mode() is None
+
+
 def test_two_attentions_have_two_names():
     from seqbook.nn.attention import DotProductAttention
 
@@ -93,6 +193,51 @@ def test_an_alignment_shows_chinese(tmp_path):
     assert len(ax.patches) == 3
     assert ax.patches[0].get_xy() in {(-0.5, -0.5), (-0.5, 0.5), (2.5, 2.5)}
     assert (tmp_path / "figure.png").stat().st_size > 1000
+
+
+def test_masks_are_drawn_where_the_query_sees():
+    from seqbook.nn import masks
+
+    prefix = masks.prefix(torch.tensor([2]), 4)[0, 0]
+    drawn = viz.masks({"causal": masks.causal(4)[0, 0], "prefix": prefix, "step": masks.causal(4, offset=3)[0, 0]})
+    assert [ax.get_title() for ax in drawn] == ["causal", "prefix", "step"]
+    assert drawn[1].images[0].get_array().tolist() == prefix.tolist()
+    assert drawn[0].get_xlabel() == "key (is seen)"
+    assert drawn[0].get_ylabel() == "query (sees)"
+    step = viz.masks({"step": masks.causal(4, offset=3)[0, 0]}, "a b c d".split())[0]
+    assert [label.get_text() for label in step.get_xticklabels()] == "a b c d".split()
+    assert [label.get_text() for label in step.get_yticklabels()] == ["d"]
+    eight = viz.masks({str(i): prefix for i in range(8)})
+    assert {(ax.get_subplotspec().rowspan.start, ax.get_subplotspec().colspan.start) for ax in eight} == {
+        (row, column) for row in range(2) for column in range(4)
+    }
+    mine = plt.subplots()[1]
+    assert viz.masks({"one": prefix}, axes=[mine]) == [mine]
+
+
+@pytest.mark.parametrize(
+    ("masks", "tokens", "message"),
+    [
+        ({}, None, "0 masks"),
+        ({str(i): torch.ones(2, 2) > 0 for i in range(9)}, None, "9 masks"),
+        ({"whole": torch.ones(1, 1, 2, 2) > 0}, None, r"'whole' has shape \(1, 1, 2, 2\)"),
+        ({"one": torch.ones(2, 3) > 0}, ["a", "b"], "2 tokens for the 3 keys of mask 'one'"),
+    ],
+)
+def test_masks_that_cannot_be_drawn_are_refused(masks, tokens, message):
+    with pytest.raises(ValueError, match=message):
+        viz.masks(masks, tokens)
+
+
+def test_heads_are_panels_with_chinese(tmp_path):
+    weights = torch.rand(3, 4, 5).softmax(-1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*[Gg]lyph")
+        panels = viz.heads(weights, "Anna put it there .".split(), list("安娜放在"))
+        panels[0].figure.savefig(tmp_path / "figure.png")
+    assert [ax.get_title() for ax in panels] == ["head 0", "head 1", "head 2"]
+    assert torch.equal(torch.tensor(panels[2].images[0].get_array()), weights[2])
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == list("安娜放在")
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -39,7 +41,7 @@ class State(NamedTuple):
 
     memory: Float[Tensor, "batch source d_model"]
     memory_mask: Bool[Tensor, "batch 1 1 source"]
-    caches: list[tuple[Cache, Cache]]
+    caches: list[tuple[Cache, Cache]]  # written in place: to go on in two ways, reorder first
 
     def reorder(self, rows: Int[Tensor, " rows"]) -> "State":
         """The state of these rows of the batch, each as often as it is named."""
@@ -77,8 +79,7 @@ class Transformer(nn.Module):
             nn.LayerNorm(d_model) if config.norm == "before" else nn.Identity() for _ in range(2)
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.out = nn.Linear(d_model, config.target_vocab_size)
-        self.out.weight = self.target_embedding.weight
+        self.out_bias = nn.Parameter(torch.zeros(config.target_vocab_size))
         for name, parameter in self.named_parameters():
             if name.startswith(("encoder.", "decoder.")) and parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
@@ -93,7 +94,7 @@ class Transformer(nn.Module):
         x = self._embed(self.target_embedding, target_ids, self.target_positions(target_ids.shape[1]))
         for block in self.decoder:
             x = block(x, mask, memory, memory_mask)
-        return self.out(self.decoder_norm(x))
+        return self._logits(x)
 
     def encode(
         self, source_ids: Int[Tensor, "batch source"]
@@ -118,8 +119,11 @@ class Transformer(nn.Module):
         x = self._embed(self.target_embedding, token_ids[:, None], self.target_positions(1, offset=length))
         for block, caches in zip(self.decoder, state.caches, strict=True):
             x = block(x, None, state.memory, state.memory_mask, caches)  # the newest position sees all before it
-        return self.out(self.decoder_norm(x))[:, 0], state
+        return self._logits(x)[:, 0], state
 
     def _embed(self, vectors: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
         # Scaled by √d, words of deviation 1 stand beside sines of about the same size.
         return self.dropout(vectors(ids) * self.config.d_model**0.5 + positions)  # (B, T, D)
+
+    def _logits(self, x: Tensor) -> Tensor:
+        return F.linear(self.decoder_norm(x), self.target_embedding.weight, self.out_bias)  # (B, T, V)

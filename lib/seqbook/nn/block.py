@@ -29,6 +29,7 @@ class Block(nn.Module):
             raise ValueError(f"norm={norm!r}: choose one of before, after")
         self.norm_first = norm == "before"
         self.attention, self.attention_norm = Attention(d_model, n_heads), nn.LayerNorm(d_model)
+        self.cross = cross
         if cross:
             self.cross_attention, self.cross_norm = Attention(d_model, n_heads), nn.LayerNorm(d_model)
         self.feed_forward, self.feed_forward_norm = FeedForward(d_model, d_ff), nn.LayerNorm(d_model)
@@ -42,7 +43,13 @@ class Block(nn.Module):
         memory_mask: Bool[Tensor, "#batch #heads #query #source"] | None = None,
         caches: tuple[Cache, Cache] | tuple[None, None] = (None, None),
     ) -> Float[Tensor, "batch query d_model"]:
-        """`caches`: of self-attention and of cross-attention, for generation."""
+        """`caches`: of self-attention and of cross-attention, for generation.
+
+        Raises:
+            ValueError: a memory for a block without cross-attention, or none for one with it.
+        """
+        if self.cross != (memory is not None):
+            raise ValueError(f"cross={self.cross}, but memory is {'missing' if self.cross else 'given'}")
         own, other = caches
         x = self._residual(x, self.attention_norm, lambda y: self.attention(y, mask=mask, cache=own))
         if memory is not None:

@@ -21,7 +21,7 @@ class FeedForward(nn.Module):
 
 
 def embedding(vocab_size: int, d_model: int, std: float = 0.1) -> nn.Embedding:
-    """A vector a token, of deviation `std`; that of padding is 0 and stays so.
+    """A vector a token, of deviation `std`; that of padding is 0, and no loss moves it where it is read.
 
     Torch's own start, of deviation 1, drives an LSTM's gates to their ends, where they learn little.
     """

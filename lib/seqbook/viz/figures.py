@@ -70,6 +70,70 @@ def alignment(
     return ax
 
 
+def heads(weights: torch.Tensor, sources: Sequence[str], targets: Sequence[str]) -> list[Axes]:
+    """Weights (heads, query, key) as shades, a panel a head; `targets` name the queries (rows), `sources` the keys."""
+    n = len(weights)
+    panels = _panels(n, 2, width=0.26 * len(sources) + 0.7, height=0.22 * len(targets) + 0.9)
+    for head, (ax, shades) in enumerate(zip(panels, weights, strict=True)):
+        alignment(shades, sources, targets, ax=ax)
+        ax.set_title(f"head {head}")
+        ax.tick_params(labelleft=ax.get_subplotspec().is_first_col())
+        ax.spines[:].set_visible(True)
+    return panels
+
+
+def masks(
+    masks: Mapping[str, torch.Tensor], tokens: Sequence[str] | None = None, axes: Sequence[Axes] | None = None
+) -> list[Axes]:
+    """A panel for each mask (query, key): a cell is dark where the query may attend to the key.
+
+    tokens: names of the keys; the queries are the last of them, all where the mask is square.
+
+    Raises:
+        ValueError: no mask or more than 8; a mask that is not (query, key); not one token for each key.
+    """
+    if not 1 <= len(masks) <= 8:
+        raise ValueError(f"{len(masks)} masks: a figure holds 1 to 8")
+    for name, mask in masks.items():
+        if mask.dim() != 2:
+            raise ValueError(f"mask {name!r} has shape {tuple(mask.shape)}: give (query, key), such as mask[0, 0]")
+        if tokens is not None and len(tokens) != mask.shape[1]:
+            raise ValueError(f"{len(tokens)} tokens for the {mask.shape[1]} keys of mask {name!r}: give one for each")
+    if axes is None and tokens is None:
+        axes = _panels(len(masks), 4, width=1.75, height=2.1)
+    elif axes is None:
+        axes = _panels(len(masks), 2, width=0.26 * len(tokens) + 1.2, height=0.26 * len(tokens) + 1.4)
+    for ax, (name, mask) in zip(axes, masks.items(), strict=True):
+        queries, keys = mask.shape
+        ax.imshow(mask.cpu().numpy(), cmap="Blues", vmin=0, vmax=1.2)
+        ax.set_xticks([x - 0.5 for x in range(1, keys)], minor=True)  # lines between the cells
+        ax.set_yticks([y - 0.5 for y in range(1, queries)], minor=True)
+        ax.grid(visible=False, which="major")
+        ax.grid(visible=True, which="minor", color="#999999", linewidth=0.6)
+        ax.tick_params(which="both", length=0)
+        ax.spines[:].set_visible(True)
+        if tokens is None:
+            ax.set_xticks(range(0, keys, -(-keys // 8)))
+            ax.set_yticks(range(0, queries, -(-queries // 8)))
+        else:
+            ax.set_xticks(range(keys), tokens, rotation=60, ha="right", rotation_mode="anchor")
+            ax.set_yticks(range(queries), tokens[-queries:])
+        ax.set(title=name, xlabel="key (is seen)")
+        if ax.get_subplotspec().is_first_col():
+            ax.set_ylabel("query (sees)")
+    return list(axes)
+
+
+def _panels(n: int, columns: int, width: float, height: float) -> list[Axes]:
+    """n axes in rows of at most `columns`, each of `width` by `height` inches."""
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
+    for unused in axes.flat[n:]:
+        figure.delaxes(unused)
+    return list(axes.flat[:n])
+
+
 def scatter(points: torch.Tensor, groups: Sequence[str], texts: Sequence[str] = (), ax: Axes | None = None) -> Axes:
     """Points (n, 2), a colour and a marker for each group, a text beside each point when there are texts."""
     ax = ax or plt.subplots()[1]

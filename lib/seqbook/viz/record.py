@@ -1,34 +1,65 @@
 """Reading attention weights while a model runs, without a flag in its forward."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from seqbook.nn.attention import Attention
 
 
 @contextmanager
 def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """Inside the block, every forward appends its attention weights to the list under the attention's name.
 
-    Weights are (batch, query, key), each row summing to 1. The model computes what it would without being watched.
+    Weights are (batch, heads, query, key), of the RNN's attentions (batch, query, key); each row sums to 1. The model
+    computes what it would without being watched.
 
     Raises:
         ValueError: the model has no attention to record.
     """
-    modules = {
+    attentions = {name: module for name, module in model.named_modules() if isinstance(module, Attention)}
+    softmaxes = {
         name.removesuffix(".weights"): module
         for name, module in model.named_modules()
         if isinstance(module, nn.Softmax)
     }
-    if not modules:
+    maps: dict[str, list[Tensor]] = {name: [] for name in attentions | softmaxes}
+    if not maps:
         raise ValueError(f"{type(model).__name__} has no attention: there are no weights to record")
-    maps: dict[str, list[Tensor]] = {name: [] for name in modules}
-    handles = [
-        module.register_forward_hook(lambda *call, name=name: maps[name].append(call[-1].detach()))
-        for name, module in modules.items()
-    ]
-    try:
+    with ExitStack() as stack, _Watch() as watch:
+        for name, module in attentions.items():
+            hook = module.register_forward_pre_hook(lambda *call, name=name: watch.keep_next_in(maps[name]))
+            stack.enter_context(hook)
+        for name, module in softmaxes.items():
+            hook = module.register_forward_hook(lambda *call, name=name: maps[name].append(call[-1].detach()))
+            stack.enter_context(hook)
         yield maps
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+class _Watch(TorchFunctionMode):
+    """Computes, beside F.scaled_dot_product_attention, the weights that the function keeps to itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.place: list[Tensor] | None = None
+
+    def keep_next_in(self, place: list[Tensor]) -> None:
+        self.place = place
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is F.scaled_dot_product_attention and self.place is not None:
+            self.place.append(_weights(*args, **kwargs))
+            self.place = None  # a call outside of the model's attentions is nobody's
+        return function(*args, **kwargs)
+
+
+def _weights(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, enable_gqa: bool) -> Tensor:
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # each head of keys serves several of queries
+    scores = q.detach() @ k.detach().transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, T, S)
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, -float("inf"))
+    return scores.softmax(-1)

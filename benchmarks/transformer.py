@@ -1,0 +1,246 @@
+"""The Transformer of part 2 against torch.nn.Transformer and transformers' MarianMT of the same sizes.
+
+Training steps (forward, smoothed loss, backward, clipping, AdamW) on Multi30k, 128 pairs a batch, in real tokens of source
+and target a second: padding is not counted. "buckets" are our batches of pairs of nearly one length, "random" ones mix all
+lengths. torch's stack stands between our embeddings, positions and output; like ours it has dropout after each part, and on
+the attention weights too, so it is measured without any dropout as well. Then greedy generation, each with its own cache.
+
+All run in turn, so that a machine that slows down slows all; medians are compared. The products of two large matrices,
+measured in the same rounds, are the machine's best rate.
+"""
+
+import os
+import random
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from seqbook import generate, runs
+from seqbook.data.corpora import CorpusError
+from seqbook.data.loader import LengthBuckets
+from seqbook.models.transformer import Transformer, TransformerConfig
+from seqbook.nn import masks
+from seqbook.objectives.batch import IGNORED, Batch
+from seqbook.objectives.seq2seq import Seq2Seq
+from seqbook.recipes import configure
+from seqbook.tokenizer import BOS, EOS, PAD
+from seqbook.train import Budget, adamw
+
+BATCH_SIZE, BATCHES, ROUNDS = 128, 4, 6
+NEW_TOKENS, SOURCES, GENERATION_ROUNDS = 48, (1, 16), 15
+GOALS = {"torch.nn.Transformer, buckets": 1.15, "MarianMT, random": 2.4}  # ours in buckets is to be so much faster
+GENERATION_GOAL = 2.5
+
+
+def measure() -> list[dict]:
+    folder = Path(os.environ.get("SEQBOOK_CORPORA", ""), "multi30k")
+    if not folder.is_dir():
+        raise CorpusError(
+            "SEQBOOK_CORPORA must name the folder that holds multi30k: the corpora are no part of this project"
+        )
+    recipe = configure("attention-multi30k")  # for its corpus, vocabularies and smoothing
+    prepared = runs.prepare(recipe, folder)
+    objective = runs.build(recipe, prepared).objective
+    examples = runs.examples(runs.load_from_disk(str(prepared))["train"])
+    config = TransformerConfig(
+        source_vocab_size=len(objective.source_tokenizer),
+        target_vocab_size=len(objective.target_tokenizer),
+        dropout=0.1,
+    )
+    return [*training(config, objective, examples), *generation(config, objective, examples)]
+
+
+def training(config: TransformerConfig, objective: Seq2Seq, examples: list) -> list[dict]:
+    """Real tokens a second of each system, the goals, the share of the best rate, the share of padding."""
+    buckets, shuffled = bucketed(objective, examples), at_random(objective, examples)
+    without = TransformerConfig(**vars(config) | {"dropout": 0.0})
+    systems = {
+        "ours, buckets": (Transformer(config), buckets),
+        "torch.nn.Transformer, buckets": (TorchTransformer(config), buckets),
+        "ours, buckets, no dropout": (Transformer(without), buckets),
+        "torch.nn.Transformer, buckets, no dropout": (TorchTransformer(without), buckets),
+        "ours, random": (Transformer(config), shuffled),
+        "torch.nn.Transformer, random": (TorchTransformer(config), shuffled),
+        "MarianMT, random": (Marian(config), shuffled),
+    }
+    steps = {name: training_step(model, objective, batches) for name, (model, batches) in systems.items()}
+    left, right = torch.randn(2, 2048, 2048)
+    steps["product"] = lambda: left @ right
+    seconds = in_turn(steps, ROUNDS)
+
+    rate = {
+        name: sum(map(real_tokens, batches)) / statistics.median(seconds[name])
+        for name, (_, batches) in systems.items()
+    }
+    best = 2 * 2048**3 / min(seconds["product"]) / 1e9
+    rows = []
+    for name, (_, batches) in systems.items():
+        ratio = rate["ours, buckets, no dropout" if "no dropout" in name else "ours, buckets"] / rate[name]
+        work = sum(matrix_work(config, batch) for batch in batches) / statistics.median(seconds[name]) / 1e9
+        row = {"model": name, "tokens_per_second": rate[name], "ours_in_buckets": ratio, "gflop_per_second": work}
+        rows.append(row | {"of_best_rate": work / best, "spread": spread(seconds[name])})
+    for name, goal in GOALS.items():
+        ratio = rate["ours, buckets"] / rate[name]
+        rows.append({"model": f"goal: training, {name}", "ours": ratio, "goal": goal, "reached": ratio >= goal})
+    rows.append({"model": "product of two 2048 × 2048 matrices", "gflop_per_second": best})
+    return [*rows, {"model": "padding", "buckets": padding(buckets), "random": padding(shuffled)}]
+
+
+def generation(config: TransformerConfig, objective: Seq2Seq, examples: list) -> list[dict]:
+    """Tokens a second, both told to write NEW_TOKENS tokens whatever they are."""
+    ours, marian = Transformer(config).eval(), Marian(config).eval()
+    with torch.no_grad():
+        ours.out.bias[EOS] = marian.network.final_logits_bias[:, EOS] = -1e9
+    rows = []
+    for n in SOURCES:
+        source_ids = objective.collate_sources([source for source, _ in random.Random(0).sample(examples, n)])
+        calls = {
+            "ours": lambda ids=source_ids: generate.greedy(ours, ids, NEW_TOKENS),
+            "MarianMT": lambda ids=source_ids: marian.greedy(ids, NEW_TOKENS),
+        }
+        for name, call in calls.items():
+            written = {len(row) for row in call()}
+            if written != {NEW_TOKENS}:
+                raise RuntimeError(f"{name} wrote {written} tokens instead of {NEW_TOKENS}")
+        seconds = in_turn(calls, GENERATION_ROUNDS)
+        rate = {name: n * NEW_TOKENS / statistics.median(times) for name, times in seconds.items()}
+        for name in calls:
+            label = f"{name}, generation, batch {n}"
+            rows.append({"model": label, "tokens_per_second": rate[name], "spread": spread(seconds[name])})
+        ratio = rate["ours"] / rate["MarianMT"]
+        label = f"goal: generation, MarianMT, batch {n}"
+        rows.append({"model": label, "ours": ratio, "goal": GENERATION_GOAL, "reached": ratio >= GENERATION_GOAL})
+    return rows
+
+
+class TorchTransformer(Transformer):
+    """torch's stack between our embeddings and our output; as it is fastest: told that the target's mask is causal."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__(config)
+        del self.encoder, self.decoder, self.encoder_norm, self.decoder_norm
+        sizes = (config.d_model, config.n_heads, config.n_layers, config.n_layers, config.d_ff, config.dropout)
+        self.stack = nn.Transformer(*sizes, batch_first=True, norm_first=config.norm == "before")
+
+    def forward(self, source_ids: Tensor, target_ids: Tensor) -> Tensor:
+        source = self._embed(self.source_embedding, source_ids, self.source_positions(source_ids.shape[1]))
+        target = self._embed(self.target_embedding, target_ids, self.target_positions(target_ids.shape[1]))
+        hidden, later = source_ids == PAD, ~masks.causal(target_ids.shape[1])[0, 0]
+        return self.out(
+            self.stack(
+                source,
+                target,
+                tgt_mask=later,
+                tgt_is_causal=True,
+                src_key_padding_mask=hidden,
+                memory_key_padding_mask=hidden,
+            )
+        )
+
+
+class Marian(nn.Module):
+    """MarianMT of our sizes: sines, ReLU, tied output, its own attention kernel; norms after each part, as it has them."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        sides = {}
+        for side in ("encoder", "decoder"):
+            sides |= {f"{side}_layers": config.n_layers, f"{side}_attention_heads": config.n_heads}
+            sides |= {f"{side}_ffn_dim": config.d_ff}
+        self.network = transformers.MarianMTModel(
+            transformers.MarianConfig(
+                **sides,
+                d_model=config.d_model,
+                dropout=config.dropout,
+                vocab_size=config.source_vocab_size,
+                decoder_vocab_size=config.target_vocab_size,
+                share_encoder_decoder_embeddings=False,
+                max_position_embeddings=config.max_len,
+                activation_function="relu",
+                scale_embedding=True,
+                pad_token_id=PAD,
+                eos_token_id=EOS,
+                decoder_start_token_id=BOS,
+                forced_eos_token_id=None,
+            )
+        )
+
+    def forward(self, source_ids: Tensor, target_ids: Tensor) -> Tensor:
+        inputs = {"input_ids": source_ids, "attention_mask": source_ids != PAD, "decoder_input_ids": target_ids}
+        return self.network(**inputs, use_cache=False).logits
+
+    def greedy(self, source_ids: Tensor, max_len: int) -> list[list[int]]:
+        how = {"num_beams": 1, "do_sample": False, "use_cache": True, "max_new_tokens": max_len}
+        return self.network.generate(source_ids, attention_mask=source_ids != PAD, **how)[:, 1:].tolist()
+
+
+def training_step(model: nn.Module, objective: Seq2Seq, batches: list[Batch]) -> Callable:
+    """What `train.fit` does, once for each of the batches."""
+    optimizer = adamw(model, Budget(steps=1, learning_rate=1e-4))
+
+    def step():
+        for batch in batches:
+            loss = objective.loss(model(*batch.inputs), batch.labels) / batch.n_tokens
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+
+    return step
+
+
+def in_turn(calls: dict[str, Callable], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call in each round; a first round warms up."""
+    seconds = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            if turn:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def bucketed(objective: Seq2Seq, examples: list) -> list[Batch]:
+    """From short to long: the batches in the middle of equal parts of an epoch that is sorted by length."""
+    plan = LengthBuckets([objective.lengths(example) for example in examples], BATCH_SIZE)
+    chosen = sorted(
+        (plan.batch(step) for step in range(plan.steps_per_epoch)), key=lambda batch: plan.lengths[batch[0]]
+    )
+    middles = [len(chosen) * (2 * i + 1) // (2 * BATCHES) for i in range(BATCHES)]
+    return [objective.collate([examples[i] for i in chosen[middle]]) for middle in middles]
+
+
+def at_random(objective: Seq2Seq, examples: list) -> list[Batch]:
+    chosen = random.Random(0).sample(examples, BATCHES * BATCH_SIZE)
+    return [objective.collate(chosen[i : i + BATCH_SIZE]) for i in range(0, len(chosen), BATCH_SIZE)]
+
+
+def real_tokens(batch: Batch) -> int:
+    """Of source and target, padding left out."""
+    return int((batch.inputs[0] != PAD).sum() + (batch.labels != IGNORED).sum())
+
+
+def padding(batches: list[Batch]) -> float:
+    """The share of positions, of sources and targets, that hold padding."""
+    positions = sum(batch.inputs[0].numel() + batch.labels.numel() for batch in batches)
+    return 1 - sum(map(real_tokens, batches)) / positions
+
+
+def matrix_work(config: TransformerConfig, batch: Batch) -> int:
+    """Floating-point operations in the matrix products of a step, padding included: forward, and twice as much backward."""
+    d, d_ff = config.d_model, config.d_ff
+    (n, source), (_, target) = (ids.shape for ids in batch.inputs)
+    encoder = source * (4 * d * d + 2 * d * d_ff) + 2 * source * source * d
+    cross = target * 2 * d * d + source * 2 * d * d + 2 * target * source * d
+    decoder = target * (4 * d * d + 2 * d * d_ff) + 2 * target * target * d + cross
+    return 3 * 2 * n * (config.n_layers * (encoder + decoder) + target * d * config.target_vocab_size)
+
+
+def spread(seconds: list[float]) -> list[float]:
+    return [bound / statistics.median(seconds) for bound in (min(seconds), max(seconds))]

@@ -1,0 +1,188 @@
+"""A drawing of a Transformer, made from the model itself: it shows what the object has."""
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Circle, FancyBboxPatch
+from torch import nn
+
+from seqbook.models.transformer import Transformer
+from seqbook.nn.attention import Attention
+from seqbook.nn.block import Block
+
+_WIDTH, _LANE, _GUTTER = 2.1, 0.3, 0.5  # of a box, of the way round beside it, between the stacks; inches
+_BOLD = {"weight": "bold", "family": "DejaVu Sans"}  # the Chinese font has no bold
+_COLOURS = {  # of a box and its edge
+    "embedding": ("#d9f0e7", "C2"),
+    "self": ("#d9e9f5", "C0"),
+    "cross": ("#f7e4ef", "C3"),
+    "feed forward": ("#fbe5d6", "C1"),
+    "norm": ("#e9e9e9", "#777777"),
+}
+
+
+def architecture(model: Transformer) -> Axes:
+    """Encoder at the left, decoder at the right, both read downwards. The number at a box's right is its parameters.
+
+    B sentences, S source tokens, T target tokens; (B, S, …) is the shape of what passes there.
+
+    Raises:
+        ValueError: the model is not a Transformer.
+    """
+    if not isinstance(model, Transformer):
+        raise ValueError(f"{type(model).__name__} can't be drawn here: give a Transformer")
+    width = 2 * (_LANE + _WIDTH) + _GUTTER
+    ax = plt.subplots(figsize=(width, 1))[1]
+    vocab_size, d_model = model.target_embedding.weight.shape
+
+    encoder = _Column(ax, _LANE + _WIDTH / 2, side=-1)
+    encoder.words("encoder", **_BOLD)
+    encoder.words("source_ids (B, S)")
+    encoder.embed(model.source_embedding, model.source_positions)
+    encoder.arrow(f"(B, S, {d_model})")
+    encoder.blocks(model.encoder, model.encoder_norm)
+
+    decoder = _Column(ax, width - encoder.x, side=1)
+    decoder.words("decoder", **_BOLD)
+    decoder.words("target_ids (B, T)")
+    decoder.embed(model.target_embedding, model.target_positions)
+    decoder.arrow(f"(B, T, {d_model})")
+    decoder.blocks(model.decoder, model.decoder_norm)
+    decoder.arrow(f"(B, T, {d_model})")
+    own = model.out_bias.numel()
+    decoder.box("embedding", "output, tied to embedding", f"{d_model} → {vocab_size:,}", own)
+    decoder.arrow()
+    decoder.words(f"logits (B, T, {vocab_size:,})")
+
+    end, middle, entry = encoder.y - 0.2, width / 2, decoder.cross_attention
+    ax.plot([encoder.x, encoder.x, middle, middle], [encoder.y, end, end, entry], color="C3")
+    _arrow(ax, (middle, entry), (decoder.x - _WIDTH / 2, entry), color="C3")
+    ax.text(middle, end - 0.15, f"memory (B, S, {d_model})", va="center", ha="right", size=9)
+    block = model.encoder[0]
+    facts = [
+        f"{_count(model):,} parameters",
+        f"{_heads(block.attention)} heads of {block.attention.d_head}",
+        f"norm {'before' if block.norm_first else 'after'} each part",
+        f"dropout {model.dropout.p:g}",
+        "B sentences of S tokens",
+        "and T target tokens",
+    ]
+    ax.text(_LANE + 0.1, end - 0.45, "\n".join(facts), va="top", size=9, linespacing=1.6)
+    ax.set(xlim=(0, width), ylim=(decoder.y, 0), aspect="equal")
+    ax.set_axis_off()
+    ax.figure.set_size_inches(width, -decoder.y)
+    return ax
+
+
+class _Column:
+    """A stack that grows downwards from y = 0, the ways round its parts at the left (side -1) or right (1) of it."""
+
+    def __init__(self, ax: Axes, x: float, side: int):
+        self.ax, self.x, self.side, self.y = ax, x, side, 0.0
+        self.left, self.right = x - _WIDTH / 2, x + _WIDTH / 2
+
+    def words(self, text: str, **style) -> None:
+        self.ax.text(self.x, self.y - 0.11, text, ha="center", va="center", **style)
+        self.y -= 0.22
+
+    def arrow(self, shape: str = "") -> None:
+        length = 0.32 if shape else 0.2
+        _arrow(self.ax, (self.x, self.y), (self.x, self.y - length))
+        self.ax.text(self.x + 0.1, self.y - 0.14, shape, va="center", size=9)
+        self.y -= length
+
+    def box(self, kind: str, title: str, sizes: str, n: int) -> float:
+        """A part of the model; returns the height of its middle."""
+        height = 0.44 if sizes else 0.25
+        fill, edge = _COLOURS[kind]
+        self.ax.add_patch(_rounded(self.left, self.y - height, _WIDTH, height, facecolor=fill, edgecolor=edge))
+        self.ax.text(self.left + 0.1, self.y - 0.13, title, va="center")
+        self.ax.text(self.left + 0.1, self.y - 0.31, sizes, va="center", size=9)
+        self.ax.text(self.right - 0.1, self.y - height + 0.13, f"{n:,}", va="center", ha="right", size=9)
+        self.y -= height
+        return self.y + height / 2
+
+    def embed(self, vectors: nn.Embedding, positions: nn.Module) -> None:
+        self.arrow()
+        self.box("embedding", "embedding", f"{vectors.num_embeddings:,} → {vectors.embedding_dim}", _count(vectors))
+        self.arrow()
+        title = f"+ positions, {type(positions).__name__.lower()}"
+        self.box("embedding", title, "{} × {}".format(*positions.table.shape), _count(positions))
+
+    def blocks(self, blocks: nn.ModuleList, last_norm: nn.Module) -> None:
+        """The first block in a frame with the number of its like, and the norm of the sum when there is one."""
+        block, top = blocks[0], self.y
+        self.ax.text(self.left + 0.1, top - 0.14, f"block × {len(blocks)}", va="center", **_BOLD)
+        self.ax.text(self.right - 0.1, top - 0.14, f"{_count(block):,}", va="center", ha="right", size=9)
+        self.line(0.2)
+        crosses = hasattr(block, "cross_attention")
+        title = "self-attention, causal" if crosses else "self-attention"
+        self.residual(block, "self", title, block.attention, block.attention_norm)
+        if crosses:
+            self.cross_attention = self.residual(
+                block, "cross", "cross-attention", block.cross_attention, block.cross_norm
+            )
+        self.residual(block, "feed forward", "feed-forward", block.feed_forward, block.feed_forward_norm)
+        self.line(0.15)
+        outer = (self.left if self.side < 0 else self.right) + self.side * (_LANE - 0.02)
+        inner = (self.right if self.side < 0 else self.left) - self.side * 0.1
+        frame = _rounded(min(outer, inner), self.y, abs(outer - inner), top - self.y, facecolor="#f8f8f8")
+        frame.set(edgecolor="#999999", linestyle=(0, (4, 3)), zorder=0)
+        self.ax.add_patch(frame)
+        if _count(last_norm):
+            self.arrow()
+            self.box("norm", type(last_norm).__name__, "", _count(last_norm))
+
+    def residual(self, block: Block, kind: str, title: str, part: nn.Module, norm: nn.Module) -> float:
+        """A part, its norm before or after it, and the way round; returns the height of the part's middle."""
+        fork = self.y - 0.06
+        self.arrow()
+        if block.norm_first:
+            self.box("norm", type(norm).__name__, "", _count(norm))
+            self.arrow()
+        middle = self.box(kind, title, _sizes(part), _count(part))
+        self.arrow()
+        self.y -= 0.09
+        self.ax.add_patch(Circle((self.x, self.y), 0.09, facecolor="white", edgecolor="black"))
+        self.ax.text(self.x, self.y, "+", ha="center", va="center_baseline")
+        lane = self.x + self.side * (_WIDTH / 2 + 0.14)
+        self.ax.plot([self.x, lane, lane], [fork, fork, self.y], color="black", linewidth=1)
+        _arrow(self.ax, (lane, self.y), (self.x + self.side * 0.09, self.y))
+        self.y -= 0.09
+        if not block.norm_first:
+            self.arrow()
+            self.box("norm", type(norm).__name__, "", _count(norm))
+        return middle
+
+    def line(self, length: float) -> None:
+        self.ax.plot([self.x, self.x], [self.y, self.y - length], color="black", linewidth=1)
+        self.y -= length
+
+
+def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], color: str = "black") -> None:
+    style = {
+        "arrowstyle": "-|>",
+        "color": color,
+        "shrinkA": 0,
+        "shrinkB": 0,
+        "linewidth": 1 if color == "black" else 1.8,
+    }
+    ax.annotate("", end, start, arrowprops=style)
+
+
+def _rounded(x: float, y: float, width: float, height: float, **style) -> FancyBboxPatch:
+    return FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.07", **style)
+
+
+def _sizes(part: nn.Module) -> str:
+    """The widths that a vector passes through: of heads × d_head in attention, of d_ff in the feed-forward network."""
+    if isinstance(part, Attention):
+        return f"{part.query.in_features} → {_heads(part)}×{part.d_head} → {part.out.out_features}"
+    return f"{part.inner.in_features} → {part.inner.out_features} → {part.out.out_features}"
+
+
+def _count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _heads(attention: Attention) -> int:
+    return attention.query.out_features // attention.d_head

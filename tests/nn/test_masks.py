@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from seqbook.nn import masks
+from seqbook.tokenizer import PAD
+
+
+def table(rows):
+    """One row a query, one letter a key: x is seen, a dot is not."""
+    return torch.tensor([[letter == "x" for letter in row] for row in rows.split()])
+
+
+CAUSAL = table("x... xx.. xxx. xxxx")
+
+
+def test_causal_by_hand():
+    assert torch.equal(masks.causal(4), CAUSAL[None, None])
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        (0, "x... xx.. xxx. xxxx"),
+        (1, "x... xx.. xxx. xxxx"),
+        (2, "xx.. xx.. xxx. xxxx"),
+        (3, "xxx. xxx. xxx. xxxx"),
+        (4, "xxxx xxxx xxxx xxxx"),
+    ],
+)
+def test_prefix_by_hand(length, expected):
+    assert torch.equal(masks.prefix(torch.tensor([length]), 4), table(expected)[None, None])
+
+
+def test_no_prefix_is_causal_and_a_full_one_hides_nothing():
+    assert torch.equal(masks.prefix(torch.zeros(3, dtype=torch.long), 7), masks.causal(7).expand(3, 1, 7, 7))
+    assert masks.prefix(torch.full((3,), 7), 7).all()
+
+
+def test_a_prefix_for_each_row():
+    together = masks.prefix(torch.tensor([0, 3, 4]), 4)
+    assert together.shape == (3, 1, 4, 4)
+    assert torch.equal(together[:, 0], torch.stack([CAUSAL, table("xxx. xxx. xxx. xxxx"), table("xxxx " * 4)]))
+
+
+@pytest.mark.parametrize("offset", [0, 1, 4, 6])
+def test_an_offset_leaves_the_last_rows(offset):
+    assert torch.equal(masks.causal(7, offset), masks.causal(7)[:, :, offset:])
+    lengths = torch.tensor([0, 2, 5, 7])
+    assert torch.equal(masks.prefix(lengths, 7, offset), masks.prefix(lengths, 7)[:, :, offset:])
+
+
+def test_padding_by_hand():
+    ids = torch.tensor([[5, 6, 7, 8], [9, 4, PAD, PAD], [PAD, 3, PAD, 11]])
+    assert torch.equal(masks.padding(ids), table("xxxx xx.. .x.x")[:, None, None, :])
+
+
+def test_kinds_combine():
+    ids = torch.tensor([[5, 6, 7, 8], [9, 4, 7, PAD]])
+    both = masks.prefix(torch.tensor([0, 2]), 4) & masks.padding(ids)
+    assert torch.equal(both[:, 0], torch.stack([CAUSAL, table("xx.. xx.. xxx. xxx.")]))

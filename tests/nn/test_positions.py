@@ -1,0 +1,56 @@
+import math
+
+import pytest
+import torch
+
+from seqbook.nn.positions import Learned, Sinusoidal
+
+KINDS = {"sinusoidal": Sinusoidal, "learned": Learned}
+
+
+def test_sinusoidal_equals_the_formula_written_with_loops():
+    expected = torch.zeros(30, 6)
+    for position in range(30):
+        for i in range(3):
+            angle = position / 10_000 ** (2 * i / 6)
+            expected[position, 2 * i] = math.sin(angle)
+            expected[position, 2 * i + 1] = math.cos(angle)
+    torch.testing.assert_close(Sinusoidal(6, 30)(30), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_offset_goes_on_where_the_cache_ends(kind):
+    positions = KINDS[kind](8, 12)
+    assert positions(12).shape == (12, 8)
+    for offset in (0, 3, 11):
+        assert torch.equal(positions(12 - offset, offset=offset), positions(12)[offset:])
+    assert torch.equal(positions(1, offset=5), positions(12)[5:6])
+
+
+def test_the_product_of_two_sinusoidal_positions_depends_on_their_distance_alone():
+    vectors = Sinusoidal(32, 40)(40)
+    products = vectors @ vectors.T
+    for distance in range(20):
+        diagonal = products.diagonal(distance)
+        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal), rtol=0, atol=1e-4)
+    assert (products.diagonal() > products.diagonal(1).max() + 0.1).all()
+
+
+def test_sinusoidal_has_nothing_to_train_or_to_save():
+    assert not list(Sinusoidal(8, 12).parameters())
+    assert not Sinusoidal(8, 12).state_dict()
+
+
+def test_learned_trains_the_positions_that_were_used():
+    positions = Learned(8, 12)
+    before = positions.table.detach().clone()
+    positions(3, offset=4).square().sum().backward()
+    torch.optim.SGD(positions.parameters(), lr=0.1).step()
+    moved = (positions.table != before).all(-1)
+    assert moved.tolist() == [4 <= position < 7 for position in range(12)]
+
+
+@pytest.mark.parametrize("d_model", [1, 7])
+def test_an_odd_width_is_refused(d_model):
+    with pytest.raises(ValueError, match=f"d_model={d_model} must be even"):
+        Sinusoidal(d_model, 12)

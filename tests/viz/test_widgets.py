@@ -1,0 +1,268 @@
+"""The widgets, and whether they move where there is no kernel."""
+
+import base64
+import json
+import shutil
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from ipywidgets.embed import dependency_state, embed_data
+from PIL import Image
+
+from seqbook import viz
+from seqbook.generate import greedy
+from seqbook.models.transformer import Transformer, TransformerConfig
+from seqbook.nn import masks
+from seqbook.runs import System
+
+SCRIPTS = Path(__file__).parents[2] / "book" / "_static" / "widgets"
+
+
+class Picture(HTMLParser):
+    """What one state shows: its caption, its alternative text, its image."""
+
+    def __init__(self, widget: ipywidgets.HTML):
+        super().__init__()
+        self.caption = ""
+        self.feed(widget.value)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            attributes = dict(attrs)
+            self.alt = attributes["alt"]
+            head, data = attributes["src"].split(",")
+            assert head == "data:image/png;base64"
+            self.image = Image.open(BytesIO(base64.b64decode(data))).convert("RGB")
+
+    def handle_data(self, data):
+        self.caption += data
+
+
+@pytest.fixture
+def links(monkeypatch):
+    """{the tied stack: (control, trait)} of every jslink that was made."""
+    made = {}
+
+    def jslink(source, target):
+        assert target[1] == "selected_index"
+        made[target[0]] = source
+        return real(source, target)
+
+    real = ipywidgets.jslink
+    monkeypatch.setattr(ipywidgets, "jslink", jslink)
+    return made
+
+
+@pytest.fixture
+def systems(toy):
+    toy.objective.max_len = 6  # few steps: each is drawn
+    sizes = {"source_vocab_size": 12, "target_vocab_size": 12, "d_model": 16, "max_len": 6}
+    heads = {"n_layers": 2, "n_heads": 4, "d_ff": 32}
+    models = {"transformer": Transformer(TransformerConfig(**sizes, **heads)), "rnn": toy.model(context="dot")}
+    return {name: System(model, toy.objective) for name, model in models.items()}
+
+
+def test_every_mask_of_the_explorer_is_the_one_it_says(links):
+    prefix, padding, by_padding = viz.mask_explorer(4).children
+    assert (prefix.description, prefix.min, prefix.max) == ("prefix", 0, 4)
+    assert (padding.description, padding.min, padding.max) == ("padding", 0, 3)
+    assert links[by_padding] == (padding, "value")
+    assert len(by_padding.children) == 4
+    for p, row in enumerate(by_padding.children):
+        assert links[row] == (prefix, "value")
+        assert len(row.children) == 5
+        for n, child in enumerate(row.children):
+            picture = Picture(child)
+            mask = masks.prefix(torch.tensor([n]), 4) & (torch.arange(4) < 4 - p)
+            assert picture.caption.startswith(f"Prefix {n}, padding {p}: ")
+            assert ("GPT" in picture.caption, "BERT" in picture.caption) == (n == 0, n == 4)
+            assert picture.alt.endswith(f": {', '.join(str(int(row.sum())) for row in mask[0, 0])}.")
+            assert picture.image.getpixel((1, 1)) == (255, 255, 255)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("max_len", [3, 17])
+def test_masks_too_short_or_too_long_are_refused(max_len):
+    with pytest.raises(ValueError, match=f"max_len={max_len} must be 4 to 16"):
+        viz.mask_explorer(max_len)
+
+
+def test_heads_of_a_recorded_model(links, systems):
+    sources, targets = "a dog runs fast".split(), list("跑得快")
+    with viz.record(systems["transformer"].model.eval()) as maps:
+        systems["transformer"].model(torch.tensor([[5, 6, 7, 8]]), torch.tensor([[1, 5, 6]]))
+    attention, head, by_attention = viz.head_explorer(maps, sources, targets).children
+    assert attention.options == tuple(maps)
+    assert (attention.description, head.description, head.max) == ("attention", "head", 3)
+    assert links[by_attention] == (attention, "index")
+    sides = {"encoder": (sources, sources), "decoder": (targets, targets), "cross": (targets, sources)}
+    for (name, (weights,)), row in zip(maps.items(), by_attention.children, strict=True):
+        assert links[row] == (head, "value")
+        queries, keys = sides["cross" if "cross" in name else name[:7]]
+        for i, child in enumerate(row.children):
+            picture = Picture(child)
+            assert picture.caption == f"{name}, head {i}"
+            first = keys[int(weights[0, i, 0].argmax())]
+            assert picture.alt.startswith(f"Where each token looks most: {queries[0]} at {first}, ")
+    (alone,) = (
+        viz.head_explorer({"cross": maps["decoder.0.cross_attention"][0][0]}, sources, targets).children[2].children
+    )
+    assert [Picture(child).caption for child in alone.children] == [f"cross, head {i}" for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        ({}, "holds no weights"),
+        ({"encoder.0.attention": []}, "holds no weights"),
+        ({"a": torch.ones(2, 3, 4), "b": torch.ones(1, 3, 4)}, r"attentions of \[1, 2\] heads"),
+        ({"a": torch.ones(2, 4, 3)}, r"a has weights \(2, 4, 3\): give \(heads, 3, 4\)"),
+        ({"a": [torch.ones(1, 3, 4)]}, r"a has weights \(3, 4\): give \(heads, 3, 4\)"),
+    ],
+)
+def test_weights_that_cannot_be_explored_are_refused(maps, message):
+    with pytest.raises(ValueError, match=message):
+        viz.head_explorer(maps, list("abcd"), list("xyz"))
+
+
+@pytest.mark.parametrize("name", ["transformer", "rnn"])
+@pytest.mark.parametrize("reverse", [True, False])
+def test_the_stepper_follows_greedy_decoding(links, systems, name, reverse):
+    system = systems[name]
+    system.objective.reverse_source = reverse
+    model, objective = system.model.train(), system.objective
+    text = "ein hund rennt"
+    step, stack = viz.decoder_stepper(system, text).children
+    assert model.training
+    source_ids = objective.collate_sources(objective.encode_sources([text]))
+    (written,) = greedy(model, source_ids, 5)
+    tokens = objective.target_tokenizer.tokens(written) + ["<eos>"] * (len(written) < 5)
+    pictures = [Picture(child) for child in stack.children]
+    assert links == {stack: (step, "value")}
+    assert (step.description, step.max) == ("step", len(pictures) - 1)
+    assert len(pictures) == len(written) + 1
+    model.eval()
+    with viz.record(model) as maps, torch.no_grad():
+        greedy(model, source_ids, len(pictures))
+    *_, rows = maps.values()
+    sources = objective.source_tokenizer.tokens(source_ids[0].tolist())
+    assert sources == text.split()[:: -1 if reverse else 1]
+    for i, (picture, token, row) in enumerate(zip(pictures, tokens, rows, strict=False)):
+        beginning = objective.target_tokenizer.decode(written[:i]) or "nothing"
+        assert picture.caption == f"Step {i}\nSource: {text}\nWritten so far: {beginning}"
+        most = sources[int(row[0].reshape(-1, 3).mean(0).argmax())]
+        assert picture.alt.startswith(f"Most attention on: {most}. Likeliest next: {token} ")
+        assert picture.alt.count("%") == 5
+
+
+def test_a_text_or_a_model_that_cannot_be_stepped_through_is_refused(toy, systems):
+    with pytest.raises(ValueError, match="0 tokens long"):
+        viz.decoder_stepper(systems["rnn"], "")
+    with pytest.raises(ValueError, match="7 tokens long"):
+        viz.decoder_stepper(systems["transformer"], "hund " * 7)
+    with pytest.raises(ValueError, match="RNNSeq2Seq has no attention"):
+        viz.decoder_stepper(System(toy.model(context="last"), toy.objective), "ein hund")
+
+
+def test_what_is_written_in_a_text_stays_text(systems):
+    _, stack = viz.decoder_stepper(systems["rnn"], "ein <b x>").children
+    assert "Source: ein <b x>\n" in Picture(stack.children[0]).caption
+    assert "<b" not in stack.children[0].value
+
+
+def test_pictures_of_a_widget_have_one_size(systems):
+    _, stack = viz.decoder_stepper(systems["rnn"], "ein hund").children
+    assert len({Picture(child).image.size for child in stack.children}) == 1
+
+
+@pytest.mark.slow
+def test_widgets_are_small():
+    sizes = {"source_vocab_size": 12, "target_vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 32}
+    model = Transformer(TransformerConfig(**sizes)).eval()
+    with viz.record(model) as maps:
+        model(torch.randint(4, 12, (1, 14)), torch.randint(4, 12, (1, 20)))
+    for widget in (viz.mask_explorer(), viz.head_explorer(maps, ["word"] * 14, ["字"] * 20)):
+        assert len(json.dumps(dependency_state([widget]))) < 600_000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium: install your system's package `chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """Open a page that holds the widget as the site does: its state, the site's own scripts, no kernel."""
+    pages = []
+
+    def show(widget):
+        data = embed_data([widget], state=dependency_state([widget]))
+        parts = [f'<script src="{(SCRIPTS / f"{name}.js").as_uri()}"></script>' for name in ("require", "site")]
+        embed = (SCRIPTS / "embed-amd.js").as_uri()
+        parts.append(f'<script src="{embed}" data-jupyter-widgets-cdn-only="false"></script>')
+        kinds = {"state": data["manager_state"], "view": data["view_specs"][0]}
+        for kind, content in kinds.items():
+            parts.append(f'<script type="application/vnd.jupyter.widget-{kind}+json">{json.dumps(content)}</script>')
+        file = tmp_path / f"{len(pages)}.html"
+        file.write_text("<!doctype html><meta charset=utf-8><body>" + "\n".join(parts), encoding="utf-8")
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        pages.append(page)
+        page.faults = []
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.on("request", lambda r: r.url.startswith(("file:", "data:")) or page.faults.append(r.url))
+        page.goto(file.as_uri())
+        page.wait_for_selector("img:visible")
+        return page
+
+    yield show
+    for page in pages:
+        page.close()
+
+
+def visible(page):
+    """The caption of the one picture that is seen."""
+    (caption,) = page.locator("figcaption:visible").all_inner_texts()
+    assert page.locator("img:visible").count() == 1
+    return caption
+
+
+@pytest.mark.slow
+def test_sliders_move_without_a_kernel(show, systems):
+    page = show(viz.mask_explorer())
+    prefix, padding = page.get_by_role("slider").all()
+    assert visible(page).startswith("Prefix 0, padding 0: causal, as in GPT")
+    before = page.locator("img:visible").screenshot()
+    prefix.press("End")
+    assert visible(page).startswith("Prefix 8, padding 0: full sight, as in BERT")
+    assert page.locator("img:visible").screenshot() != before
+    padding.press("ArrowRight")
+    assert visible(page).startswith("Prefix 8, padding 1")
+    prefix.press("ArrowLeft")
+    assert visible(page).startswith("Prefix 7, padding 1")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.faults == []
+
+    maps = {name: torch.rand(4, 3, 3).softmax(-1) for name in ("encoder.0.attention", "decoder.0.cross_attention")}
+    page = show(viz.head_explorer(maps, list("abc"), list("甲乙丙")))
+    page.get_by_role("slider").press("End")
+    page.get_by_role("combobox", name="attention").select_option("decoder.0.cross_attention")
+    assert visible(page) == "decoder.0.cross_attention, head 3"
+    assert page.faults == []
+
+    page = show(viz.decoder_stepper(systems["transformer"], "ein hund rennt"))
+    page.get_by_role("slider").press("ArrowRight")
+    assert visible(page).startswith("Step 1\n")
+    assert page.faults == []
