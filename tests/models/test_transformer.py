@@ -10,7 +10,7 @@ from seqbook.models.transformer import Transformer, TransformerConfig
 from seqbook.tokenizer import PAD
 
 NORMS = ("before", "after")
-POSITIONS = ("sinusoidal", "learned")
+POSITIONS = ("sinusoidal", "learned", "rotary")
 SOURCE = torch.tensor([[5, 6, 7, 8], [9, 4, PAD, PAD], [11, PAD, PAD, PAD]])
 TARGET = torch.tensor([[1, 5, 6, 7, 8], [1, 9, 4, 5, PAD], [1, 2, PAD, PAD, PAD]])
 
@@ -73,7 +73,7 @@ def copy_attention(theirs, ours):
     theirs.out_proj.load_state_dict(ours.out.state_dict())
 
 
-@every_kind
+@pytest.mark.parametrize(("norm", "positions"), [(norm, kind) for norm in NORMS for kind in ("sinusoidal", "learned")])
 def test_equals_torch(norm, positions):
     model = build(norm, positions)
     source = math.sqrt(16) * model.source_embedding.weight[SOURCE] + model.source_positions.table[:4]
@@ -289,7 +289,8 @@ def test_a_step_past_the_last_position_is_refused(positions):
         ({"n_heads": 5}, "d_model=16 is not a multiple of n_heads=5"),
         ({"dropout": 1.5}, "1.5"),
         ({"norm": "between"}, "norm='between': choose one of before, after"),
-        ({"positions": "rotary"}, "positions='rotary': choose one of sinusoidal, learned"),
+        ({"positions": "rotary", "n_heads": 16}, "d_head=1 must be even"),
+        ({"positions": "none"}, "positions='none': choose one of sinusoidal, learned, rotary"),
     ],
 )
 def test_refuses_sizes_by_name(changes, message, monkeypatch):
@@ -299,7 +300,7 @@ def test_refuses_sizes_by_name(changes, message, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("norm", "positions"), [("after", "sinusoidal"), ("before", "learned")])
+@pytest.mark.parametrize(("norm", "positions"), [("after", "sinusoidal"), ("before", "rotary")])
 def test_exports_to_onnx(norm, positions, equals_its_export):
     sizes = {"d_model": 16, "n_layers": 1, "n_heads": 4, "d_ff": 24, "max_len": 24}
     equals_its_export("Transformer", norm=norm, positions=positions, **sizes)

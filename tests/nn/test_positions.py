@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from seqbook.nn.positions import Learned, Sinusoidal
+from seqbook.nn.attention import Attention
+from seqbook.nn.positions import Learned, Rotary, Sinusoidal
 
 KINDS = {"sinusoidal": Sinusoidal, "learned": Learned}
 
@@ -54,3 +55,38 @@ def test_learned_trains_the_positions_that_were_used():
 def test_an_odd_width_is_refused(d_model):
     with pytest.raises(ValueError, match=f"d_model={d_model} must be even"):
         Sinusoidal(d_model, 12)
+
+
+def test_rotary_turns_each_pair_of_features_by_its_own_angle():
+    t, turned = torch.randn(1, 1, 7, 6), Rotary(6, 20)(torch.zeros(1, 1, 7, 6))
+    assert (turned == 0).all()
+    turned = Rotary(6, 20)(t, offset=4)
+    for p in range(7):
+        for i in range(3):
+            hand = complex(t[0, 0, p, i], t[0, 0, p, i + 3])
+            angle = (4 + p) / 10_000 ** (2 * i / 6)
+            expected = hand * complex(math.cos(angle), math.sin(angle))
+            assert turned[0, 0, p, i].item() == pytest.approx(expected.real, abs=1e-5)
+            assert turned[0, 0, p, i + 3].item() == pytest.approx(expected.imag, abs=1e-5)
+
+
+def test_rotary_scores_depend_on_the_distance_alone():
+    rotary, q, k = Rotary(8, 60), torch.randn(1, 2, 5, 8), torch.randn(1, 2, 5, 8)
+    scores = [rotary(q, offset) @ rotary(k, offset + 3).transpose(2, 3) for offset in (0, 40)]
+    torch.testing.assert_close(*scores, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(scores[0], rotary(q) @ rotary(k).transpose(2, 3))
+
+
+def test_rotary_gives_self_attention_an_order_and_leaves_cross_attention_alone():
+    attention, x, memory, turned = (
+        Attention(16, 2, rotary=Rotary(8, 12)),
+        *torch.randn(2, 1, 5, 16),
+        torch.arange(5).flip(0),
+    )
+    assert not torch.allclose(attention(x[:, turned]), attention(x)[:, turned], atol=1e-4)
+    torch.testing.assert_close(attention(x, memory[:, turned]), attention(x, memory))
+
+
+def test_rotary_refuses_an_odd_width():
+    with pytest.raises(ValueError, match="d_head=5 must be even"):
+        Rotary(5, 8)

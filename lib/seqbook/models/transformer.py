@@ -13,7 +13,7 @@ from seqbook.nn.block import Block, Placement
 from seqbook.nn.cache import Cache
 from seqbook.nn.checks import check_ids, check_positive
 from seqbook.nn.layers import embedding
-from seqbook.nn.positions import Learned, Sinusoidal
+from seqbook.nn.positions import Learned, Rotary, Sinusoidal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class TransformerConfig:
     """Sizes of a `Transformer`.
 
     n_layers: blocks of the encoder, and as many of the decoder; norm: before each part of a block, or after it as in
-    2017; positions: sines and cosines as in 2017, or a learned vector each.
+    2017; positions: sines and cosines as in 2017, a learned vector each, or rotations of queries and keys (2021).
     """
 
     source_vocab_size: int
@@ -31,7 +31,7 @@ class TransformerConfig:
     n_heads: int = 8
     d_ff: int = 512
     norm: Placement = "before"
-    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
     dropout: float = 0.0
     max_len: int = 128
 
@@ -66,12 +66,14 @@ class Transformer(nn.Module):
         d_model = config.d_model
         self.source_embedding = embedding(config.source_vocab_size, d_model, std=d_model**-0.5)
         self.target_embedding = embedding(config.target_vocab_size, d_model, std=d_model**-0.5)
-        kinds = {"sinusoidal": Sinusoidal, "learned": Learned}
-        if config.positions not in kinds:
-            raise ValueError(f"positions={config.positions!r}: choose one of {', '.join(kinds)}")
-        self.source_positions = kinds[config.positions](d_model, config.max_len)
-        self.target_positions = kinds[config.positions](d_model, config.max_len)
+        added = {"sinusoidal": Sinusoidal, "learned": Learned}.get(config.positions)
+        if added is None and config.positions != "rotary":
+            raise ValueError(f"positions={config.positions!r}: choose one of sinusoidal, learned, rotary")
+        self.source_positions = added and added(d_model, config.max_len)
+        self.target_positions = added and added(d_model, config.max_len)
         sizes = {"n_heads": config.n_heads, "d_ff": config.d_ff, "norm": config.norm, "dropout": config.dropout}
+        if added is None:
+            sizes["rotary"] = Rotary(d_model // config.n_heads, config.max_len)
         self.encoder = nn.ModuleList(Block(d_model, **sizes) for _ in range(config.n_layers))
         self.decoder = nn.ModuleList(Block(d_model, **sizes, cross=True) for _ in range(config.n_layers))
         # A stack of norms "before" ends in a sum that no norm has seen yet.
@@ -91,7 +93,7 @@ class Transformer(nn.Module):
         check_ids(target_ids, self.config.target_vocab_size, self.config.max_len, "target_ids")
         memory, memory_mask = self.encode(source_ids)
         mask = masks.causal(target_ids.shape[1], device=target_ids.device)
-        x = self._embed(self.target_embedding, target_ids, self.target_positions(target_ids.shape[1]))
+        x = self._embed(target_ids, self.target_embedding, self.target_positions)
         for block in self.decoder:
             x = block(x, mask, memory, memory_mask)
         return self._logits(x)
@@ -102,7 +104,7 @@ class Transformer(nn.Module):
         """A vector for each source token that knows all the others, and the mask that hides padding."""
         check_ids(source_ids, self.config.source_vocab_size, self.config.max_len, "source_ids")
         mask = masks.padding(source_ids)
-        x = self._embed(self.source_embedding, source_ids, self.source_positions(source_ids.shape[1]))
+        x = self._embed(source_ids, self.source_embedding, self.source_positions)
         for block in self.encoder:
             x = block(x, mask)
         return self.encoder_norm(x), mask
@@ -116,14 +118,16 @@ class Transformer(nn.Module):
         length = state.caches[0][0].length
         if length >= self.config.max_len:
             raise ValueError(f"{length} tokens are written: the model takes at most max_len={self.config.max_len}")
-        x = self._embed(self.target_embedding, token_ids[:, None], self.target_positions(1, offset=length))
+        x = self._embed(token_ids[:, None], self.target_embedding, self.target_positions, offset=length)
         for block, caches in zip(self.decoder, state.caches, strict=True):
             x = block(x, None, state.memory, state.memory_mask, caches)  # the newest position sees all before it
         return self._logits(x)[:, 0], state
 
-    def _embed(self, vectors: nn.Embedding, ids: Tensor, positions: Tensor) -> Tensor:
-        # Scaled by √d, words of deviation 1 stand beside sines of about the same size.
-        return self.dropout(vectors(ids) * self.config.d_model**0.5 + positions)  # (B, T, D)
+    def _embed(self, ids: Tensor, vectors: nn.Embedding, positions: nn.Module | None, offset: int = 0) -> Tensor:
+        x = (
+            vectors(ids) * self.config.d_model**0.5
+        )  # (B, T, D); so words of deviation 1 stand beside sines of that size
+        return self.dropout(x if positions is None else x + positions(ids.shape[1], offset))
 
     def _logits(self, x: Tensor) -> Tensor:
         return F.linear(self.decoder_norm(x), self.target_embedding.weight, self.out_bias)  # (B, T, V)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from seqbook.nn.cache import Cache, KeysValues
 from seqbook.nn.checks import check_positive
+from seqbook.nn.positions import Rotary
 
 
 class AdditiveAttention(nn.Module):
@@ -60,12 +61,21 @@ class Attention(nn.Module):
 
     n_kv_heads: heads of keys and values, each shared by n_heads / n_kv_heads queries (None: as many as queries)
         {cite}`ainslie2023gqa`.
+    rotary: turns the queries and keys of self-attention by their positions (None: it knows no order).
 
     Raises:
         ValueError: d_model is not a multiple of n_heads, or n_heads not one of n_kv_heads.
     """
 
-    def __init__(self, d_model: int, n_heads: int, *, n_kv_heads: int | None = None, bias: bool = True):
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        *,
+        n_kv_heads: int | None = None,
+        rotary: Rotary | None = None,
+        bias: bool = True,
+    ):
         super().__init__()
         n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
         check_positive(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
@@ -75,6 +85,7 @@ class Attention(nn.Module):
             raise ValueError(f"n_heads={n_heads} is not a multiple of n_kv_heads={n_kv_heads}")
         self.d_head = d_model // n_heads
         self.shares_keys = n_kv_heads < n_heads
+        self.rotary = rotary
         self.query = nn.Linear(d_model, d_model, bias=bias)
         self.key_value = nn.Linear(d_model, 2 * n_kv_heads * self.d_head, bias=bias)
         self.out = nn.Linear(d_model, d_model, bias=bias)
@@ -89,12 +100,15 @@ class Attention(nn.Module):
         """What each query gathers. With a `cache`, self-attention adds `x` to the positions seen so far, and
         cross-attention reads `memory` the first time alone."""
         q = self._heads(self.query(x))  # (B, H, T, D)
-        if cache is None:
-            k, v = self.keys_values(x if memory is None else memory)  # (B, H, S, D) each
-        elif memory is None or cache.length == 0:
-            k, v = cache.append(*self.keys_values(x if memory is None else memory))
+        if memory is not None and cache is not None and cache.length:
+            k, v = cache.read()  # (B, H, S, D) each
         else:
-            k, v = cache.read()
+            k, v = self.keys_values(x if memory is None else memory)
+            if self.rotary is not None and memory is None:
+                seen = cache.length if cache is not None else 0
+                q, k = self.rotary(q, seen), self.rotary(k, seen)
+            if cache is not None:
+                k, v = cache.append(k, v)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.shares_keys)
         return self.out(y.transpose(1, 2).flatten(2))
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from seqbook.nn.attention import Attention
 from seqbook.nn.cache import Cache
 from seqbook.nn.layers import FeedForward
+from seqbook.nn.positions import Rotary
 
 Placement = Literal["before", "after"]
 
@@ -22,13 +23,21 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, d_model: int, n_heads: int, d_ff: int, *, norm: Placement, dropout: float = 0.0, cross: bool = False
+        self,
+        d_model: int,
+        n_heads: int,
+        d_ff: int,
+        *,
+        norm: Placement,
+        rotary: Rotary | None = None,
+        dropout: float = 0.0,
+        cross: bool = False,
     ):
         super().__init__()
         if norm not in ("before", "after"):
             raise ValueError(f"norm={norm!r}: choose one of before, after")
         self.norm_first = norm == "before"
-        self.attention, self.attention_norm = Attention(d_model, n_heads), nn.LayerNorm(d_model)
+        self.attention, self.attention_norm = Attention(d_model, n_heads, rotary=rotary), nn.LayerNorm(d_model)
         self.cross = cross
         if cross:
             self.cross_attention, self.cross_norm = Attention(d_model, n_heads), nn.LayerNorm(d_model)

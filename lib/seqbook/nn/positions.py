@@ -1,4 +1,4 @@
-"""Where a token stands, as a vector to add to what it is: attention alone knows no order."""
+"""Where a token stands: attention alone knows no order. As a vector that is added to the token's, or as a rotation."""
 
 import torch
 from jaxtyping import Float
@@ -37,3 +37,31 @@ class Learned(nn.Module):
     def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length d_model"]:
         """Vectors of the positions offset … offset + length − 1."""
         return self.table[offset : offset + length]
+
+
+class Rotary(nn.Module):
+    """Queries and keys turned by an angle that grows with their position {cite}`su2024roformer`. Used in chapter 2.2.
+
+    Feature i and feature i + D/2 are a clock hand; hand i of position p is turned by p / 10000^(2i/D) radian. A dot
+    product of two hands depends on the angle between them, so a score depends on how far apart the two positions are.
+
+    Raises:
+        ValueError: an odd d_head.
+    """
+
+    def __init__(self, d_head: int, max_len: int):
+        super().__init__()
+        if d_head % 2:
+            raise ValueError(f"d_head={d_head} must be even: a hand has two features")
+        rates = 10_000.0 ** (-torch.arange(0, d_head, 2) / d_head)  # (D/2), radians a position
+        angles = torch.arange(max_len)[:, None] * rates
+        self.register_buffer("cos", angles.cos(), persistent=False)  # (max_len, D/2)
+        self.register_buffer("sin", angles.sin(), persistent=False)
+
+    def forward(
+        self, t: Float[Tensor, "batch heads length d_head"], offset: int = 0
+    ) -> Float[Tensor, "batch heads length d_head"]:
+        """`t` of the positions offset … offset + length − 1, turned."""
+        a, b = t.chunk(2, dim=-1)
+        cos, sin = (table[offset : offset + t.shape[2]] for table in (self.cos, self.sin))
+        return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)

@@ -62,6 +62,7 @@ def architecture(model: Transformer) -> Axes:
         f"{_count(model):,} parameters",
         f"{_heads(block.attention)} heads of {block.attention.d_head}",
         f"norm {'before' if block.norm_first else 'after'} each part",
+        f"positions {model.config.positions}",
         f"dropout {model.dropout.p:g}",
         "B sentences of S tokens",
         "and T target tokens",
@@ -101,9 +102,11 @@ class _Column:
         self.y -= height
         return self.y + height / 2
 
-    def embed(self, vectors: nn.Embedding, positions: nn.Module) -> None:
+    def embed(self, vectors: nn.Embedding, positions: nn.Module | None) -> None:
         self.arrow()
         self.box("embedding", "embedding", f"{vectors.num_embeddings:,} → {vectors.embedding_dim}", _count(vectors))
+        if positions is None:  # they turn queries and keys instead
+            return
         self.arrow()
         title = f"+ positions, {type(positions).__name__.lower()}"
         self.box("embedding", title, "{} × {}".format(*positions.table.shape), _count(positions))
