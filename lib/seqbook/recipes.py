@@ -75,10 +75,10 @@ RECIPES = {
         **_MULTI30K,
     ),
     "transformer-multi30k": Translation(
-        about="a Transformer, German to English (or back: --set source=en --set target=de), on real captions",
+        about="a Transformer, German to English, or back (--set source=en --set target=de), on real captions",
         architecture="Transformer",
-        model={"d_model": 192, "n_layers": 3, "n_heads": 6, "d_ff": 512, "dropout": 0.2},
-        **_MULTI30K | {"budget": Budget(steps=7_000, batch_size=96, learning_rate=2e-3, warmup=600, evaluations=10)},
+        model={"d_model": 128, "n_layers": 4, "n_heads": 4, "d_ff": 256, "positions": "rotary", "dropout": 0.2},
+        **_MULTI30K | {"budget": Budget(steps=10_000, batch_size=64, learning_rate=3e-3, warmup=600, evaluations=10)},
     ),
 }
 
