@@ -41,6 +41,7 @@ class Translation:
 
 
 _WORLD = Budget(steps=1_500, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
+_TRANSFORMER = {"d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512}
 _MULTI30K = {
     "corpus": "multi30k", "source": "de", "target": "en", "source_kind": "bpe", "target_kind": "bpe",
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
@@ -61,8 +62,14 @@ RECIPES = {
     "transformer": Translation(
         about="encoder and decoder of attention alone (chapter 2.2)",
         architecture="Transformer",
-        model={"d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512},
-        budget=_WORLD,
+        model=_TRANSFORMER,
+        budget=replace(_WORLD, learning_rate=3e-3),
+    ),
+    "transformer-rotary": Translation(
+        about="the same with rotary positions and a longer training (chapter 2.2)",
+        architecture="Transformer",
+        model=_TRANSFORMER | {"positions": "rotary"},
+        budget=replace(_WORLD, steps=2_000, batch_size=64, learning_rate=4e-3, warmup=150),
     ),
     "rnn-multi30k": Translation(
         about="German to English without attention, on real captions",

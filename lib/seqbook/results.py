@@ -16,11 +16,11 @@ def published(*names: str) -> str:
     folder = PACKAGE.parents[1] / "benchmarks" / "results"
     if not folder.is_dir():
         return "These results lie in the repository, under benchmarks/results; the published page shows them."
-    lines = [f"{'':24}{'parameters':>12}{'nats':>7}{'BLEU':>7}{'minutes':>9}  device"]
+    lines = [f"{'':28}{'parameters':>12}{'nats':>7}{'BLEU':>7}{'exact':>7}{'minutes':>9}  device"]
     for name in names:
         result = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         lines.append(
-            f"{name:24}{result['params']:>12,}{result['loss']:>7.2f}{result['bleu']:>7.1f}"
+            f"{name:28}{result['params']:>12,}{result['loss']:>7.2f}{result['bleu']:>7.1f}{result['exact_match']:>7.1%}"
             f"{result['seconds'] / 60:>9.0f}  {result['device']}"
         )
     return "\n".join(lines)
