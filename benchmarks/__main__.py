@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 
+import seqbook  # noqa: F401  before torch, whose threads then wait asleep, ours and the peers' alike
+
+# isort: split
 import torch
-from benchmarks import recurrent
+from benchmarks import recurrent, transformer
 
 from seqbook.results import commit, device_name
 
 RESULTS = Path(__file__).parent / "results"
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
-for module in (recurrent,):
+for module in (recurrent, transformer):
     name = module.__name__.rpartition(".")[2]
     print(f"{name}: {module.__doc__}", flush=True)
     rows = module.measure()
