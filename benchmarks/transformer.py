@@ -97,7 +97,7 @@ def generation(config: TransformerConfig, objective: Seq2Seq, examples: list) ->
     """Tokens a second, both told to write NEW_TOKENS tokens whatever they are."""
     ours, marian = Transformer(config).eval(), Marian(config).eval()
     with torch.no_grad():
-        ours.out.bias[EOS] = marian.network.final_logits_bias[:, EOS] = -1e9
+        ours.out_bias[EOS] = marian.network.final_logits_bias[:, EOS] = -1e9
     rows = []
     for n in SOURCES:
         source_ids = objective.collate_sources([source for source, _ in random.Random(0).sample(examples, n)])
@@ -125,24 +125,17 @@ class TorchTransformer(Transformer):
 
     def __init__(self, config: TransformerConfig):
         super().__init__(config)
-        del self.encoder, self.decoder, self.encoder_norm, self.decoder_norm
+        del self.encoder, self.decoder
+        self.encoder_norm = self.decoder_norm = nn.Identity()  # the stack has its own
         sizes = (config.d_model, config.n_heads, config.n_layers, config.n_layers, config.d_ff, config.dropout)
         self.stack = nn.Transformer(*sizes, batch_first=True, norm_first=config.norm == "before")
 
     def forward(self, source_ids: Tensor, target_ids: Tensor) -> Tensor:
-        source = self._embed(self.source_embedding, source_ids, self.source_positions(source_ids.shape[1]))
-        target = self._embed(self.target_embedding, target_ids, self.target_positions(target_ids.shape[1]))
-        hidden, later = source_ids == PAD, ~masks.causal(target_ids.shape[1])[0, 0]
-        return self.out(
-            self.stack(
-                source,
-                target,
-                tgt_mask=later,
-                tgt_is_causal=True,
-                src_key_padding_mask=hidden,
-                memory_key_padding_mask=hidden,
-            )
-        )
+        source = self._embed(source_ids, self.source_embedding, self.source_positions)
+        target = self._embed(target_ids, self.target_embedding, self.target_positions)
+        padding, later = source_ids == PAD, ~masks.causal(target_ids.shape[1])[0, 0]
+        hidden = {"src_key_padding_mask": padding, "memory_key_padding_mask": padding, "tgt_mask": later}
+        return self._logits(self.stack(source, target, **hidden, tgt_is_causal=True))
 
 
 class Marian(nn.Module):
