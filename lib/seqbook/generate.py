@@ -50,7 +50,7 @@ def sample(
     return _one_each(model, source_ids, max_len, choose)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def beam(
     model, source_ids: Int[Tensor, "batch source"], max_len: int, *, beams: int = 4, length_penalty: float = 1.0
 ) -> list[list[Hypothesis]]:
@@ -138,7 +138,7 @@ def translate(
     return translations
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _one_each(model, source_ids: Tensor, max_len: int, choose: Callable[[Tensor], Tensor]) -> list[list[int]]:
     _check_max_len(max_len)
     with evaluating(model):

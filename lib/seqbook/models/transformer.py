@@ -40,13 +40,14 @@ class State(NamedTuple):
     """What generation carries from step to step: what the source said, and a pair of caches for each decoder block."""
 
     memory: Float[Tensor, "batch source d_model"]
-    memory_mask: Bool[Tensor, "batch 1 1 source"]
+    memory_mask: Bool[Tensor, "batch 1 1 source"] | None  # None: no padding to hide
     caches: list[tuple[Cache, Cache]]  # written in place: to go on in two ways, reorder first
 
     def reorder(self, rows: Int[Tensor, " rows"]) -> "State":
         """The state of these rows of the batch, each as often as it is named."""
         caches = [(own.reorder(rows), other.reorder(rows)) for own, other in self.caches]
-        return State(self.memory.index_select(0, rows), self.memory_mask.index_select(0, rows), caches)
+        mask = None if self.memory_mask is None else self.memory_mask.index_select(0, rows)
+        return State(self.memory.index_select(0, rows), mask, caches)
 
 
 class Transformer(nn.Module):
@@ -111,7 +112,8 @@ class Transformer(nn.Module):
 
     def start(self, source_ids: Int[Tensor, "batch source"]) -> State:
         """Read the source: the state from which `step` writes the first target token."""
-        return State(*self.encode(source_ids), [(Cache(), Cache()) for _ in self.decoder])
+        memory, mask = self.encode(source_ids)
+        return State(memory, None if mask.all() else mask, [(Cache(), Cache()) for _ in self.decoder])
 
     def step(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
         """Logits of the next target token after one more, and the state after it."""

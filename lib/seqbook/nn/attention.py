@@ -118,4 +118,4 @@ class Attention(nn.Module):
         return self._heads(k), self._heads(v)
 
     def _heads(self, t: Tensor) -> Tensor:
-        return t.unflatten(-1, (-1, self.d_head)).transpose(1, 2)
+        return t.view(*t.shape[:-1], -1, self.d_head).transpose(1, 2)

@@ -22,20 +22,22 @@ class Cache:
     ) -> KeysValues:
         """Keep the new positions; returns all."""
         start, self.length = self.length, self.length + keys.shape[2]
-        if self._buffers is None or self.length > self._buffers[0].shape[2]:
-            kept = self.read() if start else ()
-            batch, heads, _, d_head = keys.shape
+        if self._buffers is None:  # cross-attention's memory never grows: no room to spare
+            self._buffers = keys.contiguous(), values.contiguous()
+            return self._buffers
+        if self.length > self._buffers[0].shape[2]:
+            kept, (batch, heads, _, d_head) = self._buffers, keys.shape
             self._buffers = tuple(keys.new_empty(batch, heads, max(16, 2 * self.length), d_head) for _ in range(2))
-            for buffer, old in zip(self._buffers, kept, strict=False):
-                buffer[:, :, :start] = old[:, :, :start]
+            for buffer, old in zip(self._buffers, kept, strict=True):
+                buffer.narrow(2, 0, start).copy_(old.narrow(2, 0, start))
         for buffer, new in zip(self._buffers, (keys, values), strict=True):
-            buffer[:, :, start : self.length] = new
+            buffer.narrow(2, start, new.shape[2]).copy_(new)
         return self.read()
 
     def read(self) -> KeysValues:
         """All keys and values so far."""
         keys, values = self._buffers
-        return keys[:, :, : self.length], values[:, :, : self.length]
+        return keys.narrow(2, 0, self.length), values.narrow(2, 0, self.length)
 
     def reorder(self, rows: Int[Tensor, " rows"]) -> "Cache":
         """A cache of its own with these rows of the batch, each as often as it is named."""
