@@ -145,6 +145,8 @@ def test_training_writes_its_result_and_generating_uses_it(main, arguments, tmp_
     kept = json.loads((tmp_path / "run" / "result.json").read_text())
     assert kept.items() <= result.items()
     assert result["seed"] == 3
+    assert [row["step"] for row in result["curve"]] == [3, 6, 9, 12]
+    assert result["curve"][-1]["val_loss"] == result["val_loss"]
     assert result["command"].startswith("python -m seqbook train attention-multi30k --data")
     assert result.keys() >= {"recipe", "config", "params", "steps", "tokens", "seconds", "tokens_per_second", "device"}
     assert result.keys() >= {"train_loss", "val_loss", "bleu", "bleu_signature", "commit"}

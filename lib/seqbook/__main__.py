@@ -72,6 +72,9 @@ def _train(options: argparse.Namespace) -> None:
         settings[name] = value
     made = run(options.recipe, seed=options.seed, data=options.data, out=options.out, **settings)
     result = made.result | {"command": options.line, "commit": commit(), "folder": made.folder.name}
+    result["curve"] = [
+        {key: row[key] for key in ("step", "loss", "val_loss")} for row in made.history if "val_loss" in row
+    ]
     text = json.dumps(result, indent=1, ensure_ascii=False)
     if options.json:
         with writing(options.json) as scratch:
