@@ -41,7 +41,7 @@ class Translation:
 
 
 _WORLD = Budget(steps=1_500, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
-_TRANSFORMER = {"d_model": 128, "n_layers": 2, "n_heads": 4, "d_ff": 512}
+_TRANSFORMER = {"d_model": 128, "n_layers": 3, "n_heads": 4, "d_ff": 224}
 _MULTI30K = {
     "corpus": "multi30k", "source": "de", "target": "en", "source_kind": "bpe", "target_kind": "bpe",
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
