@@ -80,18 +80,3 @@ def test_nothing_to_batch():
         LengthBuckets([], 4)
     with pytest.raises(ValueError, match="batch_size=0 must"):
         LengthBuckets(lengths(3), 0)
-
-
-def test_the_second_length_is_alike_too_where_the_first_one_changes():
-    rng = random.Random(0)
-    lengths = [(n, max(1, n + rng.randint(-4, 4))) for n in (rng.randint(3, 20) for _ in range(2000))]
-
-    def padding(batches):
-        return sum(
-            max(lengths[i][1] for i in batch) * len(batch) - sum(lengths[i][1] for i in batch) for batch in batches
-        )
-
-    plan = LengthBuckets(lengths, 50)
-    ours = [plan.batch(step) for step in range(plan.steps_per_epoch)]
-    in_order = sorted(range(2000), key=lengths.__getitem__)
-    assert padding(ours) < 0.9 * padding([in_order[i : i + 50] for i in range(0, 2000, 50)])

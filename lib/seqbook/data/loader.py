@@ -36,14 +36,8 @@ class LengthBuckets:
         rng = random.Random(f"{self.seed} {epoch}")
         indices = list(range(len(self.lengths)))
         rng.shuffle(indices)  # examples of equal length meet others each epoch
-        indices.sort(key=self._place)
+        indices.sort(key=self.lengths.__getitem__)
         n, k = len(indices), self.steps_per_epoch
         batches = [indices[n * i // k : n * (i + 1) // k] for i in range(k)]  # no batch is a small leftover
         rng.shuffle(batches)
         return batches
-
-    def _place(self, index: int) -> tuple[int, ...]:
-        """Where an example stands in the row that is cut into batches: by the first length, and within it by the others,
-        in turn up and down, so that neighbours are alike where the first length changes too."""
-        first, *others = self.lengths[index]
-        return first, *(n if first % 2 else -n for n in others)
