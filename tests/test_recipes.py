@@ -70,7 +70,7 @@ def test_an_architecture_has_settings_of_its_own(name, text, value):
     [
         ("context", "dot", "unknown setting 'context' of recipe transformer: choose one of .*n_heads.*positions"),
         ("norm", "between", "norm='between': choose one of before, after"),
-        ("positions", "rotary", "positions='rotary': choose one of sinusoidal, learned"),
+        ("positions", "clock", "positions='clock': choose one of sinusoidal, learned, rotary"),
         ("architecture", "RNNSeq2Seq", "unknown setting 'architecture'"),
     ],
 )
