@@ -127,7 +127,7 @@ def translate(
     for start in range(0, len(texts), batch_size):
         rows = by_length[start : start + batch_size]
         source_ids = objective.collate_sources([sources[i] for i in rows]).to(device)
-        max_len = min(objective.max_len, 2 * source_ids.shape[1] + 10)  # a model that goes in circles is stopped
+        max_len = longest(objective, source_ids.shape[1])
         if beams == 1:
             written = greedy(model, source_ids, max_len)
         else:
@@ -136,6 +136,11 @@ def translate(
         for i, ids in zip(rows, written, strict=True):
             translations[i] = objective.target_tokenizer.decode(ids)
     return translations
+
+
+def longest(objective: Seq2Seq, source_len: int) -> int:
+    """How many tokens a translation of `source_len` tokens may have: a model that goes in circles is stopped."""
+    return min(objective.max_len, 2 * source_len + 10)
 
 
 @torch.inference_mode()

@@ -85,7 +85,7 @@ RECIPES = {
         about="a Transformer, German to English, or back (--set source=en --set target=de), on real captions",
         architecture="Transformer",
         model={"d_model": 128, "n_layers": 4, "n_heads": 4, "d_ff": 256, "positions": "rotary", "dropout": 0.15},
-        **_MULTI30K | {"budget": Budget(steps=6_000, batch_size=64, learning_rate=3e-3, warmup=400, evaluations=10)},
+        **_MULTI30K | {"budget": replace(_MULTI30K["budget"], steps=6_000)},
     ),
 }
 

@@ -126,9 +126,8 @@ class Transformer(nn.Module):
         return self._logits(x)[:, 0], state
 
     def _embed(self, ids: Tensor, vectors: nn.Embedding, positions: nn.Module | None, offset: int = 0) -> Tensor:
-        x = (
-            vectors(ids) * self.config.d_model**0.5
-        )  # (B, T, D); so words of deviation 1 stand beside sines of that size
+        # Scaled by √d, words have deviation 1 and stand beside sines of about that size.
+        x = vectors(ids) * self.config.d_model**0.5  # (B, T, D)
         return self.dropout(x if positions is None else x + positions(ids.shape[1], offset))
 
     def _logits(self, x: Tensor) -> Tensor:

@@ -18,8 +18,7 @@ class Sinusoidal(nn.Module):
         super().__init__()
         if d_model % 2:
             raise ValueError(f"d_model={d_model} must be even: sine and cosine come in pairs")
-        rates = 10_000.0 ** (-torch.arange(0, d_model, 2) / d_model)  # (D/2), radians a position
-        angles = torch.arange(max_len)[:, None] * rates
+        angles = _angles(d_model, max_len)
         self.register_buffer("table", torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1), persistent=False)
 
     def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length d_model"]:
@@ -53,8 +52,7 @@ class Rotary(nn.Module):
         super().__init__()
         if d_head % 2:
             raise ValueError(f"d_head={d_head} must be even: a hand has two features")
-        rates = 10_000.0 ** (-torch.arange(0, d_head, 2) / d_head)  # (D/2), radians a position
-        angles = torch.arange(max_len)[:, None] * rates
+        angles = _angles(d_head, max_len)
         self.register_buffer("cos", angles.cos(), persistent=False)  # (max_len, D/2)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
@@ -65,3 +63,9 @@ class Rotary(nn.Module):
         a, b = t.chunk(2, dim=-1)
         cos, sin = (table[offset : offset + t.shape[2]] for table in (self.cos, self.sin))
         return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+
+
+def _angles(width: int, max_len: int) -> Tensor:
+    """How far, in radians, each clock hand has turned at each position: p / 10000^(2i/width), (max_len, width / 2)."""
+    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
+    return torch.arange(max_len)[:, None] * rates

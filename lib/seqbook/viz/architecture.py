@@ -117,10 +117,9 @@ class _Column:
         self.ax.text(self.left + 0.1, top - 0.14, f"block × {len(blocks)}", va="center", **_BOLD)
         self.ax.text(self.right - 0.1, top - 0.14, f"{_count(block):,}", va="center", ha="right", size=9)
         self.line(0.2)
-        crosses = hasattr(block, "cross_attention")
-        title = "self-attention, causal" if crosses else "self-attention"
+        title = "self-attention, causal" if block.cross else "self-attention"
         self.residual(block, "self", title, block.attention, block.attention_norm)
-        if crosses:
+        if block.cross:
             self.cross_attention = self.residual(
                 block, "cross", "cross-attention", block.cross_attention, block.cross_norm
             )

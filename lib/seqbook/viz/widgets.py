@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from seqbook.generate import greedy
+from seqbook.generate import greedy, longest
 from seqbook.nn import masks
 from seqbook.nn.mode import evaluating
 from seqbook.runs import System
@@ -95,7 +95,7 @@ def decoder_stepper(system: System, text: str) -> VBox:
     device = next(model.parameters()).device
     (source,) = objective.encode_sources([text])
     source_ids = objective.collate_sources([source])  # reversed, if the model reads it so
-    (written,) = greedy(model, source_ids.to(device), min(objective.max_len - 1, 2 * len(source) + 10))
+    (written,) = greedy(model, source_ids.to(device), min(longest(objective, len(source)), objective.max_len - 1))
     with torch.no_grad(), evaluating(model), record(model) as maps:
         logits = model(*objective.collate([(source, written)]).to(device).inputs)[0]  # all the steps at once (T, V)
     *_, last = maps.values()
