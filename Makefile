@@ -8,8 +8,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 SITE := _build/html
 RELEASED := build/.released
-# Two workers on two cores; one notebook, or one file of tests, stays with one worker and its kernel or browser.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Two workers on two cores, one thread each; a notebook, or a file of tests, stays with one worker and its kernel or browser.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 NBVAL := --nbval-lax --nbval-cell-timeout=600 --ignore=book/exercises book
 PORT ?= 8000
 
@@ -20,7 +20,7 @@ help:
 	@echo "make check       its fast part: style and unit tests"
 	@echo "make notebooks   every chapter, cell by cell"
 	@echo "make site        the site in a real browser"
-	@echo "make bench       the benchmarks"
+	@echo "make bench       the benchmarks (SEQBOOK_CORPORA names the folder that holds multi30k)"
 	@echo "make set-repository URL=https://github.com/you/fork"
 
 $(READY): requirements.txt pyproject.toml

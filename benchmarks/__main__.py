@@ -1,6 +1,7 @@
 """`make bench`: every measurement, one after the other; each prints what it found and keeps it in benchmarks/results."""
 
 import json
+import sys
 from pathlib import Path
 
 import seqbook  # noqa: F401  before torch, whose threads then wait asleep, ours and the peers' alike
@@ -9,9 +10,16 @@ import seqbook  # noqa: F401  before torch, whose threads then wait asleep, ours
 import torch
 from benchmarks import recurrent, transformer
 
+from seqbook.data.corpora import CorpusError
 from seqbook.results import commit, device_name
 
 RESULTS = Path(__file__).parent / "results"
+
+try:
+    transformer.corpus()  # before the first measurement, which takes minutes
+except CorpusError as error:
+    print(f"benchmarks: {error}", file=sys.stderr)
+    sys.exit(2)
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 for module in (recurrent, transformer):

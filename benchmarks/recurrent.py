@@ -6,16 +6,16 @@ no vocabulary), so `matrix_ratio` compares the work done: multiplications in mat
 """
 
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
+from benchmarks.timing import in_turn, padding, spread, training_step
 from torch import nn
 
 from seqbook import runs
 from seqbook.data.loader import LengthBuckets
+from seqbook.objectives.batch import Batch
 from seqbook.recipes import configure
-from seqbook.train import adamw
 
 ROUNDS, BATCHES = 7, 12
 GOAL = 0.6  # of the bare LSTM's rate at the same matrix work, for attention at the recipe's sizes
@@ -31,21 +31,17 @@ def measure() -> list[dict]:
     }
     objective = systems["rnn"].objective
     examples = runs.examples(runs.load_from_disk(str(prepared))["train"])
-    plan = LengthBuckets([objective.lengths(example) for example in examples], recipe.budget.batch_size)
-    batches = [objective.collate([examples[i] for i in plan.batch(step)]) for step in range(BATCHES)]
+    lengths = [objective.lengths(example) for example in examples]
+    plan = LengthBuckets(lengths, recipe.budget.batch_size)
+    epoch = [plan.batch(step) for step in range(plan.steps_per_epoch)]
+    batches = [objective.collate([examples[i] for i in batch]) for batch in epoch[:BATCHES]]
     tokens = sum(batch.n_tokens for batch in batches)
 
-    steps = {name: training_step(system) for name, system in systems.items()}
-    steps["bare LSTM"] = bare_lstm(systems["rnn"].model.config.d_model)
-    seconds = {name: [] for name in steps}
-    for turn in range(ROUNDS + 1):
-        for name, step in steps.items():
-            began = time.perf_counter()
-            for batch in batches:
-                step(batch)
-            if turn:  # the first round warms up
-                seconds[name].append(time.perf_counter() - began)
-
+    steps = {
+        name: training_step(system.model, system.objective, batches, recipe.budget) for name, system in systems.items()
+    }
+    steps["bare LSTM"] = bare_lstm(systems["rnn"].model.config.d_model, batches)
+    seconds = in_turn(steps, ROUNDS)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     work = {name: matrix_work(name, systems, batches) for name in steps}
     rows = []
@@ -53,36 +49,22 @@ def measure() -> list[dict]:
         row = {"model": name, "tokens_per_second": tokens / median, "gflop_per_second": work[name] / median / 1e9}
         row["tokens_ratio"] = medians["bare LSTM"] / median
         row["matrix_ratio"] = row["gflop_per_second"] / (work["bare LSTM"] / medians["bare LSTM"] / 1e9)
-        rows.append(row | {"spread": [min(seconds[name]) / median, max(seconds[name]) / median]})
+        rows.append(row | {"spread": spread(seconds[name])})
     reached = next(row["matrix_ratio"] for row in rows if row["model"] == "attention (dot)")
     rows.append({"model": "goal", "attention_of_bare_lstm": reached, "goal": GOAL, "reached": reached >= GOAL})
-    return [*rows, {"model": "padding", "share_of_all_positions": padding(plan, examples)}]
+    return [*rows, {"model": "padding", "share_of_all_positions": padding(lengths, epoch)}]
 
 
-def training_step(system: runs.System) -> Callable:
-    """What `train.fit` does with a batch: forward, loss, backward, clip, step."""
-    model, objective = system.model, system.objective
-    optimizer = adamw(model, configure("attention").budget)
-
-    def step(batch):
-        loss = objective.loss(model(*batch.inputs), batch.labels) / batch.n_tokens
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
-
-
-def bare_lstm(d_model: int) -> Callable:
+def bare_lstm(d_model: int, batches: list[Batch]) -> Callable:
     """The LSTMs of the models (two directions of half the width; one of the whole width), fed with zeros of the sizes."""
     forwards, backwards = (nn.LSTM(d_model, d_model // 2, batch_first=True) for _ in range(2))
     decoder = nn.LSTM(d_model, d_model, batch_first=True)
 
-    def step(batch):
-        source, target = (torch.zeros(*ids.shape, d_model, requires_grad=True) for ids in batch.inputs)
-        loss = forwards(source)[0].sum() + backwards(source)[0].sum() + decoder(target)[0].sum()
-        loss.backward()
+    def step():
+        for batch in batches:
+            source, target = (torch.zeros(*ids.shape, d_model, requires_grad=True) for ids in batch.inputs)
+            loss = forwards(source)[0].sum() + backwards(source)[0].sum() + decoder(target)[0].sum()
+            loss.backward()
 
     return step
 
@@ -103,15 +85,3 @@ def matrix_work(name: str, systems: dict[str, runs.System], batches: list) -> fl
             products += b * (source + target) * d * d
         total += 3 * 2 * products
     return total
-
-
-def padding(plan: LengthBuckets, examples: list) -> float:
-    """The share of positions, of sources and targets of an epoch's batches, that hold padding."""
-    padded = real = 0
-    for step in range(plan.steps_per_epoch):
-        chosen = [examples[i] for i in plan.batch(step)]
-        for side, extra in ((0, 0), (1, 1)):
-            lengths = [len(example[side]) + extra for example in chosen]
-            real += sum(lengths)
-            padded += len(lengths) * max(lengths) - sum(lengths)
-    return padded / (padded + real)

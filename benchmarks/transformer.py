@@ -12,13 +12,12 @@ measured in the same rounds, are the machine's best rate.
 import os
 import random
 import statistics
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import transformers
+from benchmarks.timing import in_turn, padding, spread, training_step
 from torch import Tensor, nn
 
 from seqbook import generate, runs
@@ -30,7 +29,7 @@ from seqbook.objectives.batch import IGNORED, Batch
 from seqbook.objectives.seq2seq import Seq2Seq
 from seqbook.recipes import configure
 from seqbook.tokenizer import BOS, EOS, PAD
-from seqbook.train import Budget, adamw
+from seqbook.train import Budget
 
 BATCH_SIZE, BATCHES, ROUNDS = 128, 12, 3
 NEW_TOKENS, SOURCES, GENERATION_ROUNDS = 48, (1, 16), 15
@@ -39,14 +38,19 @@ GENERATION_GOAL = 2.5
 warnings.filterwarnings("ignore", "enable_nested_tensor")  # torch's encoder, that it can't leave out padding this way
 
 
-def measure() -> list[dict]:
+def corpus() -> Path:
+    """The folder of Multi30k, which the project doesn't hold."""
     folder = Path(os.environ.get("SEQBOOK_CORPORA", ""), "multi30k")
     if not folder.is_dir():
         raise CorpusError(
             "SEQBOOK_CORPORA must name the folder that holds multi30k: the corpora are no part of this project"
         )
+    return folder
+
+
+def measure() -> list[dict]:
     recipe = configure("attention-multi30k")  # for its corpus, vocabularies and smoothing
-    prepared = runs.prepare(recipe, folder)
+    prepared = runs.prepare(recipe, corpus())
     objective = runs.build(recipe, prepared).objective
     examples = runs.examples(runs.load_from_disk(str(prepared))["train"])
     config = TransformerConfig(
@@ -76,7 +80,8 @@ def training(config: TransformerConfig, objective: Seq2Seq, examples: list) -> l
         "torch.nn.Transformer, random": (TorchTransformer(config), shuffled),
         "MarianMT, random": (Marian(config), shuffled),
     }
-    steps = {name: training_step(model, objective, batches) for name, (model, batches) in systems.items()}
+    budget = Budget(steps=1, learning_rate=1e-4)
+    steps = {name: training_step(model, objective, batches, budget) for name, (model, batches) in systems.items()}
     left, right = torch.randn(2, 2048, 2048)
     steps["product"] = lambda: [left @ right for _ in range(5)]
     seconds = in_turn(steps, ROUNDS)
@@ -182,33 +187,6 @@ class Marian(nn.Module):
         return self.network.generate(source_ids, attention_mask=source_ids != PAD, **how)[:, 1:].tolist()
 
 
-def training_step(model: nn.Module, objective: Seq2Seq, batches: list[Batch]) -> Callable:
-    """What `train.fit` does, once for each of the batches."""
-    optimizer = adamw(model, Budget(steps=1, learning_rate=1e-4))
-
-    def step():
-        for batch in batches:
-            loss = objective.loss(model(*batch.inputs), batch.labels) / batch.n_tokens
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-
-    return step
-
-
-def in_turn(calls: dict[str, Callable], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round; a first round warms up."""
-    seconds = {name: [] for name in calls}
-    for turn in range(rounds + 1):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            if turn:
-                seconds[name].append(time.perf_counter() - began)
-    return seconds
-
-
 def bucketed(lengths: list[tuple[int, int]]) -> list[list[int]]:
     """Our batches of an epoch, from short to long."""
     plan = LengthBuckets(lengths, BATCH_SIZE)
@@ -225,12 +203,6 @@ def real_tokens(batch: Batch) -> int:
     return int((batch.inputs[0] != PAD).sum() + (batch.labels != IGNORED).sum())
 
 
-def padding(lengths: list[tuple[int, int]], batches: list[list[int]]) -> float:
-    """The share of positions, of sources and targets, that hold padding."""
-    real = sum(sum(lengths[i]) for batch in batches for i in batch)
-    return 1 - real / sum(len(batch) * max(lengths[i][side] for i in batch) for batch in batches for side in (0, 1))
-
-
 def matrix_work(config: TransformerConfig, batch: Batch) -> int:
     """Floating-point operations in the matrix products of a step, padding included: forward, and twice as much backward."""
     d, d_ff = config.d_model, config.d_ff
@@ -239,7 +211,3 @@ def matrix_work(config: TransformerConfig, batch: Batch) -> int:
     cross = target * 2 * d * d + source * 2 * d * d + 2 * target * source * d
     decoder = target * (4 * d * d + 2 * d * d_ff) + 2 * target * target * d + cross
     return 3 * 2 * n * (config.n_layers * (encoder + decoder) + target * d * config.target_vocab_size)
-
-
-def spread(seconds: list[float]) -> list[float]:
-    return [bound / statistics.median(seconds) for bound in (min(seconds), max(seconds))]

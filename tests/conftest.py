@@ -6,6 +6,7 @@ Nothing here imports seqbook before a fixture runs: jaxtyping's hook, which has 
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,12 +15,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 torch.set_num_threads(1)
 
 GERMAN = "ein hund rennt schnell zwei frauen lesen bücher".split()
 ENGLISH = "a dog runs fast two women read books".split()
+# Containers have no user namespaces for the browser's sandbox, and on a closed network its own calls home are noise.
+BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+BROWSER += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +93,39 @@ def toy(pairs):
 
 
 @pytest.fixture
+def copy_attention():
+    """Give torch's `nn.MultiheadAttention` the weights of our `Attention`."""
+
+    def copy(theirs, ours):
+        projections = {
+            f"in_proj_{kind}": torch.cat([getattr(ours.query, kind), getattr(ours.key_value, kind)])
+            for kind in ("weight", "bias")
+        }
+        out = {f"out_proj.{kind}": t for kind, t in ours.out.state_dict().items()}
+        theirs.load_state_dict(projections | out)
+
+    return copy
+
+
+@pytest.fixture
+def copy_block(copy_attention):
+    """Give torch's encoder layer, or its decoder layer if there is cross-attention, the weights of our `Block`."""
+
+    def copy(layer, block):
+        norms = [block.attention_norm, block.feed_forward_norm]
+        copy_attention(layer.self_attn, block.attention)
+        if isinstance(layer, nn.TransformerDecoderLayer):
+            norms.insert(1, block.cross_norm)
+            copy_attention(layer.multihead_attn, block.cross_attention)
+        parts = {"linear1": block.feed_forward.inner, "linear2": block.feed_forward.out}
+        parts |= {f"norm{i}": norm for i, norm in enumerate(norms, start=1)}
+        for name, part in parts.items():
+            getattr(layer, name).load_state_dict(part.state_dict())
+
+    return copy
+
+
+@pytest.fixture
 def arguments(corpus, settings):
     """The command line of a tiny run, for another process."""
 
@@ -113,6 +151,20 @@ def process(tmp_path):
     for child in started:
         child.kill()
         child.communicate()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium. For a module alone: while it is open, no other test can run an event loop of its own."""
+    from playwright.sync_api import sync_playwright
+
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.fail("no Chromium: install your system's package `chromium`, or run `make site` as root")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=BROWSER)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

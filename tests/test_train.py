@@ -184,15 +184,13 @@ def test_a_full_disk_leaves_the_checkpoint_before(toy, tmp_path, full_disk, monk
     assert_same_weights(expected, train(toy, out=tmp_path)[0])
 
 
-def test_the_learning_rate_goes_up_and_then_down_a_cosine():
+def test_the_learning_rate_goes_up_and_then_down_in_straight_lines():
     budget = Budget(steps=110, learning_rate=2.0, warmup=10)
     rates = [learning_rate(step, budget) for step in range(110)]
     assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
     assert rates[10] == 2.0
     assert rates[60] == pytest.approx(1.0)
-    assert rates[35] == pytest.approx(1 + math.sqrt(0.5))
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert 0 < rates[-1] < 0.001
+    assert rates[10:] == pytest.approx([0.02 * (100 - i) for i in range(100)])
     assert learning_rate(0, Budget(steps=5, warmup=0, learning_rate=1.0)) == 1.0
 
 

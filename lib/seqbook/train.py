@@ -30,8 +30,8 @@ class Budget:
     """How long and how fast a model trains. Compared models share it.
 
     steps: optimiser steps; batch_size: examples a step, over all processes; learning_rate: at its peak; warmup: steps
-    from 0 to the peak, after which a cosine leads to 0; clip: the gradient's largest norm; evaluations: how often, over
-    the run, the validation loss is measured and a checkpoint is kept.
+    from 0 to the peak, after which a straight line leads to 0; clip: the gradient's largest norm; evaluations: how often,
+    over the run, the validation loss is measured and a checkpoint is kept.
     """
 
     steps: int
@@ -112,11 +112,10 @@ def fit(
 
 
 def learning_rate(step: int, budget: Budget) -> float:
-    """Up in a straight line for `warmup` steps, then down to 0 along half a cosine. `step` counts from 0."""
-    if step < budget.warmup:
-        return budget.learning_rate * (step + 1) / budget.warmup
-    done = (step - budget.warmup) / max(1, budget.steps - budget.warmup)
-    return budget.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+    """Up in a straight line for `warmup` steps, then down to 0 in another {cite}`bergsma2025straight`. `step` counts from 0."""
+    up = (step + 1) / max(1, budget.warmup)
+    down = (budget.steps - step) / max(1, budget.steps - budget.warmup)
+    return budget.learning_rate * min(1.0, up, down)
 
 
 def adamw(model: nn.Module, budget: Budget) -> torch.optim.AdamW:

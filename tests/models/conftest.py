@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 EXPORT = """
 import json, sys
@@ -31,6 +32,27 @@ for batch, s, t in ((3, 6, 5), (1, 9, 2), (5, 3, 11), (2, 1, 1)):
     (logits,) = session.run(None, {"source": source.numpy(), "target": target.numpy()})
     torch.testing.assert_close(torch.from_numpy(logits), model(source, target), rtol=0, atol=1e-4)
 """
+
+
+REFUSED = [
+    ([[4, 12]], [[1, 4]], "source_ids has the id 12, outside the vocabulary of 12"),
+    ([[4, -1]], [[1, 4]], "source_ids has the id -1, outside"),
+    ([[4, 11]], [[1, 10]], "target_ids has the id 10, outside the vocabulary of 10"),
+    ([[4, 11]], [[1, -7]], "target_ids has the id -7, outside"),
+    ([[4] * 10], [[1, 4]], "source_ids is 10 tokens long, .*max_len=9"),
+    ([[4]], [[1] * 10], "target_ids is 10 tokens long, .*max_len=9"),
+    ([[4], [0]], [[1], [1]], r"source_ids has empty sequences .*rows \[1\]"),
+    ([[4], [5]], [[0], [1]], r"target_ids has empty sequences .*rows \[0\]"),
+    ([[]], [[1]], r"source_ids has shape \(1, 0\)"),
+    ([[4]], [[]], r"target_ids has shape \(1, 0\)"),
+]
+
+
+@pytest.fixture(params=REFUSED, ids=[message for *_, message in REFUSED])
+def refused_ids(request):
+    """Source and target that a model for 12 and 10 ids and 9 tokens refuses, and what it says."""
+    source, target, message = request.param
+    return torch.tensor(source, dtype=torch.long), torch.tensor(target, dtype=torch.long), message
 
 
 @pytest.fixture

@@ -128,24 +128,10 @@ def test_one_batch_can_be_overfitted(context, toy):
     assert greedy(model, batch.inputs[0], 12) == [target for _, target in toy.train[:6]]
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "message"),
-    [
-        ([[4, 12]], [[1, 4]], "source_ids has the id 12, outside the vocabulary of 12"),
-        ([[4, -1]], [[1, 4]], "source_ids has the id -1, outside"),
-        ([[4, 11]], [[1, 10]], "target_ids has the id 10, outside the vocabulary of 10"),
-        ([[4, 11]], [[1, -7]], "target_ids has the id -7, outside"),
-        ([[4] * 10], [[1, 4]], "source_ids is 10 tokens long, .*max_len=9"),
-        ([[4]], [[1] * 10], "target_ids is 10 tokens long, .*max_len=9"),
-        ([[4], [0]], [[1], [1]], r"source_ids has empty sequences .*rows \[1\]"),
-        ([[4], [5]], [[0], [1]], r"target_ids has empty sequences .*rows \[0\]"),
-        ([[]], [[1]], r"source_ids has shape \(1, 0\)"),
-        ([[4]], [[]], r"target_ids has shape \(1, 0\)"),
-    ],
-)
-def test_refuses_ids_by_name(source, target, message):
+def test_refuses_ids_by_name(refused_ids):
+    source_ids, target_ids, message = refused_ids
     with pytest.raises(ValueError, match=message):
-        build()(torch.tensor(source, dtype=torch.long), torch.tensor(target, dtype=torch.long))
+        build(max_len=9)(source_ids, target_ids)
 
 
 @pytest.mark.parametrize(

@@ -44,37 +44,27 @@ def test_contract(norm, positions):
     assert logits.isfinite().all()
 
 
-def torch_transformer(model):
+@pytest.fixture
+def torch_transformer(copy_block):
     """Torch's Transformer with our weights. The norms that end its stacks are ours: none after norms "after"."""
-    sizes = {"dropout": 0.0, "batch_first": True, "norm_first": model.config.norm == "before"}
-    ends = (model.encoder_norm, model.decoder_norm) if sizes["norm_first"] else (None, None)
-    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 24, **sizes), 2, ends[0], False)
-    decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(16, 4, 24, **sizes), 2, ends[1])
-    made = nn.Transformer(16, 4, custom_encoder=encoder, custom_decoder=decoder, batch_first=True)
-    for layer, block in zip(encoder.layers, model.encoder, strict=True):
-        copy_weights(layer, block, (block.attention_norm, block.feed_forward_norm))
-    for layer, block in zip(decoder.layers, model.decoder, strict=True):
-        copy_weights(layer, block, (block.attention_norm, block.cross_norm, block.feed_forward_norm))
-        copy_attention(layer.multihead_attn, block.cross_attention)
-    return made
 
+    def build(model):
+        sizes = {"dropout": 0.0, "batch_first": True, "norm_first": model.config.norm == "before"}
+        ends = (model.encoder_norm, model.decoder_norm) if sizes["norm_first"] else (None, None)
+        encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 4, 24, **sizes), 2, ends[0], False)
+        decoder = nn.TransformerDecoder(nn.TransformerDecoderLayer(16, 4, 24, **sizes), 2, ends[1])
+        # Draws all weights anew, those of the stacks it is given too: they are copied after it.
+        made = nn.Transformer(16, 4, custom_encoder=encoder, custom_decoder=decoder, batch_first=True)
+        for stack, blocks in ((encoder, model.encoder), (decoder, model.decoder)):
+            for layer, block in zip(stack.layers, blocks, strict=True):
+                copy_block(layer, block)
+        return made
 
-def copy_weights(layer, block, norms):
-    copy_attention(layer.self_attn, block.attention)
-    layer.linear1.load_state_dict(block.feed_forward.inner.state_dict())
-    layer.linear2.load_state_dict(block.feed_forward.out.state_dict())
-    for i, norm in enumerate(norms, start=1):
-        getattr(layer, f"norm{i}").load_state_dict(norm.state_dict())
-
-
-def copy_attention(theirs, ours):
-    theirs.in_proj_weight.data = torch.cat([ours.query.weight, ours.key_value.weight])
-    theirs.in_proj_bias.data = torch.cat([ours.query.bias, ours.key_value.bias])
-    theirs.out_proj.load_state_dict(ours.out.state_dict())
+    return build
 
 
 @pytest.mark.parametrize(("norm", "positions"), [(norm, kind) for norm in NORMS for kind in ("sinusoidal", "learned")])
-def test_equals_torch(norm, positions):
+def test_equals_torch(norm, positions, torch_transformer):
     model = build(norm, positions)
     source = math.sqrt(16) * model.source_embedding.weight[SOURCE] + model.source_positions.table[:4]
     target = math.sqrt(16) * model.target_embedding.weight[TARGET] + model.target_positions.table[:5]
@@ -178,7 +168,7 @@ def test_dropout_in_train_mode_only():
     model, plain = build(dropout=0.5), build()
     plain.load_state_dict(model.state_dict())
     assert not torch.equal(model(SOURCE, TARGET), model(SOURCE, TARGET))
-    torch.testing.assert_close(model.eval()(SOURCE, TARGET), plain(SOURCE, TARGET), rtol=0, atol=0)
+    torch.testing.assert_close(model.eval()(SOURCE, TARGET), plain.eval()(SOURCE, TARGET), rtol=0, atol=0)
 
 
 @both_norms
@@ -243,24 +233,10 @@ def test_learned_positions_are_the_only_difference_in_size():
     assert learned - fixed == 2 * 24 * 16
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "message"),
-    [
-        ([[4, 12]], [[1, 4]], "source_ids has the id 12, outside the vocabulary of 12"),
-        ([[4, -1]], [[1, 4]], "source_ids has the id -1, outside"),
-        ([[4, 11]], [[1, 10]], "target_ids has the id 10, outside the vocabulary of 10"),
-        ([[4, 11]], [[1, -7]], "target_ids has the id -7, outside"),
-        ([[4] * 10], [[1, 4]], "source_ids is 10 tokens long, .*max_len=9"),
-        ([[4]], [[1] * 10], "target_ids is 10 tokens long, .*max_len=9"),
-        ([[4], [0]], [[1], [1]], r"source_ids has empty sequences .*rows \[1\]"),
-        ([[4], [5]], [[0], [1]], r"target_ids has empty sequences .*rows \[0\]"),
-        ([[]], [[1]], r"source_ids has shape \(1, 0\)"),
-        ([[4]], [[]], r"target_ids has shape \(1, 0\)"),
-    ],
-)
-def test_refuses_ids_by_name(source, target, message):
+def test_refuses_ids_by_name(refused_ids):
+    source_ids, target_ids, message = refused_ids
     with pytest.raises(ValueError, match=message):
-        build(max_len=9)(torch.tensor(source, dtype=torch.long), torch.tensor(target, dtype=torch.long))
+        build(max_len=9)(source_ids, target_ids)
 
 
 @pytest.mark.parametrize("positions", POSITIONS)

@@ -108,13 +108,11 @@ def mask_of(kind, n_heads, query, key):
     [("self", kind) for kind in ("none", "padding", "causal", "prefix", "per head", "all")]
     + [("cross", kind) for kind in ("none", "padding", "per head", "padding, per head")],
 )
-def test_equals_torch(memory, kind, n_heads):
+def test_equals_torch(memory, kind, n_heads, copy_attention):
     ours, theirs = Attention(16, n_heads), nn.MultiheadAttention(16, n_heads, batch_first=True)
-    weight, bias = theirs.in_proj_weight, nn.init.normal_(theirs.in_proj_bias)
-    nn.init.normal_(theirs.out_proj.bias)
-    ours.query.load_state_dict({"weight": weight[:16], "bias": bias[:16]})
-    ours.key_value.load_state_dict({"weight": weight[16:], "bias": bias[16:]})
-    ours.out.load_state_dict(theirs.out_proj.state_dict())
+    for layer in (ours.query, ours.key_value, ours.out):
+        nn.init.normal_(layer.bias)
+    copy_attention(theirs, ours)
     x = torch.randn(2, 7, 16)
     read = x if memory == "self" else torch.randn(2, 5, 16)
     mask = mask_of(kind, n_heads, 7, read.shape[1])

@@ -19,40 +19,22 @@ def build(norm, cross, **changes):
     return block
 
 
-def torch_layer(block):
-    """Torch's layer with the block's weights."""
-    cross = hasattr(block, "cross_attention")
-    kind = nn.TransformerDecoderLayer if cross else nn.TransformerEncoderLayer
-    layer = kind(16, 4, 24, dropout=0.0, batch_first=True, norm_first=block.norm_first)
-    parts = {"linear1": block.feed_forward.inner, "linear2": block.feed_forward.out, "norm1": block.attention_norm}
-    attentions = [(layer.self_attn, block.attention)]
-    if cross:
-        attentions += [(layer.multihead_attn, block.cross_attention)]
-        parts |= {"norm2": block.cross_norm, "norm3": block.feed_forward_norm}
-    else:
-        parts |= {"norm2": block.feed_forward_norm}
-    for name, part in parts.items():
-        getattr(layer, name).load_state_dict(part.state_dict())
-    for theirs, ours in attentions:
-        theirs.in_proj_weight.data = torch.cat([ours.query.weight, ours.key_value.weight])
-        theirs.in_proj_bias.data = torch.cat([ours.query.bias, ours.key_value.bias])
-        theirs.out_proj.load_state_dict(ours.out.state_dict())
-    return layer
-
-
 @pytest.mark.parametrize("norm", NORMS)
-def test_equals_torchs_encoder_layer(norm):
+def test_equals_torchs_encoder_layer(norm, copy_block):
     block, x = build(norm, cross=False), torch.randn(2, 5, 16)
-    expected = torch_layer(block)(x, src_key_padding_mask=IDS == PAD)
+    theirs = nn.TransformerEncoderLayer(16, 4, 24, dropout=0.0, batch_first=True, norm_first=norm == "before")
+    copy_block(theirs, block)
+    expected = theirs(x, src_key_padding_mask=IDS == PAD)
     torch.testing.assert_close(block(x, masks.padding(IDS)), expected)
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_equals_torchs_decoder_layer(norm):
+def test_equals_torchs_decoder_layer(norm, copy_block):
     block, x, memory = build(norm, cross=True), torch.randn(2, 7, 16), torch.randn(2, 5, 16)
-    expected = torch_layer(block)(
-        x, memory, tgt_mask=~masks.causal(7)[0, 0], memory_key_padding_mask=IDS == PAD, tgt_is_causal=False
-    )
+    theirs = nn.TransformerDecoderLayer(16, 4, 24, dropout=0.0, batch_first=True, norm_first=norm == "before")
+    copy_block(theirs, block)
+    hidden = {"tgt_mask": ~masks.causal(7)[0, 0], "memory_key_padding_mask": IDS == PAD}
+    expected = theirs(x, memory, **hidden, tgt_is_causal=False)
     torch.testing.assert_close(block(x, masks.causal(7), memory, masks.padding(IDS)), expected)
 
 
@@ -75,7 +57,7 @@ def test_dropout_in_train_mode_only(norm):
     plain.load_state_dict(block.state_dict())
     x, memory = torch.randn(2, 7, 16), torch.randn(2, 5, 16)
     assert not torch.equal(block(x, None, memory), block(x, None, memory))
-    torch.testing.assert_close(block.eval()(x, None, memory), plain(x, None, memory), rtol=0, atol=0)
+    torch.testing.assert_close(block.eval()(x, None, memory), plain.eval()(x, None, memory), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("norm", NORMS)

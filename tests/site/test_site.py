@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import shutil
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,15 +9,11 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import sync_playwright
 
 import repository
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
-# Containers have no user namespaces for the browser's sandbox, and on a closed network its own calls home are noise.
-BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-BROWSER += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PAGES = repository.pages()
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 WIDGET = "script[type='application/vnd.jupyter.widget-view+json']"
@@ -90,17 +85,6 @@ def site():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.fail("no Chromium: install your system's package `chromium`, or run `make site` as root")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=BROWSER)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import shutil
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -188,19 +187,6 @@ def test_widgets_are_small():
         model(torch.randint(4, 12, (1, 14)), torch.randint(4, 12, (1, 20)))
     for widget in (viz.mask_explorer(), viz.head_explorer(maps, ["word"] * 14, ["字"] * 20)):
         assert len(json.dumps(dependency_state([widget]))) < 600_000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        pytest.skip("no Chromium: install your system's package `chromium`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,13 +1,18 @@
 """Attention: each query takes a weighted mean of the memory, with weights that it chooses itself."""
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from seqbook.nn.cache import Cache, KeysValues
 from seqbook.nn.checks import check_positive
 from seqbook.nn.positions import Rotary
+
+SHORT = 64  # keys: up to here torch's plain kernel trains faster on a CPU than the one that never holds all the weights
 
 
 class AdditiveAttention(nn.Module):
@@ -109,7 +114,9 @@ class Attention(nn.Module):
                 q, k = self.rotary(q, seen), self.rotary(k, seen)
             if cache is not None:
                 k, v = cache.append(k, v)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.shares_keys)
+        short = self.training and k.is_cpu and k.shape[2] <= SHORT
+        with sdpa_kernel(SDPBackend.MATH) if short else nullcontext():
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.shares_keys)
         return self.out(y.transpose(1, 2).flatten(2))
 
     def keys_values(self, memory: Float[Tensor, "batch key d_model"]) -> KeysValues:

@@ -52,17 +52,17 @@ class Rotary(nn.Module):
         super().__init__()
         if d_head % 2:
             raise ValueError(f"d_head={d_head} must be even: a hand has two features")
-        angles = _angles(d_head, max_len)
-        self.register_buffer("cos", angles.cos(), persistent=False)  # (max_len, D/2)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        angles = _angles(d_head, max_len).repeat(1, 2)  # of both features of each hand
+        sign = torch.ones(d_head).index_fill(0, torch.arange(d_head // 2), -1.0)
+        self.register_buffer("cos", angles.cos(), persistent=False)  # (max_len, D)
+        self.register_buffer("sin", angles.sin() * sign, persistent=False)
 
     def forward(
         self, t: Float[Tensor, "batch heads length d_head"], offset: int = 0
     ) -> Float[Tensor, "batch heads length d_head"]:
-        """`t` of the positions offset … offset + length − 1, turned."""
-        a, b = t.chunk(2, dim=-1)
+        """`t` of the positions offset … offset + length − 1, turned: (a, b) → (a cos − b sin, b cos + a sin)."""
         cos, sin = (table[offset : offset + t.shape[2]] for table in (self.cos, self.sin))
-        return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
+        return torch.addcmul(t * cos, t.roll(t.shape[-1] // 2, -1), sin)
 
 
 def _angles(width: int, max_len: int) -> Tensor:
