@@ -69,7 +69,7 @@ RECIPES = {
         about="the same with rotary positions and a longer training (chapter 2.2)",
         architecture="Transformer",
         model=_TRANSFORMER | {"positions": "rotary"},
-        budget=replace(_WORLD, steps=1_450, batch_size=64, learning_rate=4e-3, warmup=150),
+        budget=replace(_WORLD, steps=1_600, batch_size=64, learning_rate=4e-3, warmup=150),
     ),
     "rnn-multi30k": Translation(
         about="German to English without attention, on real captions",
