@@ -30,7 +30,7 @@ def measure() -> list[dict]:
         "rnn": runs.build(configure("rnn"), prepared),
     }
     objective = systems["rnn"].objective
-    examples = runs.examples(runs.load_from_disk(str(prepared))["train"])
+    examples = objective.examples(runs.load_from_disk(str(prepared))["train"])
     lengths = [objective.lengths(example) for example in examples]
     plan = LengthBuckets(lengths, recipe.budget.batch_size)
     epoch = [plan.batch(step) for step in range(plan.steps_per_epoch)]

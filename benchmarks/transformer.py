@@ -52,7 +52,7 @@ def measure() -> list[dict]:
     recipe = configure("attention-multi30k")  # for its corpus, vocabularies and smoothing
     prepared = runs.prepare(recipe, corpus())
     objective = runs.build(recipe, prepared).objective
-    examples = runs.examples(runs.load_from_disk(str(prepared))["train"])
+    examples = objective.examples(runs.load_from_disk(str(prepared))["train"])
     config = TransformerConfig(
         source_vocab_size=len(objective.source_tokenizer),
         target_vocab_size=len(objective.target_tokenizer),

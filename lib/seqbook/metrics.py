@@ -8,7 +8,7 @@ import torch
 from sacrebleu.metrics import BLEU
 from torch import nn
 
-from seqbook.data.loader import LengthBuckets
+from seqbook.data.loader import LengthBuckets, Windows
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import Objective, summed_nats
 
@@ -58,14 +58,17 @@ def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
 
 
 @torch.no_grad()
-def nats_per_token(model: nn.Module, objective: Objective, examples: list, batch_size: int = 250) -> float:
+def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 250) -> float:
     """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count.
 
-    Label smoothing plays no part here: models trained with it and without it compare.
+    Label smoothing plays no part here: models trained with it and without it compare. A long text is read window after
+    window, each of which knows nothing of those before it.
 
     Raises:
         ValueError: no examples.
     """
+    if isinstance(examples, Windows):
+        examples = examples.side_by_side()
     device = next(model.parameters()).device
     batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
     nats, n_tokens = 0.0, 0

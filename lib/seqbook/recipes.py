@@ -40,6 +40,30 @@ class Translation:
         check_positive(size=self.size, vocab_size=self.vocab_size, beams=self.beams)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel:
+    """A system that foretells the next token of a text, the corpus's column "text".
+
+    task, size: of the micro-world, and how many of its texts are for training. A corpus of one long text is read in
+    windows of the model's max_len.
+    """
+
+    about: str
+    architecture: str = "GPT"
+    corpus: str = "world"
+    task: str = "stories"
+    size: int = 20_000
+    kind: Kind = "word"
+    vocab_size: int = 30_000
+    model: dict[str, Any] = field(default_factory=dict)
+    budget: Budget
+
+    def __post_init__(self):
+        check_positive(size=self.size, vocab_size=self.vocab_size)
+
+
+Recipe = Translation | LanguageModel
+
 _WORLD = Budget(steps=1_500, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
 _TRANSFORMER = {"d_model": 128, "n_layers": 3, "n_heads": 4, "d_ff": 224}
 _MULTI30K = {
@@ -48,7 +72,7 @@ _MULTI30K = {
     "budget": Budget(steps=4_500, batch_size=64, learning_rate=3e-3, warmup=400, evaluations=10),
 }  # fmt: skip
 _FIXED = ("about", "architecture", "model", "budget")  # what isn't changed by name: the last two by their parts
-RECIPES = {
+RECIPES: dict[str, Recipe] = {
     "rnn": Translation(
         about="LSTM encoder and decoder with one context vector (chapter 1.1)",
         model={"context": "last", "d_model": 192, "bidirectional": True},
@@ -90,7 +114,7 @@ RECIPES = {
 }
 
 
-def configure(name: str, **settings: Any) -> Translation:
+def configure(name: str, **settings: Any) -> Recipe:
     """The recipe `name` with some settings changed: its own, its model's or its budget's. Text becomes the setting's type.
 
     Raises:
@@ -101,8 +125,8 @@ def configure(name: str, **settings: Any) -> Translation:
     recipe = RECIPES[name]
     _, config = ARCHITECTURES[recipe.architecture]
     places = {
-        "recipe": {k: t for k, t in get_type_hints(Translation).items() if k not in _FIXED},
-        "model": {k: t for k, t in get_type_hints(config).items() if not k.endswith("_vocab_size")},
+        "recipe": {k: t for k, t in get_type_hints(type(recipe)).items() if k not in _FIXED},
+        "model": {k: t for k, t in get_type_hints(config).items() if not k.endswith("vocab_size")},
         "budget": get_type_hints(Budget),
     }
     changes: dict[str, dict[str, Any]] = {place: {} for place in places}

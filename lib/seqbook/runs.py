@@ -6,12 +6,12 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from accelerate import PartialState
@@ -20,15 +20,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from seqbook import metrics
 from seqbook.checkpoints import CheckpointError
 from seqbook.data import corpora, world
 from seqbook.generate import translate
 from seqbook.home import build_once, fingerprint, home, locked, source_fingerprint, writing
 from seqbook.models import ARCHITECTURES
-from seqbook.objectives.seq2seq import Example, Seq2Seq
-from seqbook.recipes import Translation, configure
+from seqbook.objectives.batch import Objective
+from seqbook.objectives.seq2seq import Seq2Seq
+from seqbook.recipes import Recipe, configure
 from seqbook.results import device_name
+from seqbook.tasks import OBJECTIVES, task_of
 from seqbook.tokenizer import Tokenizer
 from seqbook.train import device, fit, on_cpu
 
@@ -40,29 +41,31 @@ class System:
     """A model with the tokenizers and the objective that give its ids a meaning."""
 
     model: nn.Module
-    objective: Seq2Seq
+    objective: Objective
 
     def translate(self, texts: list[str], beams: int = 1) -> list[str]:
         """Each text in the target language.
 
         Raises:
-            ValueError: a text without tokens, or one that is too long.
+            ValueError: a text without tokens, or one that is too long; a system that doesn't translate.
         """
+        if not isinstance(self.objective, Seq2Seq):
+            raise ValueError(f"a system trained for {type(self.objective).__name__} doesn't translate")
         return translate(self.model, self.objective, texts, beams=beams)
 
 
 @dataclass(frozen=True)
 class Run(System):
-    """What a recipe made: the trained system, the pairs it learned from, the course of its training, its scores."""
+    """What a recipe made: the trained system, the texts it learned from, the course of its training, its scores."""
 
     splits: DatasetDict
     history: list[dict]
     result: dict[str, Any]
     folder: Path
 
-    def examples(self, split: str) -> list[Example]:
-        """The split's pairs as (source ids, target ids)."""
-        return examples(self.splits[split])
+    def examples(self, split: str) -> Sequence[tuple[list[int], ...]]:
+        """The split's texts as ids, as the objective takes them."""
+        return self.objective.examples(self.splits[split])
 
 
 def run(
@@ -86,7 +89,7 @@ def run(
         if not (folder / "result.json").exists():
             torch.manual_seed(seed)
             system = build(recipe, prepared)
-            train, validation = examples(splits["train"]), examples(splits["validation"])
+            train, validation = (system.objective.examples(splits[split]) for split in ("train", "validation"))
             history = fit(
                 system.model,
                 system.objective,
@@ -152,52 +155,47 @@ def load(folder: str | Path) -> System:
         raise ValueError(
             f"{folder / 'model.safetensors'} is damaged ({error}): delete {folder} and train anew"
         ) from error
-    tokenizers = [Tokenizer.load(folder / f"{side}_tokenizer.json") for side in ("source", "target")]
-    return System(model.to(device()).eval(), Seq2Seq(*tokenizers, **config["objective"]))
+    objective = OBJECTIVES[config["objective"]](**_tokenizers(folder), **config["objective_settings"])
+    return System(model.to(device()).eval(), objective)
 
 
-def prepare(recipe: Translation, data: str | Path | None = None) -> Path:
+def prepare(recipe: Recipe, data: str | Path | None = None) -> Path:
     """The folder with the recipe's corpus, its ids, and the tokenizers learned from its training split; made once.
 
     Raises:
         CorpusError: no such corpus, or a broken one; ValueError: a column that it lacks, a text that is too long.
     """
+    task = task_of(recipe)
     if recipe.corpus == "world":
-        corpus = world.load("translation", size=recipe.size)
+        corpus = world.load(recipe.task, size=recipe.size)
     else:
         corpus = corpora.load(recipe.corpus, data)
-    columns = corpus["train"].column_names
-    for side in ("source", "target"):
-        if getattr(recipe, side) not in columns:
-            raise ValueError(
-                f"{side}={getattr(recipe, side)!r} is no column of {recipe.corpus}: it has {', '.join(columns)}"
-            )
-    max_len = _config(recipe, 1, 1).max_len
-    parts = {split: [rows[recipe.source][:], rows[recipe.target][:]] for split, rows in corpus.items()}
-    kinds = {"source": recipe.source_kind, "target": recipe.target_kind}
-    code = source_fingerprint(PACKAGE / "tokenizer.py", PACKAGE / "objectives", PACKAGE / "runs.py")
-    key = fingerprint(code, parts, recipe.source, recipe.target, kinds, recipe.vocab_size, max_len)
+    wanted, there = task.columns(recipe), corpus["train"].column_names
+    for role, column in wanted.items():
+        if column not in there:
+            raise ValueError(f"{role}={column!r} is no column of {recipe.corpus}: it has {', '.join(there)}")
+    max_len = _config(recipe, {}).max_len
+    texts = {split: {role: rows[column][:] for role, column in wanted.items()} for split, rows in corpus.items()}
+    code = source_fingerprint(*(PACKAGE / part for part in ("tokenizer.py", "objectives", "tasks", "runs.py")))
+    kinds = {key: value for key, value in vars(recipe).items() if "kind" in key}
+    key = fingerprint(code, texts, wanted, kinds, recipe.vocab_size, max_len)
 
     def make(scratch: Path) -> None:
-        tokenizers = [
-            Tokenizer.train(texts, kind, recipe.vocab_size)
-            for texts, kind in zip(parts["train"], kinds.values(), strict=True)
-        ]
-        for side, tokenizer in zip(kinds, tokenizers, strict=True):
-            tokenizer.save(scratch / f"{side}_tokenizer.json")
-        objective = Seq2Seq(*tokenizers, max_len=max_len)
+        tokenizers = task.tokenizers(recipe, texts["train"])
+        for name, tokenizer in tokenizers.items():
+            tokenizer.save(scratch / f"{name}.json")
+        objective = task.OBJECTIVE(**tokenizers, max_len=max_len)
         prepared = DatasetDict()
         for split, rows in corpus.items():
-            source_ids, target_ids = zip(*objective.encode(*parts[split]), strict=True)
-            ids = Dataset.from_dict({"source_ids": source_ids, "target_ids": target_ids})
+            ids = Dataset.from_dict(objective.columns(**texts[split]))
             prepared[split] = concatenate_datasets([rows, ids], axis=1)
         prepared.save_to_disk(str(scratch))
 
     return build_once(home() / "prepared" / f"{recipe.corpus}-{key}", make)
 
 
-def score(recipe: Translation, system: System, splits: DatasetDict, history: list[dict]) -> dict[str, Any]:
-    """Everything that result.json holds beside the configuration; the test split's scores, and those of other test splits."""
+def score(recipe: Recipe, system: System, splits: DatasetDict, history: list[dict]) -> dict[str, Any]:
+    """Everything that result.json holds beside the configuration."""
     seconds = sum(row["seconds"] for row in history)
     tokens = sum(row["tokens"] for row in history)
     result = {
@@ -209,20 +207,9 @@ def score(recipe: Translation, system: System, splits: DatasetDict, history: lis
         "device": device_name(),
         "train_loss": sum(row["loss"] for row in history[-20:]) / len(history[-20:]),
         "val_loss": history[-1]["val_loss"],
-        "beams": recipe.beams,
     }
     began = time.perf_counter()
-    for split in sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test"):
-        rows = splits[split]
-        hypotheses, references = system.translate(rows[recipe.source][:], recipe.beams), rows[recipe.target][:]
-        bleu = metrics.bleu(hypotheses, references, recipe.target)
-        scores = {
-            "loss": metrics.nats_per_token(system.model, system.objective, examples(rows)),
-            "bleu": bleu.score,
-            "bleu_signature": bleu.signature,
-            "exact_match": metrics.exact_match(hypotheses, references),
-        }
-        result |= scores if split == "test" else {f"{split}_{key}": value for key, value in scores.items()}
+    result |= task_of(recipe).score(recipe, system, splits)
     return result | {"scoring_seconds": time.perf_counter() - began}
 
 
@@ -234,34 +221,36 @@ def code_version() -> str:
     )
 
 
-def build(recipe: Translation, prepared: Path) -> System:
+def build(recipe: Recipe, prepared: Path) -> System:
     """The recipe's untrained system, with the tokenizers of the folder that `prepare` made."""
-    tokenizers = [Tokenizer.load(prepared / f"{side}_tokenizer.json") for side in ("source", "target")]
+    tokenizers, task = _tokenizers(prepared), task_of(recipe)
     architecture, _ = ARCHITECTURES[recipe.architecture]
-    model = architecture(_config(recipe, *map(len, tokenizers)))
-    objective = Seq2Seq(
-        *tokenizers,
-        max_len=model.config.max_len,
-        reverse_source=recipe.reverse_source,
-        label_smoothing=recipe.label_smoothing,
-    )
-    return System(model, objective)
+    model = architecture(_config(recipe, tokenizers))
+    return System(model, task.OBJECTIVE(**tokenizers, max_len=model.config.max_len, **task.settings(recipe)))
 
 
-def _config(recipe: Translation, source_vocab_size: int, target_vocab_size: int):
+def _tokenizers(folder: Path) -> dict[str, Tokenizer]:
+    return {path.stem: Tokenizer.load(path) for path in sorted(folder.glob("*tokenizer.json"))}
+
+
+def _config(recipe: Recipe, tokenizers: Mapping[str, Tokenizer]):
+    """The model's configuration; without tokenizers with vocabularies of one token, for all else."""
     _, config = ARCHITECTURES[recipe.architecture]
-    return config(source_vocab_size=source_vocab_size, target_vocab_size=target_vocab_size, **recipe.model)
+    names = [name for name in get_type_hints(config) if name.endswith("vocab_size")]
+    sizes = {name: len(tokenizers.get(name.replace("vocab_size", "tokenizer"), " ")) for name in names}
+    return config(**sizes, **recipe.model)
 
 
-def _save(folder: Path, recipe: Translation, system: System, history: list[dict], result: dict[str, Any]) -> None:
+def _save(folder: Path, recipe: Recipe, system: System, history: list[dict], result: dict[str, Any]) -> None:
     """result.json last: where it is, the rest is."""
     config = {
         "architecture": type(system.model).__name__,
         "model": asdict(system.model.config),
-        "objective": {"max_len": system.model.config.max_len, "reverse_source": recipe.reverse_source},
+        "objective": type(system.objective).__name__,
+        "objective_settings": {"max_len": system.model.config.max_len} | task_of(recipe).settings(recipe),
     }
-    system.objective.source_tokenizer.save(folder / "source_tokenizer.json")
-    system.objective.target_tokenizer.save(folder / "target_tokenizer.json")
+    for name, tokenizer in system.objective.tokenizers.items():
+        tokenizer.save(folder / f"{name}.json")
     with writing(folder / "model.safetensors") as scratch:
         scratch.write_bytes(save(_weights(system.model)))
     for name, content in {"config": config, "history": history, "result": result}.items():
@@ -271,8 +260,3 @@ def _save(folder: Path, recipe: Translation, system: System, history: list[dict]
 
 def _weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
-
-
-def examples(rows: Dataset) -> list[Example]:
-    """A prepared split's pairs as (source ids, target ids)."""
-    return list(zip(rows["source_ids"][:], rows["target_ids"][:], strict=True))

@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from seqbook import metrics
 from seqbook.checkpoints import Checkpoints
-from seqbook.data.loader import LengthBuckets
+from seqbook.data.loader import batches
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.batch import Objective
 
@@ -49,7 +49,7 @@ class Budget:
 def fit(
     model: nn.Module,
     objective: Objective,
-    train: list,
+    train: Sequence,
     validation: list,
     budget: Budget,
     *,
@@ -69,7 +69,7 @@ def fit(
     """
     accelerator = Accelerator(mixed_precision=precision(), cpu=on_cpu())
     optimizer = adamw(model, budget)
-    batches = LengthBuckets([objective.lengths(example) for example in train], budget.batch_size, seed)
+    plan = batches(train, objective.lengths, budget.batch_size, seed)
     checkpoints = Checkpoints(out, identity, accelerator.is_main_process)
     history = checkpoints.resume(model, optimizer)
     network, optimizer = accelerator.prepare(model, optimizer)
@@ -80,7 +80,7 @@ def fit(
         for step in range(len(history), budget.steps):
             began = time.perf_counter()
             torch.manual_seed(hash((seed, step, rank)))
-            batch = objective.collate([train[i] for i in batches.batch(step)[rank::processes]]).to(accelerator.device)
+            batch = objective.collate([train[i] for i in plan.batch(step)[rank::processes]]).to(accelerator.device)
             n_tokens = accelerator.reduce(torch.tensor(batch.n_tokens, device=accelerator.device)).item()
             with accelerator.autocast():
                 loss = objective.loss(network(*batch.inputs), batch.labels) / n_tokens

@@ -1,7 +1,49 @@
 """Which examples make which batch: a pure function of the seed and the step, with little padding."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+
+class Windows(Sequence):
+    """Every window of `length` + 1 tokens of one long text as an example (ids,): of it `length` tokens are predicted.
+
+    Raises:
+        ValueError: a text that is shorter than one window.
+    """
+
+    def __init__(self, ids: list[int], length: int):
+        if len(ids) <= length:
+            raise ValueError(f"the text has {len(ids)} tokens: a window of {length} and the token after it need more")
+        self.ids, self.length = ids, length
+
+    def __len__(self) -> int:
+        return len(self.ids) - self.length
+
+    def __getitem__(self, start: int) -> tuple[list[int]]:
+        return (self.ids[start : start + self.length + 1],)
+
+    def side_by_side(self) -> list[tuple[list[int]]]:
+        """The windows that follow each other without overlap, so that each token but the first is predicted once."""
+        return [self[start] for start in range(0, len(self.ids) - 1, self.length)]
+
+
+def batches(examples: Sequence, lengths: Callable[[tuple], tuple[int, ...]], batch_size: int, seed: int = 0):
+    """The batches of a training: windows at random places of a long text, or examples of nearly one length."""
+    if isinstance(examples, Windows):
+        return RandomPlaces(len(examples), batch_size, seed)
+    return LengthBuckets([lengths(example) for example in examples], batch_size, seed)
+
+
+class RandomPlaces:
+    """Each batch is drawn anew from `n` examples, all of one length."""
+
+    def __init__(self, n: int, batch_size: int, seed: int = 0):
+        self.n, self.batch_size, self.seed = n, batch_size, seed
+
+    def batch(self, step: int) -> list[int]:
+        """Indices of the examples of one step (counted from 0)."""
+        rng = random.Random(f"{self.seed} {step}")
+        return [rng.randrange(self.n) for _ in range(self.batch_size)]
 
 
 class LengthBuckets:

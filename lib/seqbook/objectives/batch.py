@@ -1,12 +1,16 @@
 """What every objective hands to the loop: the model's inputs, the labels, and the loss between them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
+from datasets import Dataset
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from seqbook.tokenizer import Tokenizer
 
 IGNORED = -100  # a label that no loss is taken at
 
@@ -28,7 +32,18 @@ class Batch:
 
 
 class Objective(Protocol):
-    """Text in, `Batch` out, loss from logits: what `train.fit` and `metrics` need to know of a task."""
+    """Text in, `Batch` out, loss from logits: what `train.fit`, `metrics` and `runs` need to know of a task.
+
+    tokenizers: by the names of the files in which a run keeps them.
+    """
+
+    tokenizers: dict[str, Tokenizer]
+
+    def columns(self, **texts: Sequence[str]) -> dict[str, Sequence[list[int]]]:
+        """Ids as the columns of a dataset, a row an example."""
+
+    def examples(self, rows: Dataset) -> Sequence[tuple[list[int], ...]]:
+        """The examples of a dataset with these columns."""
 
     def lengths(self, example: tuple[list[int], ...]) -> tuple[int, ...]:
         """The lengths (tokens) by which examples of one batch should be alike."""
@@ -50,6 +65,19 @@ def summed_nats(
     return F.cross_entropy(
         logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing
     )
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[int]]:
+    """The ids of each text.
+
+    Raises:
+        ValueError: a text without tokens, or one of more than `limit`; names it and its length.
+    """
+    ids = tokenizer.encode_batch(texts)
+    for text, i in zip(texts, ids, strict=True):
+        if not 0 < len(i) <= limit:
+            raise ValueError(f"{text[:80]!r} is {len(i)} tokens long: it must have 1 to {limit}")
+    return ids
 
 
 def pad(sequences: list[list[int]], value: int) -> Int[Tensor, "batch time"]:

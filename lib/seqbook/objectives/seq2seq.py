@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from datasets import Dataset
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqbook.objectives.batch import IGNORED, Batch, pad, summed_nats
+from seqbook.objectives.batch import IGNORED, Batch, encode, pad, summed_nats
 from seqbook.tokenizer import BOS, EOS, PAD, Tokenizer
 
 Example = tuple[list[int], list[int]]
@@ -26,6 +27,7 @@ class Seq2Seq:
         reverse_source: bool = False,
         label_smoothing: float = 0.0,
     ):
+        self.tokenizers = {"source_tokenizer": source_tokenizer, "target_tokenizer": target_tokenizer}
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer
         self.max_len = max_len
@@ -38,7 +40,7 @@ class Seq2Seq:
         Raises:
             ValueError: a text without tokens, or one over max_len (the target leaves room for `<eos>`); names it.
         """
-        target_ids = self._encode(self.target_tokenizer, targets, self.max_len - 1)
+        target_ids = encode(self.target_tokenizer, targets, self.max_len - 1)
         return list(zip(self.encode_sources(sources), target_ids, strict=True))
 
     def encode_sources(self, texts: Sequence[str]) -> list[list[int]]:
@@ -47,15 +49,16 @@ class Seq2Seq:
         Raises:
             ValueError: a text without tokens, or one over max_len; names it and its length.
         """
-        return self._encode(self.source_tokenizer, texts, self.max_len)
+        return encode(self.source_tokenizer, texts, self.max_len)
 
-    @staticmethod
-    def _encode(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[int]]:
-        ids = tokenizer.encode_batch(texts)
-        for text, i in zip(texts, ids, strict=True):
-            if not 0 < len(i) <= limit:
-                raise ValueError(f"{text[:80]!r} is {len(i)} tokens long: it must have 1 to {limit}")
-        return ids
+    def columns(self, source: Sequence[str], target: Sequence[str]) -> dict[str, Sequence[list[int]]]:
+        """`encode` as the columns of a dataset."""
+        source_ids, target_ids = zip(*self.encode(source, target), strict=True)
+        return {"source_ids": source_ids, "target_ids": target_ids}
+
+    def examples(self, rows: Dataset) -> list[Example]:
+        """The examples of a dataset with these columns."""
+        return list(zip(rows["source_ids"][:], rows["target_ids"][:], strict=True))
 
     def lengths(self, example: Example) -> tuple[int, int]:
         return len(example[1]) + 1, len(example[0])

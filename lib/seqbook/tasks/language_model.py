@@ -1,0 +1,40 @@
+"""Texts whose next token is to be foretold: many short ones, or one long one."""
+
+from typing import Any
+
+from datasets import DatasetDict
+
+from seqbook import metrics
+from seqbook.objectives.causal import Causal
+from seqbook.recipes import LanguageModel
+from seqbook.tokenizer import Tokenizer
+
+OBJECTIVE = Causal
+
+
+def columns(_: LanguageModel) -> dict[str, str]:
+    """The corpus's columns that are read, by what they are read as."""
+    return {"text": "text"}
+
+
+def tokenizers(recipe: LanguageModel, texts: dict[str, list[str]]) -> dict[str, Tokenizer]:
+    """Learned from the texts of the training split."""
+    return {"tokenizer": Tokenizer.train(texts["text"], recipe.kind, recipe.vocab_size)}
+
+
+def settings(_: LanguageModel) -> dict[str, Any]:
+    """Of the objective, beside tokenizers and max_len."""
+    return {}
+
+
+def score(_: LanguageModel, system, splits: DatasetDict) -> dict[str, Any]:
+    """The loss (nats per token) of the test split, and of other splits that no training saw.
+
+    A corpus without a test split, as Tiny Shakespeare, is scored on its validation split.
+    """
+    model, objective, result = system.model, system.objective, {}
+    unseen = sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test") or ["validation"]
+    for split in unseen:
+        name = "loss" if split == unseen[0] else f"{split}_loss"
+        result[name] = metrics.nats_per_token(model, objective, objective.examples(splits[split]))
+    return result

@@ -1,0 +1,45 @@
+"""Texts in one language, to be written in another."""
+
+from typing import Any
+
+from datasets import DatasetDict
+
+from seqbook import metrics
+from seqbook.objectives.seq2seq import Seq2Seq
+from seqbook.recipes import Translation
+from seqbook.tokenizer import Tokenizer
+
+OBJECTIVE = Seq2Seq
+
+
+def columns(recipe: Translation) -> dict[str, str]:
+    """The corpus's columns that are read, by what they are read as."""
+    return {"source": recipe.source, "target": recipe.target}
+
+
+def tokenizers(recipe: Translation, texts: dict[str, list[str]]) -> dict[str, Tokenizer]:
+    """Learned from the texts of the training split."""
+    kinds = {"source": recipe.source_kind, "target": recipe.target_kind}
+    return {f"{side}_tokenizer": Tokenizer.train(texts[side], kinds[side], recipe.vocab_size) for side in kinds}
+
+
+def settings(recipe: Translation) -> dict[str, Any]:
+    """Of the objective, beside tokenizers and max_len."""
+    return {"reverse_source": recipe.reverse_source, "label_smoothing": recipe.label_smoothing}
+
+
+def score(recipe: Translation, system, splits: DatasetDict) -> dict[str, Any]:
+    """BLEU, exact match and loss (nats per token) of the test split, and of other splits that no training saw."""
+    result: dict[str, Any] = {"beams": recipe.beams}
+    for split in sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test"):
+        rows = splits[split]
+        hypotheses, references = system.translate(rows[recipe.source][:], recipe.beams), rows[recipe.target][:]
+        bleu = metrics.bleu(hypotheses, references, recipe.target)
+        scores = {
+            "loss": metrics.nats_per_token(system.model, system.objective, system.objective.examples(rows)),
+            "bleu": bleu.score,
+            "bleu_signature": bleu.signature,
+            "exact_match": metrics.exact_match(hypotheses, references),
+        }
+        result |= scores if split == "test" else {f"{split}_{key}": value for key, value in scores.items()}
+    return result
