@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from seqbook.data.loader import LengthBuckets
+from seqbook.data.loader import LengthBuckets, RandomPlaces, Windows, batches
 
 
 def lengths(n=1000, seed=0):
@@ -80,3 +80,35 @@ def test_nothing_to_batch():
         LengthBuckets([], 4)
     with pytest.raises(ValueError, match="batch_size=0 must"):
         LengthBuckets(lengths(3), 0)
+
+
+def test_windows_are_every_place_of_a_text():
+    windows = Windows(list(range(10)), 4)
+    assert len(windows) == 6
+    assert [ids for (ids,) in (windows[0], windows[5])] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    with pytest.raises(ValueError, match="the text has 4 tokens: a window of 4"):
+        Windows([1, 2, 3, 4], 4)
+
+
+@pytest.mark.parametrize("n", [5, 8, 9, 10])
+def test_windows_side_by_side_foretell_each_token_once(n):
+    foretold = [token for (ids,) in Windows(list(range(n)), 4).side_by_side() for token in ids[1:]]
+    assert foretold == list(range(1, n))
+
+
+def test_places_of_windows_are_a_function_of_seed_and_step():
+    windows = Windows(list(range(1000)), 9)
+    plan = batches(windows, len, 16, seed=3)
+    assert isinstance(plan, RandomPlaces)
+    expected = [plan.batch(step) for step in range(400)]
+    assert [batches(windows, len, 16, seed=3).batch(step) for step in (399, 7)] == [expected[399], expected[7]]
+    assert batches(windows, len, 16, seed=4).batch(0) != expected[0]
+    places = {place for batch in expected for place in batch}
+    assert min(places) == 0
+    assert max(places) == len(windows) - 1  # the last window is drawn too
+    assert len(places) > 0.95 * len(windows)
+
+
+def test_texts_of_many_lengths_are_batched_by_length():
+    plan = batches([([1] * n,) for n in (5, 2, 5, 2)], lambda example: (len(example[0]),), 2)
+    assert sorted(sorted(plan.batch(step)) for step in range(2)) == [[0, 2], [1, 3]]

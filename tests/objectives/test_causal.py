@@ -1,0 +1,60 @@
+import math
+
+import pytest
+import torch
+from datasets import Dataset
+
+from seqbook.data.loader import Windows
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.causal import Causal
+from seqbook.tokenizer import BOS, EOS, PAD, Tokenizer
+
+TEXTS = ["a dog runs", "two women read", "fast"]
+
+
+@pytest.fixture
+def objective():
+    return Causal(Tokenizer.train(TEXTS, "word"), max_len=6)
+
+
+def test_a_text_is_read_from_bos_and_foretold_to_eos(objective):
+    batch = objective.collate(objective.encode(["a dog runs", "fast"]))
+    a, dog, runs, fast = objective.tokenizer.encode("a dog runs fast")
+    (inputs,) = batch.inputs
+    assert inputs.tolist() == [[BOS, a, dog, runs], [BOS, fast, PAD, PAD]]
+    assert batch.labels.tolist() == [[a, dog, runs, EOS], [fast, EOS, IGNORED, IGNORED]]
+    assert batch.n_tokens == 6
+
+
+def test_what_a_reader_writes_cant_end_a_text(objective):
+    ((ids,),) = objective.encode(["a <eos>"])
+    assert ids.count(EOS) == 1
+    assert ids[-1] == EOS
+
+
+def test_the_loss_is_the_sum_over_real_tokens(objective):
+    batch = objective.collate(objective.encode(["a dog runs", "fast"]))
+    logits = torch.zeros(2, 4, len(objective.tokenizer))
+    assert objective.loss(logits, batch.labels).item() == pytest.approx(6 * math.log(len(objective.tokenizer)))
+
+
+def test_columns_and_back(objective):
+    rows = Dataset.from_dict(objective.columns(TEXTS))
+    assert objective.examples(rows) == objective.encode(TEXTS)
+    assert [objective.lengths(example) for example in objective.examples(rows)] == [(4,), (4,), (2,)]
+
+
+def test_one_long_text_is_read_in_windows(objective):
+    text = "a dog runs fast " * 5
+    examples = objective.examples(Dataset.from_dict(objective.columns([text])))
+    assert isinstance(examples, Windows)
+    ids = objective.tokenizer.encode(text)
+    batch = objective.collate([examples[0], examples[3]])
+    assert batch.inputs[0].tolist() == [ids[:6], ids[3:9]]
+    assert batch.labels.tolist() == [ids[1:7], ids[4:10]]
+
+
+@pytest.mark.parametrize(("text", "length"), [("", 0), ("a dog runs a dog runs", 6)])
+def test_a_text_of_the_wrong_length_is_named(objective, text, length):
+    with pytest.raises(ValueError, match=f"'{text}' is {length} tokens long: it must have 1 to 5"):
+        objective.encode(["fast", text])
