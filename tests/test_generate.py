@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqbook.generate import beam, greedy, sample, translate
+from seqbook.generate import beam, complete, greedy, log_likelihood, sample, translate
 from seqbook.models import ARCHITECTURES
+from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.tokenizer import BOS, EOS
 
 SOURCE = torch.tensor([[3, 4, 5, 2], [5, 3, 0, 0], [4, 0, 0, 0]])
@@ -20,7 +21,7 @@ VARIANTS = {
     "RNNSeq2Seq": [{}, {"bidirectional": True, "n_layers": 2}],
     "Transformer": [{}, {"norm": "after", "n_layers": 2, "positions": "learned"}],
 }
-every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
+every_architecture = pytest.mark.parametrize("architecture", SIZES)
 
 
 def random_model(architecture, seed, source_vocab_size=6, target_vocab_size=12, **changes):
@@ -212,3 +213,189 @@ def test_a_text_that_can_not_be_translated_is_named(toy):
         translate(toy.model(), toy.objective, ["hund", "ein " * 13])
     with pytest.raises(ValueError, match="'' is 0 tokens long"):
         translate(toy.model(), toy.objective, ["hund", ""])
+
+
+PROMPTS = [[5, 6, 7, 8], [9], [4, 0, 3], [11, 2]]  # in these vocabularies 0 and 2 may stand in a text
+
+
+def random_gpt(seed, **changes):
+    """Untrained, with strong opinions."""
+    torch.manual_seed(seed)
+    sizes = {"vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 2, "max_len": 24}
+    model = GPT(GPTConfig(**sizes | changes))
+    for name, parameter in model.named_parameters():
+        nn.init.normal_(parameter, std=3.0 if name.startswith("norm") else 0.5)
+    return model.eval()
+
+
+every_gpt = pytest.mark.parametrize(
+    "changes", [{}, {"positions": "rotary"}, {"positions": "rotary", "norm": "after"}, {"norm": "after"}], ids=str
+)
+
+
+def test_the_first_token_is_bos_unless_another_is_given():
+    model, first = random_model("RNNSeq2Seq", 3), torch.tensor([4, 5, 6])
+    bos = torch.full((3,), BOS)
+    assert greedy(model, SOURCE, 9) == greedy(model, SOURCE, 9, first=bos) != greedy(model, SOURCE, 9, first=first)
+    for row, ids in enumerate(greedy(model, SOURCE, 9, first=first)):
+        logits = model(SOURCE[row : row + 1], torch.tensor([[*first[row : row + 1].tolist(), *ids]]))[0]
+        assert logits.argmax(-1)[: len(ids)].tolist() == ids
+    assert sample(model, SOURCE, 9, first=first, top_k=1) == greedy(model, SOURCE, 9, first=first)
+    best = [hypotheses[0].ids for hypotheses in beam(model, SOURCE, 9, beams=1, first=first)]
+    assert best == greedy(model, SOURCE, 9, first=first)
+
+
+def test_a_beam_goes_on_from_a_prompt():
+    """A decoder-only model reads all but the prompt's last token, and begins with that one."""
+    model, ids = random_gpt(1), torch.tensor([[5, 6, 7], [9, 4, 3]])
+    for row, hypotheses in enumerate(beam(model, ids[:, :-1], 6, beams=3, first=ids[:, -1])):
+        for new, score in hypotheses:
+            ending = new if len(new) == 6 else [*new, EOS]
+            (expected,) = log_likelihood(model, [ids[row].tolist()], [ending])
+            assert score == pytest.approx(expected / len(ending), abs=1e-4)
+
+
+@pytest.mark.parametrize(("top_k", "top_p"), [(1, None), (3, None), (None, 0.4), (2, 0.9)])
+def test_sampling_draws_from_the_likely_alone(top_k, top_p):
+    model = Fixed([0.0, -1.0, 0.5, 1.0, 2.0])
+    written = sample(model, torch.ones(2_000, 1).long(), 1, top_k=top_k, top_p=top_p)
+    drawn = {row[0] if row else EOS for row in written}
+    assert drawn == {(1, None): {4}, (3, None): {4, 3, 2}, (None, 0.4): {4}, (2, 0.9): {4, 3}}[top_k, top_p]
+
+
+@every_gpt
+def test_each_completion_takes_the_likeliest_and_stops(changes):
+    model = random_gpt(0, **changes)
+    together = complete(model, PROMPTS, 12, top_k=1, stop=(3, 7))
+    assert any(len(ids) == 12 for ids in together) or len({len(ids) for ids in together}) > 1
+    for prompt, ids in zip(PROMPTS, together, strict=True):
+        logits = model(torch.tensor([prompt + ids]))[0, len(prompt) - 1 :]
+        best = logits.argmax(-1).tolist()
+        assert best[: len(ids)] == ids
+        assert not {3, 7} & set(ids)
+        assert len(ids) == 12 or best[len(ids)] in (3, 7)
+        assert complete(model, [prompt], 12, top_k=1, stop=(3, 7)) == [ids]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_completions_equal_transformers(seed, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    from seqbook.pretrained import from_pretrained
+
+    torch.manual_seed(seed)
+    sizes = {"vocab_size": 40, "n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 24, "initializer_range": 0.5}
+    theirs = transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)).eval()
+    theirs.save_pretrained(tmp_path)
+    width = max(map(len, PROMPTS))
+    ids = torch.tensor([[0] * (width - len(row)) + row for row in PROMPTS])
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in PROMPTS])
+    found = theirs.generate(
+        ids, attention_mask=mask, do_sample=False, max_new_tokens=15, eos_token_id=0, pad_token_id=0
+    )
+    expected = [row[: row.index(0)] if 0 in row else row for row in found[:, width:].tolist()]
+    assert complete(from_pretrained(tmp_path), PROMPTS, 15, top_k=1, stop=(0,)) == expected
+
+
+def test_stops():
+    model = random_gpt(0)
+    (endless,) = complete(model, PROMPTS[:1], 15, top_k=1, stop=())
+    assert len(endless) == 15
+    for token in set(endless):
+        assert complete(model, PROMPTS[:1], 15, top_k=1, stop={token}) == [endless[: endless.index(token)]]
+    assert complete(model, PROMPTS[:1], 15, top_k=1) == complete(model, PROMPTS[:1], 15, top_k=1, stop=(EOS,))
+
+
+@every_gpt
+def test_completions_follow_the_softmax_and_repeat_with_their_seed(changes):
+    model = random_gpt(3, **changes)
+    prompts = [[5, 6, 7, 8], [9]] * 5_000
+    draws = [
+        complete(model, prompts, 1, temperature=2.0, top_k=6, generator=torch.Generator().manual_seed(seed), stop=())
+        for seed in (4, 4, 5)
+    ]
+    assert draws[0] == draws[1] != draws[2]
+    for row in range(2):
+        logits = model(torch.tensor([prompts[row]]))[0, -1].detach() / 2.0
+        expected = logits.masked_fill(logits < logits.topk(6).values[-1], -torch.inf).softmax(-1)
+        counts = torch.bincount(torch.tensor(draws[0][row::2]).flatten(), minlength=12)
+        torch.testing.assert_close(counts / 5_000, expected, rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_completing_and_scoring_leave_dropout_out_and_the_mode_as_it_was(training):
+    model = random_gpt(0, dropout=0.5)
+    expected = complete(model, PROMPTS, 8, top_k=1), log_likelihood(model, PROMPTS, PROMPTS)
+    model.train(training)
+    assert (complete(model, PROMPTS, 8, top_k=1), log_likelihood(model, PROMPTS, PROMPTS)) == expected
+    assert all(module.training is training for module in model.modules())
+
+
+@every_gpt
+def test_prompts_may_fill_the_model_to_the_last_position(changes):
+    model = random_gpt(0, **changes)
+    assert [len(ids) for ids in complete(model, [[5] * 20, [6]], 5, stop=())] == [5, 5]
+    (ids,) = complete(model, [[5] * 24], 1, top_k=1, stop=())
+    assert ids == model(torch.full((1, 24), 5))[0, -1:].argmax(-1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("prompts", "options", "message"),
+    [
+        ([], {}, "there are no prompts"),
+        ([[5], []], {}, "prompt 1 is empty: give at least one token"),
+        ([[5], [5] * 21], {}, "prompt 1 has 21 tokens, .* no room for max_new=5: at most 20 fit under .*max_len=24"),
+        ([[5]], {"max_new": 26}, "prompt 0 has 1 tokens, .* no room for max_new=26: at most 0 fit"),
+        ([[5]], {"max_new": 0}, "max_new=0 must be at least 1"),
+        ([[5, 12]], {}, "prompts has the id 12, outside the vocabulary of 12"),
+        ([[-1]], {}, "prompts has the id -1, outside"),
+        ([[5]], {"temperature": 0.0}, "temperature=0.0 must be above 0: top_k=1"),
+        ([[5]], {"top_k": 0}, "top_k=0 must be at least 1"),
+        ([[5]], {"top_p": 0.0}, "top_p=0.0 must be above 0 and at most 1"),
+    ],
+)
+def test_completing_refuses_by_name(prompts, options, message):
+    with pytest.raises(ValueError, match=message):
+        complete(random_gpt(0), prompts, **{"max_new": 5} | options)
+
+
+@every_gpt
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_log_likelihoods_are_sums_of_log_probabilities(changes, batch_size):
+    model, continuations = random_gpt(0, **changes), [[1], [2, 0, 4, 4, 9], [5, 5], [7, 1, 0]]
+    found = log_likelihood(model, PROMPTS, continuations, batch_size=batch_size)
+    for score, prompt, continuation in zip(found, PROMPTS, continuations, strict=True):
+        expected = 0.0
+        for i, token in enumerate(continuation):
+            expected += model(torch.tensor([prompt + continuation[:i]]))[0, -1].log_softmax(-1)[token].item()
+        assert score == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_likelihoods_of_all_continuations_sum_to_one():
+    model = random_gpt(2, vocab_size=5)
+    every = [list(ids) for ids in itertools.product(range(5), repeat=3)]
+    total = torch.tensor(log_likelihood(model, [[3, 1]] * len(every), every)).exp().sum()
+    assert total.item() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "continuations", "message"),
+    [
+        ([[5]], [[5], [6]], "1 prompts and 2 continuations: give one for each"),
+        ([], [], "there are no prompts"),
+        ([[5], []], [[5], [5]], "prompt 1 is empty"),
+        ([[5], [6]], [[5], []], "continuation 1 is empty"),
+        ([[5], [6] * 20], [[5], [5] * 6], "prompt 1 and its continuation have 26 tokens: at most 25 fit"),
+        ([[5]], [[12]], "prompts and continuations has the id 12, outside the vocabulary of 12"),
+        ([[5]], [[6, -100]], "prompts and continuations has the id -100, outside"),
+    ],
+)
+def test_scoring_refuses_by_name(prompts, continuations, message):
+    model = random_gpt(0)
+    with pytest.raises(ValueError, match=message):
+        log_likelihood(model, prompts, continuations)
+    assert log_likelihood(model, [[6] * 20], [[5] * 5])[0] < 0
+
+
+def test_scoring_refuses_no_batch():
+    with pytest.raises(ValueError, match="batch_size=0 must"):
+        log_likelihood(random_gpt(0), [[5]], [[6]], batch_size=0)

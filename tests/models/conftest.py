@@ -14,12 +14,17 @@ from seqbook.models import ARCHITECTURES
 
 name, sizes, file = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 architecture, config = ARCHITECTURES[name]
-model = architecture(config(source_vocab_size=12, target_vocab_size=10, **sizes)).eval()
+vocab = {"ids": 12} if name == "GPT" else {"source_ids": 12, "target_ids": 10}  # what forward takes
+vocab_sizes = {ids.replace("ids", "vocab_size"): size for ids, size in vocab.items()}
+model = architecture(config(**vocab_sizes, **sizes)).eval()
 lengths = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-traced = (torch.randint(1, 12, (3, 6)), torch.randint(1, 10, (3, 5)))
+
+def inputs(batch, *lengths):  # one sequence takes the first length
+    return tuple(torch.randint(1, size, (batch, n)) for size, n in zip(vocab.values(), lengths, strict=False))
+
 torch.onnx.export(
-    model, traced, file, dynamo=True, external_data=False, verbose=False,
-    input_names=["source", "target"], output_names=["logits"], dynamic_shapes=(lengths, lengths),
+    model, inputs(3, 6, 5), file, dynamo=True, external_data=False, verbose=False,
+    input_names=list(vocab), output_names=["logits"], dynamic_shapes=(lengths,) * len(vocab),
 )
 graph = onnx.load(file)
 del graph.graph.value_info[:]  # the exporter writes the traced length into them
@@ -27,10 +32,10 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1  # more would spin while they wait for each other
 session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
 for batch, s, t in ((3, 6, 5), (1, 9, 2), (5, 3, 11), (2, 1, 1)):
-    source, target = torch.randint(1, 12, (batch, s)), torch.randint(1, 10, (batch, t))
-    source[0, (s + 1) // 2 :] = 0  # padding
-    (logits,) = session.run(None, {"source": source.numpy(), "target": target.numpy()})
-    torch.testing.assert_close(torch.from_numpy(logits), model(source, target), rtol=0, atol=1e-4)
+    given = inputs(batch, s, t)
+    given[0][0, (s + 1) // 2 :] = 0  # padding
+    (logits,) = session.run(None, {ids: tensor.numpy() for ids, tensor in zip(vocab, given, strict=True)})
+    torch.testing.assert_close(torch.from_numpy(logits), model(*given), rtol=0, atol=1e-4)
 """
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from seqbook.nn.attention import Attention
 from seqbook.nn.cache import Cache
-from seqbook.nn.layers import FeedForward
+from seqbook.nn.layers import Activation, FeedForward
 from seqbook.nn.positions import Rotary
 
 Placement = Literal["before", "after"]
@@ -19,7 +19,7 @@ class Block(nn.Module):
     norm "after": x ← norm(x + f(x)) {cite}`vaswani2017attention`; "before": x ← x + f(norm(x)) {cite}`xiong2020layer`.
 
     Raises:
-        ValueError: sizes that don't divide; a norm placement that doesn't exist.
+        ValueError: sizes that don't divide; a norm placement or an activation that doesn't exist.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class Block(nn.Module):
         d_ff: int,
         *,
         norm: Placement,
+        activation: Activation = "relu",
         rotary: Rotary | None = None,
         dropout: float = 0.0,
         cross: bool = False,
@@ -41,7 +42,7 @@ class Block(nn.Module):
         self.cross = cross
         if cross:
             self.cross_attention, self.cross_norm = Attention(d_model, n_heads), nn.LayerNorm(d_model)
-        self.feed_forward, self.feed_forward_norm = FeedForward(d_model, d_ff), nn.LayerNorm(d_model)
+        self.feed_forward, self.feed_forward_norm = FeedForward(d_model, d_ff, activation), nn.LayerNorm(d_model)
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -50,7 +51,7 @@ class Block(nn.Module):
         mask: Bool[Tensor, "#batch #heads #query #key"] | None = None,
         memory: Float[Tensor, "batch source d_model"] | None = None,
         memory_mask: Bool[Tensor, "#batch #heads #query #source"] | None = None,
-        caches: tuple[Cache, Cache] | tuple[None, None] = (None, None),
+        caches: tuple[Cache | None, Cache | None] = (None, None),
     ) -> Float[Tensor, "batch query d_model"]:
         """`caches`: of self-attention and of cross-attention, for generation.
 

@@ -4,11 +4,15 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-PAD = 0  # the id of padding, in every vocabulary of the course
+PAD = 0  # the id of padding, in every vocabulary that the course makes
 
 
-def check_ids(ids: Int[Tensor, "batch time"], vocab_size: int, max_len: int, name: str) -> None:
+def check_ids(
+    ids: Int[Tensor, "batch time"], vocab_size: int, max_len: int, name: str, pad_id: int | None = PAD
+) -> None:
     """Refuse ids that the embedding has no row for, and sequences that are empty or too long.
+
+    pad_id: the id of padding (None: none is set aside for it, and any row of ids is a sequence).
 
     Raises:
         ValueError: naming the values found and the limit.
@@ -23,7 +27,9 @@ def check_ids(ids: Int[Tensor, "batch time"], vocab_size: int, max_len: int, nam
     if low < 0 or high >= vocab_size:
         wrong = low if low < 0 else high
         raise ValueError(f"{name} has the id {wrong}, outside the vocabulary of {vocab_size} (0 to {vocab_size - 1})")
-    empty = (ids != PAD).sum(1) == 0
+    if pad_id is None:
+        return
+    empty = (ids != pad_id).sum(1) == 0
     if empty.any():
         raise ValueError(f"{name} has empty sequences (padding alone) in rows {empty.nonzero().flatten().tolist()[:5]}")
 

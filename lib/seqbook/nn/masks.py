@@ -17,6 +17,11 @@ def padding(ids: Int[Tensor, "batch key"]) -> Mask:
     return (ids != PAD)[:, None, None, :]
 
 
+def left_padding(lengths: Int[Tensor, " batch"], max_len: int) -> Mask:
+    """Hide the first `lengths` keys of each row: the padding of prompts that are to end together."""
+    return (torch.arange(max_len, device=lengths.device) >= lengths[:, None])[:, None, None, :]
+
+
 def causal(max_len: int, offset: int = 0, device: torch.device | None = None) -> Mask:
     """Each position sees itself and what came before it.
 

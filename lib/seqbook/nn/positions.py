@@ -1,7 +1,7 @@
 """Where a token stands: attention alone knows no order. As a vector that is added to the token's, or as a rotation."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 
@@ -33,9 +33,17 @@ class Learned(nn.Module):
         super().__init__()
         self.table = nn.Parameter(torch.randn(max_len, d_model) * 0.02)
 
-    def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length d_model"]:
-        """Vectors of the positions offset … offset + length − 1."""
-        return self.table[offset : offset + length]
+    def forward(
+        self, length: int, offset: int | Int[Tensor, " batch"] = 0
+    ) -> Float[Tensor, "length d_model"] | Float[Tensor, "batch length d_model"]:
+        """Vectors of the positions offset … offset + length − 1, of each row's own with an offset for each.
+
+        An offset of −n stands for n positions of padding on the left: they get the first vector, which nobody sees.
+        """
+        if isinstance(offset, int):
+            return self.table[offset : offset + length]
+        positions = offset[:, None] + torch.arange(length, device=offset.device)  # (B, T)
+        return self.table[positions.clamp(min=0)]
 
 
 class Rotary(nn.Module):

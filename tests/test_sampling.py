@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from seqbook.sampling import likely, sampler
+
+LOGITS = torch.log(torch.tensor([[0.1, 0.4, 0.05, 0.25, 0.2], [0.6, 0.1, 0.1, 0.1, 0.1]]))
+
+
+def stays(logits):
+    return [row.isfinite().nonzero().flatten().tolist() for row in logits]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"top_k": 2}, [1, 3]),
+        ({"top_k": 9}, [0, 1, 2, 3, 4]),
+        ({"top_p": 0.3}, [1]),
+        ({"top_p": 0.41}, [1, 3]),
+        ({"top_p": 0.84}, [1, 3, 4]),
+        ({"top_p": 1.0}, [0, 1, 2, 3, 4]),
+        ({"top_p": 1e-9}, [1]),
+        ({"top_k": 3, "top_p": 0.76}, [1, 3]),  # 0.40 and 0.25 of the 0.85 that are left are 0.76 and a little
+        ({"top_k": 1, "top_p": 0.99}, [1]),
+    ],
+)
+def test_what_stays_by_hand(options, expected):
+    found = likely(LOGITS[:1], **options)
+    assert stays(found) == [expected]
+    assert torch.equal(found[0, expected], LOGITS[0, expected])
+
+
+def test_equal_tokens_are_no_more_than_k():
+    assert [len(row) for row in stays(likely(torch.zeros(2, 5), top_k=2))] == [2, 2]
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 7, 49, 50, 80])
+def test_top_k_equals_transformers(top_k):
+    transformers = pytest.importorskip("transformers")
+    logits = torch.randn(6, 50) * 3
+    assert torch.equal(likely(logits, top_k=top_k), transformers.TopKLogitsWarper(top_k)(None, logits))
+
+
+@pytest.mark.parametrize("top_p", [0.01, 0.3, 0.5, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize("top_k", [None, 12])
+def test_top_p_equals_transformers(top_k, top_p):
+    transformers = pytest.importorskip("transformers")
+    logits = torch.randn(6, 50) * 3
+    expected = logits if top_k is None else transformers.TopKLogitsWarper(top_k)(None, logits)
+    assert torch.equal(likely(logits, top_k, top_p), transformers.TopPLogitsWarper(top_p)(None, expected))
+
+
+def test_the_temperature_comes_before_the_nucleus():
+    """At a high temperature more tokens are needed to make up the same share."""
+    drawn = {t: set(sampler(t, top_p=0.6)(LOGITS[1:].expand(2_000, -1)).tolist()) for t in (1.0, 4.0)}
+    assert drawn[1.0] == {0}
+    assert len(drawn[4.0]) > 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        *(({"temperature": t}, f"temperature={t} must be above 0") for t in (0.0, -1.0, float("nan"))),
+        *(({"top_k": k}, f"top_k={k} must be at least 1") for k in (0, -3)),
+        *(({"top_p": p}, f"top_p={p} must be above 0 and at most 1") for p in (0.0, -0.1, 1.1, float("nan"))),
+    ],
+)
+def test_refuses_by_name(options, message):
+    with pytest.raises(ValueError, match=message):
+        sampler(**options)
