@@ -9,6 +9,7 @@
 - multiple_choice: context, choices (four), label (the number of the right one, from 0)
 - ner: tokens, tags ("B-PER", "I-LOC", "O", …)
 - qa: context, question, answer, start (where the answer stands in the context, in characters)
+- prompting: text (prompt, space, answer), prompt, answer, choices (none where the answer is free), task, phrasing, shots
 """
 
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from seqbook.data.world import (
     entailment,
     multiple_choice,
     ner,
+    prompting,
     qa,
     sentiment,
     similarity,
@@ -40,7 +42,7 @@ EXAMPLES: dict[str, Callable[[int], Iterator[tuple[dict, bool]]]] = {
     "ner": ner.examples,
     "qa": qa.examples,
 }
-TASKS = tuple(EXAMPLES)
+TASKS = (*EXAMPLES, "prompting")
 HELD_OUT_SIZE = 1_000
 
 
@@ -48,19 +50,21 @@ def load(task: str, *, size: int = 20_000, seed: int = 0) -> DatasetDict:
     """The splits of a task: train (`size` rows), validation, test and compositional (1,000 rows each).
 
     No text is in two splits. Each row of the compositional split combines known words in a way that the other splits never
-    do. Built in seconds, then kept on disk until this package changes.
+    do. Built in seconds, then kept on disk until this package changes. `prompting` has one more split, new_phrasing: the
+    test split in phrasings that the others don't use.
 
     Raises:
         ValueError: there is no such task, or `size` is less than 1.
     """
-    if task not in EXAMPLES:
+    if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}")
     if size < 1:
         raise ValueError(f"size is {size}; a training split needs at least 1 row")
     key = home.fingerprint(home.source_fingerprint(Path(__file__).parent), size, seed)
 
     def build(folder: Path) -> None:
-        rows = splits(EXAMPLES[task](seed), size)
+        mixed = task == "prompting"
+        rows = prompting.splits(seed, size, HELD_OUT_SIZE) if mixed else splits(EXAMPLES[task](seed), size)
         with _no_bars():
             DatasetDict({name: Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
 
