@@ -16,14 +16,14 @@ from seqbook.train import Budget
 class Translation:
     """A system that translates `source` into `target`, both columns of the corpus.
 
-    architecture: a model's class; model: its sizes, where they differ from the defaults of its configuration; size:
-    pairs for training (the micro-world alone has a choice); vocab_size: of byte-pair vocabularies; beams: with how many
-    the scores are measured.
+    architecture: a model's class; model: its sizes, where they differ from the defaults of its configuration; corpus: a
+    task of the micro-world, of which `size` pairs are for training, or a real corpus; vocab_size: of byte-pair
+    vocabularies; beams: with how many the scores are measured.
     """
 
     about: str
     architecture: str = "RNNSeq2Seq"
-    corpus: str = "world"
+    corpus: str = "translation"
     source: str = "en"
     target: str = "zh"
     size: int = 30_000
@@ -44,14 +44,13 @@ class Translation:
 class LanguageModel:
     """A system that foretells the next token of a text, the corpus's column "text".
 
-    task, size: of the micro-world, and how many of its texts are for training. A corpus of one long text is read in
+    corpus: a task of the micro-world, of which `size` texts are for training, or a real corpus. One long text is read in
     windows of the model's max_len.
     """
 
     about: str
     architecture: str = "GPT"
-    corpus: str = "world"
-    task: str = "stories"
+    corpus: str = "stories"
     size: int = 20_000
     kind: Kind = "word"
     vocab_size: int = 30_000
@@ -110,6 +109,18 @@ RECIPES: dict[str, Recipe] = {
         architecture="Transformer",
         model={"d_model": 128, "n_layers": 4, "n_heads": 4, "d_ff": 256, "positions": "rotary", "dropout": 0.15},
         **_MULTI30K | {"budget": replace(_MULTI30K["budget"], steps=6_000)},
+    ),
+    "gpt": LanguageModel(
+        about="a decoder alone that goes on with stories (chapter 3.1)",
+        model={"max_len": 160},
+        budget=Budget(steps=1_200, batch_size=32, learning_rate=3e-3, warmup=100, evaluations=4),
+    ),
+    "gpt-shakespeare": LanguageModel(
+        about="characters of Tiny Shakespeare, with nanoGPT's sizes and budget for a CPU",
+        corpus="tiny_shakespeare",
+        kind="character",
+        model={"max_len": 64},
+        budget=Budget(steps=2_000, batch_size=12, learning_rate=1e-3, warmup=100, weight_decay=0.1, evaluations=8),
     ),
 }
 

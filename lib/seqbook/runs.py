@@ -166,8 +166,8 @@ def prepare(recipe: Recipe, data: str | Path | None = None) -> Path:
         CorpusError: no such corpus, or a broken one; ValueError: a column that it lacks, a text that is too long.
     """
     task = task_of(recipe)
-    if recipe.corpus == "world":
-        corpus = world.load(recipe.task, size=recipe.size)
+    if recipe.corpus in world.TASKS:
+        corpus = world.load(recipe.corpus, size=recipe.size)
     else:
         corpus = corpora.load(recipe.corpus, data)
     wanted, there = task.columns(recipe), corpus["train"].column_names
