@@ -44,14 +44,14 @@ class Translation:
 class LanguageModel:
     """A system that foretells the next token of a text, the corpus's column "text".
 
-    corpus: a task of the micro-world, of which `size` texts are for training, or a real corpus. One long text is read in
-    windows of the model's max_len.
+    corpus: a task of the micro-world, of which `size` texts are for training, or a real corpus. Windows of the model's
+    max_len are read, batch_size of them at a step.
     """
 
     about: str
     architecture: str = "GPT"
-    corpus: str = "stories"
-    size: int = 20_000
+    corpus: str = "texts"
+    size: int = 30_000
     kind: Kind = "word"
     vocab_size: int = 30_000
     model: dict[str, Any] = field(default_factory=dict)
@@ -112,8 +112,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "gpt": LanguageModel(
         about="a decoder alone that goes on with stories (chapter 3.1)",
-        model={"max_len": 160},
-        budget=Budget(steps=1_200, batch_size=32, learning_rate=3e-3, warmup=100, evaluations=4),
+        model={"max_len": 128},
+        budget=Budget(steps=1_200, batch_size=16, learning_rate=3e-3, warmup=100, evaluations=4),
     ),
     "gpt-shakespeare": LanguageModel(
         about="characters of Tiny Shakespeare, with nanoGPT's sizes and budget for a CPU",

@@ -4,7 +4,6 @@ import pytest
 import torch
 from datasets import Dataset
 
-from seqbook.data.loader import Windows
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.causal import Causal
 from seqbook.tokenizer import BOS, EOS, PAD, Tokenizer
@@ -38,20 +37,20 @@ def test_the_loss_is_the_sum_over_real_tokens(objective):
     assert objective.loss(logits, batch.labels).item() == pytest.approx(6 * math.log(len(objective.tokenizer)))
 
 
-def test_columns_and_back(objective):
-    rows = Dataset.from_dict(objective.columns(TEXTS))
-    assert objective.examples(rows) == objective.encode(TEXTS)
-    assert [objective.lengths(example) for example in objective.examples(rows)] == [(4,), (4,), (2,)]
+def test_texts_follow_each_other_and_are_read_in_windows(objective):
+    examples = objective.examples(Dataset.from_dict(objective.columns(TEXTS)))
+    row = [i for (ids,) in objective.encode(TEXTS) for i in ids]
+    batch = objective.collate([examples[0], examples[3]])
+    assert batch.inputs[0].tolist() == [row[:6], row[3:9]]
+    assert batch.labels.tolist() == [row[1:7], row[4:10]]
+    assert len(examples) == len(row) - 6
+    assert objective.lengths(examples[0]) == (6,)
 
 
-def test_one_long_text_is_read_in_windows(objective):
+def test_one_long_text_has_no_beginning_and_no_end(objective):
     text = "a dog runs fast " * 5
     examples = objective.examples(Dataset.from_dict(objective.columns([text])))
-    assert isinstance(examples, Windows)
-    ids = objective.tokenizer.encode(text)
-    batch = objective.collate([examples[0], examples[3]])
-    assert batch.inputs[0].tolist() == [ids[:6], ids[3:9]]
-    assert batch.labels.tolist() == [ids[1:7], ids[4:10]]
+    assert examples.ids == objective.tokenizer.encode(text)
 
 
 @pytest.mark.parametrize(("text", "length"), [("", 0), ("a dog runs a dog runs", 6)])

@@ -14,10 +14,10 @@ Example = tuple[list[int]]
 
 
 class Causal:
-    """Texts as (ids,); the model reads `<bos> u` and is to say `u <eos>` {cite}`radford2018improving`. Built in chapter 3.1.
+    """Ids in a row as (ids,); each but the first is to be foretold from those before it. Built in chapter 3.1.
 
-    An example may also be a piece of a long text without `<bos>` and `<eos>`: each of its tokens is to follow from those
-    before it in the piece.
+    For training, the texts follow each other in one long row, `<bos> u <eos> <bos> v <eos> …`, which is read in windows of
+    max_len tokens that may begin anywhere {cite}`radford2018improving`: there is no padding, and no text is too long.
     """
 
     def __init__(self, tokenizer: Tokenizer, *, max_len: int):
@@ -34,16 +34,13 @@ class Causal:
         return [([BOS, *ids, EOS],) for ids in encode(self.tokenizer, texts, self.max_len - 1)]
 
     def columns(self, text: Sequence[str]) -> dict[str, list[list[int]]]:
-        """`encode` as a column of a dataset; a single text is a long one, and stays as it is."""
-        if len(text) == 1:
-            return {"ids": [self.tokenizer.encode(text[0])]}
-        return {"ids": [ids for (ids,) in self.encode(text)]}
+        """The texts' ids as a column of a dataset; a single text is all there is, and has no beginning or end."""
+        ids = self.tokenizer.encode_batch(text)
+        return {"ids": ids if len(ids) == 1 else [[BOS, *i, EOS] for i in ids]}
 
-    def examples(self, rows: Dataset) -> Sequence[Example]:
-        """The examples of a dataset with this column; of a long text every window of max_len tokens."""
-        if len(rows) == 1:
-            return Windows(rows["ids"][0], self.max_len)
-        return [(ids,) for ids in rows["ids"][:]]
+    def examples(self, rows: Dataset) -> Windows:
+        """Every window of max_len tokens of a dataset with this column."""
+        return Windows([i for ids in rows["ids"][:] for i in ids], self.max_len)
 
     def lengths(self, example: Example) -> tuple[int]:
         return (len(example[0]) - 1,)

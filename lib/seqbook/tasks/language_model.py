@@ -1,4 +1,4 @@
-"""Texts whose next token is to be foretold: many short ones, or one long one."""
+"""Texts whose next token is to be foretold."""
 
 from typing import Any
 

@@ -9,6 +9,7 @@
 - multiple_choice: context, choices (four), label (the number of the right one, from 0)
 - ner: tokens, tags ("B-PER", "I-LOC", "O", …)
 - qa: context, question, answer, start (where the answer stands in the context, in characters)
+- texts: text, a story or a single sentence of another task without its label
 - prompting: text (prompt, space, answer), prompt, answer, choices (none where the answer is free), task, phrasing, shots
 """
 
@@ -29,6 +30,7 @@ from seqbook.data.world import (
     sentiment,
     similarity,
     stories,
+    texts,
     translation,
 )
 
@@ -42,7 +44,8 @@ EXAMPLES: dict[str, Callable[[int], Iterator[tuple[dict, bool]]]] = {
     "ner": ner.examples,
     "qa": qa.examples,
 }
-TASKS = (*EXAMPLES, "prompting")
+MIXED = {"texts": texts.splits, "prompting": prompting.splits}
+TASKS = (*EXAMPLES, *MIXED)
 HELD_OUT_SIZE = 1_000
 
 
@@ -63,8 +66,8 @@ def load(task: str, *, size: int = 20_000, seed: int = 0) -> DatasetDict:
     key = home.fingerprint(home.source_fingerprint(Path(__file__).parent), size, seed)
 
     def build(folder: Path) -> None:
-        mixed = task == "prompting"
-        rows = prompting.splits(seed, size, HELD_OUT_SIZE) if mixed else splits(EXAMPLES[task](seed), size)
+        mixed = task in MIXED
+        rows = MIXED[task](seed, size, HELD_OUT_SIZE) if mixed else splits(EXAMPLES[task](seed), size)
         with _no_bars():
             DatasetDict({name: Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
 
