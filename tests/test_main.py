@@ -80,7 +80,11 @@ def test_show_explains_a_mistake_in_one_line(main, monkeypatch, arguments, messa
         (["train", "rnn", "--set", "corpus=europarl"], "unknown corpus 'europarl'"),
         (["train", "rnn-multi30k", "--data", "/no/such/folder"], "there is no folder /no/such/folder"),
         (["train", "rnn-multi30k"], r"can't get bentrevett/multi30k from the Hugging Face Hub .*--data FOLDER"),
-        (["generate", "/no/run", "a text"], "/no/run holds no finished run: train one with --out /no/run"),
+        (
+            ["generate", "/no/run", "a text"],
+            "there is no folder /no/run, and no such model can be had from the Hugging",
+        ),
+        (["generate", "/", "a text"], "/ holds no finished run: train one with --out /"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(main, arguments, message):
@@ -154,6 +158,9 @@ def test_training_writes_its_result_and_generating_uses_it(main, arguments, tmp_
     status, printed, _ = main("generate", tmp_path / "run", "ein hund rennt", "zwei frauen", "--beam", 3)
     assert status == 0
     assert len(printed.splitlines()) == 2
+    status, _, errors = main("generate", tmp_path / "run", "ein hund", "--top-k", 3)
+    assert status == 2
+    assert "run translates, which has no --top-k: leave it out" in errors
     for text, message in (("", "'' is 0 tokens long"), ("ein " * 13, "is 13 tokens long: it must have 1 to 12")):
         status, _, errors = main("generate", tmp_path / "run", text)
         assert status == 2

@@ -6,11 +6,18 @@ import shlex
 import sys
 from pathlib import Path
 
+import torch
+
 from seqbook.data import world
+from seqbook.generate import complete
 from seqbook.home import writing
+from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
 from seqbook.recipes import RECIPES
 from seqbook.results import commit
 from seqbook.runs import load, run
+from seqbook.train import device
+
+SAMPLING = ("max_new", "temperature", "top_k", "top_p", "seed")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,10 +40,18 @@ def main(arguments: list[str] | None = None) -> int:
     )
     train.set_defaults(do=_train)
 
-    generate = commands.add_parser("generate", help="translate with a trained run")
-    generate.add_argument("folder", type=Path, help="the --out of a run")
+    generate = commands.add_parser("generate", help="translate with a trained run, or go on after texts with a GPT-2")
+    generate.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
     generate.add_argument("text", nargs="+")
-    generate.add_argument("--beam", type=int, default=1, metavar="K", help="search with K beams (default: greedily)")
+    default = {"default": argparse.SUPPRESS}  # only what was given reaches the model, which has defaults of its own
+    translating = generate.add_argument_group("translating")
+    translating.add_argument("--beam", type=int, metavar="K", help="search with K beams (default: greedily)", **default)
+    going_on = generate.add_argument_group("going on after a text")
+    going_on.add_argument("--max-new", type=int, metavar="N", help="at most N tokens (default: 40)", **default)
+    going_on.add_argument("--temperature", type=float, metavar="T", help="divides the logits (default: 1)", **default)
+    going_on.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest; 1 is greedy", **default)
+    going_on.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest that sum to P", **default)
+    going_on.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
     generate.set_defaults(do=_generate)
 
     show = commands.add_parser("show", help="samples of a task of the micro-world")
@@ -83,8 +98,29 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _generate(options: argparse.Namespace) -> None:
-    for line in load(options.folder).translate(options.text, options.beam):
-        print(line)
+    folder = Path(options.model)
+    choices = {name: value for name, value in vars(options).items() if name in ("beam", *SAMPLING)}
+    is_run = folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file())
+    wrong = [name for name in choices if (name == "beam") != is_run]
+    if wrong:
+        what = "translates" if is_run else "goes on after texts"
+        raise ValueError(f"{folder} {what}, which has no --{wrong[0].replace('_', '-')}: leave it out")
+    if is_run:
+        lines = load(folder).translate(options.text, choices.get("beam", 1))
+    else:
+        lines = _go_on(options.model, options.text, **choices)
+    print("\n".join(lines))
+
+
+def _go_on(name: str, texts: list[str], max_new: int = 40, seed: int = 0, **choices: float) -> list[str]:
+    """Each text and what a pretrained model has to say after it."""
+    model, tokenizer = from_pretrained(name).to(device()), load_tokenizer(name)
+    end = tokenizer.backend.token_to_id(END_OF_TEXT)
+    stop = () if end is None else (end,)
+    prompts = [tokenizer.encode(text) or stop for text in texts]  # after no text at all, a new one begins
+    generator = torch.Generator(device()).manual_seed(seed)
+    found = complete(model, prompts, max_new, generator=generator, stop=stop, **choices)
+    return [text + tokenizer.decode(ids) for text, ids in zip(texts, found, strict=True)]
 
 
 def _show(options: argparse.Namespace) -> None:

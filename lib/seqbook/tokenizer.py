@@ -1,6 +1,6 @@
 """Text to ids and back: words for English, characters for Chinese, byte pairs for real corpora.
 
-Every vocabulary begins with the same four special tokens, so that models and objectives agree on their ids.
+Every vocabulary made here begins with the same four special tokens, so that models and objectives agree on their ids.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,9 +43,7 @@ class Tokenizer:
             raise ValueError(f"vocab_size={vocab_size} is too small for a {kind} vocabulary: give {smallest} or more")
         special_tokens = list(SPECIAL_TOKENS)
         if kind == "bpe":
-            backend = tokenizers.Tokenizer(models.BPE())
-            backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-            backend.decoder = decoders.ByteLevel()
+            backend = _byte_level(models.BPE())
             alphabet = pre_tokenizers.ByteLevel.alphabet()
             trainer = trainers.BpeTrainer(
                 vocab_size=vocab_size, special_tokens=special_tokens, initial_alphabet=alphabet, show_progress=False
@@ -80,6 +78,18 @@ class Tokenizer:
             return cls(tokenizers.Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises bare Exception
             raise ValueError(f"{path} is not a tokenizer's JSON file: {error}") from error
+
+    @classmethod
+    def load_bpe(cls, vocab: str | Path, merges: str | Path) -> Self:
+        """Read a vocabulary of byte pairs from the two files that GPT-2 came with {cite}`radford2019language`.
+
+        Raises:
+            ValueError: a file is missing, or not what it should be.
+        """
+        try:
+            return cls(_byte_level(models.BPE.from_file(str(vocab), str(merges))))
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"{vocab} and {merges} are not the two files of a BPE: {error}") from error
 
     def save(self, path: str | Path) -> None:
         with writing(Path(path)) as scratch:
@@ -118,3 +128,11 @@ class Tokenizer:
         wrong = [i for i in ids if not 0 <= i < len(self)]
         if wrong:
             raise ValueError(f"ids {wrong[:5]} are outside the vocabulary of {len(self)} tokens (0 to {len(self) - 1})")
+
+
+def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
+    """Bytes are the letters, so that every text can be spelled, and a word's space belongs to it."""
+    backend = tokenizers.Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return backend

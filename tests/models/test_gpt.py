@@ -190,10 +190,11 @@ def test_one_batch_can_be_overfitted(norm, positions):
 
 @pytest.mark.parametrize("n_layers", [1, 6])
 def test_an_untrained_model_has_no_opinion(n_layers):
-    """Its loss is that of guessing, whatever its depth, and what its blocks add is no larger than what they read."""
-    model, ids = GPT(GPTConfig(vocab_size=50, n_layers=n_layers)), torch.randint(0, 50, (20, 50))
+    """Its loss is nearly that of guessing; its weights begin as GPT-2's do, at GPT-2's width."""
+    model = GPT(GPTConfig(vocab_size=50, n_layers=n_layers, d_model=768))
+    ids = torch.randint(0, 50, (2, 100))
     loss = F.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
-    assert loss.item() == pytest.approx(math.log(50), abs=0.1)
+    assert loss.item() == pytest.approx(math.log(50), abs=0.3)
     for block in model.blocks:
         for part in (block.attention.out, block.feed_forward.out):
             assert part.weight.std().item() == pytest.approx(0.02 / (2 * n_layers) ** 0.5, rel=0.05)

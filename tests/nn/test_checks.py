@@ -28,6 +28,15 @@ def test_takes_what_fits_to_the_last_id_and_the_last_position():
     check_ids(torch.tensor([[11, 0, 0, 0, 1]]), vocab_size=12, max_len=5, name="source_ids")
 
 
+def test_without_padding_every_row_is_a_sequence():
+    ids = torch.tensor([[0, 0], [3, 5]])
+    check_ids(ids, vocab_size=12, max_len=5, name="ids", pad_id=None)
+    with pytest.raises(ValueError, match=r"ids has empty sequences .* in rows \[0\]"):
+        check_ids(ids, vocab_size=12, max_len=5, name="ids")
+    with pytest.raises(ValueError, match="ids has the id 5, outside"):
+        check_ids(ids, vocab_size=5, max_len=5, name="ids", pad_id=None)
+
+
 def test_refuses_sizes_below_one():
     check_positive(d_model=1, n_layers=1)
     with pytest.raises(ValueError, match="n_layers=0 must be at least 1"):

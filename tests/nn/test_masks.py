@@ -54,6 +54,10 @@ def test_padding_by_hand():
     assert torch.equal(masks.padding(ids), table("xxxx xx.. .x.x")[:, None, None, :])
 
 
+def test_left_padding_by_hand():
+    assert torch.equal(masks.left_padding(torch.tensor([0, 3, 4]), 4), table("xxxx ...x ....")[:, None, None, :])
+
+
 def test_kinds_combine():
     ids = torch.tensor([[5, 6, 7, 8], [9, 4, 7, PAD]])
     both = masks.prefix(torch.tensor([0, 2]), 4) & masks.padding(ids)

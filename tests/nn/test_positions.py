@@ -28,6 +28,15 @@ def test_an_offset_goes_on_where_the_cache_ends(kind):
     assert torch.equal(positions(1, offset=5), positions(12)[5:6])
 
 
+def test_learned_positions_of_rows_that_begin_at_different_places():
+    positions = Learned(8, 12)
+    found = positions(3, offset=torch.tensor([0, 9, -2]))
+    assert found.shape == (3, 3, 8)
+    assert torch.equal(found[0], positions(3))
+    assert torch.equal(found[1], positions(3, offset=9))
+    assert torch.equal(found[2, 2], positions(1)[0])  # after two positions of padding
+
+
 def test_the_product_of_two_sinusoidal_positions_depends_on_their_distance_alone():
     vectors = Sinusoidal(32, 40)(40)
     products = vectors @ vectors.T

@@ -81,12 +81,13 @@ class GPT(nn.Module):
         # A stack of norms "before" ends in a sum that no norm has seen yet.
         self.norm = nn.LayerNorm(d_model) if config.norm == "before" else nn.Identity()
         self.dropout = nn.Dropout(config.dropout)
-        # As in GPT-2: what the 2·n_layers parts add to a position starts so small that their sum is no larger than one.
+        # As in GPT-2, whose 768 features make it 0.02; and the 2·n_layers parts begin by adding no more than one would.
+        std = 0.554 * d_model**-0.5
         for name, parameter in self.named_parameters():
             if name.endswith("out.weight"):
-                nn.init.normal_(parameter, std=0.02 * (2 * config.n_layers) ** -0.5)
+                nn.init.normal_(parameter, std=std * (2 * config.n_layers) ** -0.5)
             elif parameter.dim() > 1:
-                nn.init.normal_(parameter, std=0.02)
+                nn.init.normal_(parameter, std=std)
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
