@@ -99,18 +99,24 @@ class Grammar:
     """What was heard: frames, and for each deed and role the forms and the meanings of phrases.
 
     `introduced`: the deeds and roles in which a story first speaks of somebody of a kind ("Anna met the baker").
+    `places`: where each deed is done to a thing that the story follows ("kitchen" for cook).
     """
 
     frames: dict[str, Frame] = field(default_factory=dict)
     forms: dict[tuple[str, str], set[tuple]] = field(default_factory=lambda: defaultdict(set))
     meanings: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     introduced: set[tuple[str, str, str]] = field(default_factory=set)
+    places: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def listen(self, story: Story) -> None:
         """Take in every sentence of a story."""
         deeds: list[list] = [[] for _ in story.spans]
-        known = set()
+        known, place = set(), {}
         for fact, deed in zip(story.facts, story.deeds, strict=True):
+            if fact["deed"] in ("go", "go back", "be at", "meet"):
+                place[deed.who] = place[deed.whom] = fact["where"]
+            elif deed.who in place and deed.what:
+                self.places[fact["deed"]].add(place[deed.who])
             deeds[fact["sentence"]].append((fact["deed"], deed.event))
             for person, role in ((deed.who, "agent"), (deed.whom, "recipient")):
                 if isinstance(person, Person) and person not in known:
