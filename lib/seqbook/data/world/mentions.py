@@ -20,8 +20,8 @@ NEW = ("have", "buy", "write", "find", "give")  # what these are done to may be 
 class Reading:
     """What was found in one story or, added up, in many: sentences, and claims of four kinds.
 
-    "who": that a phrase means somebody or something known. "has": who holds what. "where": who and what is where. "when":
-    that times follow one another.
+    "who": that a phrase means somebody or something known. "has": who holds what. "where": who and what is where.
+    "when": that times follow one another.
     """
 
     sentences: int = 0
@@ -120,7 +120,7 @@ class Mentions:
         return self.people[owner]
 
     def meant(self, pronoun: Pronoun) -> Person | Thing | None:
-        """The only one whom a pronoun can mean: somebody of this sentence or the one before, told apart as "he" or "she"."""
+        """The only one whom a pronoun can mean, of those who were in this sentence so far or in the one before."""
         if pronoun is ITSELF:
             things = [[one for one in recent if isinstance(one, Thing)] for recent in (self.now, self.before)]
             found = list(dict.fromkeys(things[0] or things[1]))

@@ -1,9 +1,9 @@
 """Reads a story as a listener does: is each sentence one that a story can have, and does it agree with what was told?
 
-`read(text)` follows the town through the story: who is where, who holds what, what lies where, whom "she" can mean. What
-must already be true is a *claim*: that Ben holds the key which he gives away, that the key lies in the drawer from which
-he takes it, that there is one woman whom "she" can mean. A claim that the story itself contradicts is a fact not kept; the
-reader notes why, and then believes the newest sentence.
+`read(text)` follows the town through the story: who is where, who holds what, what lies where, whom "she" can mean.
+What must already be true is a *claim*: that Ben holds the hat which he gives away, that it lies in the drawer from which
+he takes it, that there is one woman whom "she" can mean. A claim that the story itself contradicts is a fact not kept:
+the reader notes why, and then believes the newest sentence.
 """
 
 import re
@@ -24,7 +24,7 @@ PASTIMED = {deed for pastimes in PASTIMES.values() for deed, _ in pastimes}
 
 
 def read(text: str) -> Reading:
-    """Read one story. A sentence that can't be parsed is skipped: it claims nothing."""
+    """Read one story. A sentence that can't be parsed is skipped: it claims nothing, and nothing is learned from it."""
     reader = Reader()
     for sentence in re.split(r"(?<=\.)\s+", text.strip()):
         reader.hear(sentence)
