@@ -1,9 +1,9 @@
 """Reads a story as a listener does: is each sentence one that a story can have, and does it agree with what was told?
 
-`read(text)` follows the town through the story: who is where, who holds what, what lies where, whom "she" can mean. What
-must already be true is a *claim*: that Ben holds the key which he gives away, that the key lies in the drawer from which
-he takes it, that there is one woman whom "she" can mean. A claim that the story itself contradicts is a fact not kept; the
-reader notes why, and then believes the newest sentence.
+`read(text)` follows the town through the story: who is where, who holds what, what lies where, whom "she" can mean.
+What must already be true is a *claim*: that Ben holds the hat which he gives away, that it lies in the drawer from which
+he takes it, that there is one woman whom "she" can mean. A claim that the story itself contradicts is a fact not kept:
+the reader notes why, and then believes the newest sentence.
 """
 
 import re
@@ -12,22 +12,19 @@ from collections.abc import Callable, Iterable
 from seqbook.data.world.events import Location, Phrase
 from seqbook.data.world.grammar import Clause, Mention, grammar
 from seqbook.data.world.incidents import PASTIMES
-from seqbook.data.world.lexicon import HE, SHE
 from seqbook.data.world.mentions import Mentions, Reading
 from seqbook.data.world.modifiers import Word
-from seqbook.data.world.nouns import Noun, Pronoun
+from seqbook.data.world.nouns import Noun
 from seqbook.data.world.story import ROOMS
 from seqbook.data.world.telling import ITSELF, PARTS
 from seqbook.data.world.town import Person, Spot, Thing, Town
 
-EITHER = Pronoun("he or she", "him or her", "", "", False)  # the baker, before a pronoun tells
-OTHER = {HE: SHE, SHE: HE}
 SOMEWHERE = Noun("somewhere", "", "", "", frozenset())
 PASTIMED = {deed for pastimes in PASTIMES.values() for deed, _ in pastimes}
 
 
 def read(text: str) -> Reading:
-    """Read one story. A sentence that can't be parsed is skipped: it claims nothing."""
+    """Read one story. A sentence that can't be parsed is skipped: it claims nothing, and nothing is learned from it."""
     reader = Reader()
     for sentence in re.split(r"(?<=\.)\s+", text.strip()):
         reader.hear(sentence)
@@ -35,7 +32,7 @@ def read(text: str) -> Reading:
 
 
 def read_all(texts: Iterable[str]) -> Reading:
-    """The sum over many stories: `.grammatical` and `.kept` are then shares of all sentences and of all claims."""
+    """The sum over many stories: `.grammatical` and `.kept()` are then shares of all sentences and of all claims."""
     total = Reading()
     for reading in map(read, texts):
         total.sentences += reading.sentences
@@ -80,14 +77,11 @@ class Reader(Mentions):
         if deed == "tell":
             what = self.meant(ITSELF)
         whom = self.mention(deed, "recipient", parts["recipient"]) if "recipient" in parts else None
-        if (
-            who is None
-            or (what is None and ("object" in parts or deed == "tell"))
-            or (whom is None and "recipient" in parts)
-        ):
+        meant = {"agent": who, "object": what, "recipient": whom}
+        if who is None or any(meant[role] is None for role in parts if role in meant):
             return None
         if whom:
-            self.claim(whom is not who, f"{who.key} is both sides of {deed!r}")
+            self.claim("who", whom is not who, f"{who.key} can't {deed} {who.key}")
             self.together.add(frozenset((who, whom)))
             if deed not in ("meet", "send"):
                 self.near(who, whom)
@@ -108,22 +102,21 @@ class Reader(Mentions):
                 self.handle(deed, who, what, whom, where)
             case _ if deed in PASTIMED and who in self.town.place:
                 done, place = (deed, what.en if what else ""), self.town.place[who].en
-                self.claim(
-                    done in [*PASTIMES.get(place, ()), ("rest", "")],
-                    f"{' '.join(done)}: not what one does in the {place}",
-                )
+                usual = [*PASTIMES.get(place, ()), ("rest", "")]
+                self.claim("where", done in usual, f"{place}: no place to {' '.join(done)}")
         return None
 
     def handle(self, deed: str, who: Person, what: Thing, whom: Person | None, where: Mention | None) -> None:
         """Somebody does something with a thing, which must be where the deed needs it."""
         town = self.town
+        if who in town.place and deed in grammar().places:
+            place = town.place[who].en
+            self.claim("where", place in grammar().places[deed], f"{place}: no place to {deed}")
         match deed:
             case "have":
                 what.owner = who
             case "buy":
-                self.claim(
-                    not self.wanted or self.wanted is what.noun, f"{who.key} wanted something else than a {what.key}"
-                )
+                self.claim("has", self.wanted in (None, what.noun), f"{who.key} didn't want a {what.key}")
             case "put" | "hide" | "leave":
                 self.holds(who, what)
                 spot = self.spot(who, where)
@@ -132,24 +125,26 @@ class Reader(Mentions):
             case "take" | "find at":
                 spot = town.spot.get(what)
                 here = spot and (spot.room is town.place.get(who, spot.room))
-                if self.claim(bool(here), f"the {what.key} doesn't lie where {who.key} is"):
+                if self.claim("where", bool(here), f"the {what.key} doesn't lie where {who.key} is"):
                     same = where.preposition in ("from", spot.location.preposition.en)
-                    self.claim(same and spot.location.phrase.noun is where.noun, f"the {what.key} lies {spot.key}")
+                    self.claim(
+                        "where", same and spot.location.phrase.noun is where.noun, f"the {what.key} lies {spot.key}"
+                    )
                 town.spot.pop(what, None)
                 town.holder[what] = who
             case "tell":
                 spot = town.spot.get(what)
                 true = spot and spot.key == f"{where.preposition} the {where.word}"
-                self.claim(bool(true), f"the {what.key} isn't {where.preposition} the {where.word}")
+                self.claim("where", bool(true), f"the {what.key} isn't {where.preposition} the {where.word}")
             case "give" | "lend" | "return" | "bring" | "send":
                 self.holds(who, what)
                 if deed == "return":
-                    self.claim(what.owner in (whom, None), f"the {what.key} isn't {whom.key}'s")
+                    self.claim("has", what.owner in (whom, None), f"the {what.key} isn't {whom.key}'s")
                 town.holder[what] = whom
             case "ask for":
                 self.holds(whom, what)
             case "need" | "look for" | "ask where":
-                self.claim(town.holder.get(what) is not who, f"{who.key} holds the {what.key}")
+                self.claim("has", town.holder.get(what) is not who, f"{who.key} holds the {what.key}")
             case "eat":
                 self.holds(who, what)
                 del town.holder[what]
@@ -158,7 +153,7 @@ class Reader(Mentions):
 
     def holds(self, who: Person, what: Thing) -> None:
         """Claim that somebody holds a thing; the town's own check says why not."""
-        self.attempt(self.town.needs, who, what)
+        self.attempt("has", self.town.needs, who, what)
         self.town.spot.pop(what, None)
         self.town.holder[what] = who
 
@@ -166,43 +161,41 @@ class Reader(Mentions):
         """Claim that two are in the same place, as far as it was told where they are."""
         place = self.town.place
         if who in place and whom in place and who is not whom:
-            self.attempt(self.town.meets, who, whom)
+            self.attempt("where", self.town.meets, who, whom)
         if who in place:
             place[whom] = place[who]
 
     def go(self, deed: str, who: Person, place: Noun) -> None:
         """Somebody is somewhere else from now on."""
         if deed == "go back":
-            self.claim((who, place) in self.visited, f"{who.key} was never at the {place.en}")
+            self.claim("where", (who, place) in self.visited, f"{who.key} was never at the {place.en}")
         if deed != "be at":
-            self.attempt(self.town.go, who, place)
+            self.attempt("where", self.town.go, who, place)
         self.town.place[who] = place
         self.visited.add((who, place))
 
-    def attempt(self, change: Callable[..., None], *those: Person | Thing | Noun) -> None:
+    def attempt(self, kind: str, change: Callable[..., None], *those: Person | Thing | Noun) -> None:
         """Claim that a change can happen in the town."""
         try:
             change(*those)
         except ValueError as error:
-            self.claim(False, str(error))
+            self.claim(kind, False, str(error))
         else:
-            self.claim(True, "")
+            self.claim(kind, True, "")
 
     def spot(self, who: Person, where: Mention) -> Spot:
         """Where somebody puts something; a room has only its own furniture."""
         room = self.town.place.get(who, SOMEWHERE)
+        location = Location(Word(where.preposition, ""), Phrase(where.noun, "the"))
         if room is not SOMEWHERE:
             there = [(preposition.en, noun) for preposition, noun in ROOMS.get(room.en, ())]
-            self.claim(
-                (where.preposition, where.word) in there,
-                f"nothing lies {where.preposition} the {where.word}: {room.en}",
-            )
-        return Spot(Location(Word(where.preposition, ""), Phrase(where.noun, "the")), room)
+            self.claim("where", (where.preposition, where.word) in there, f"{room.en}: no {where.word} to put things")
+        return Spot(location, room)
 
     def date(self, time: str) -> None:
         """Times of a day come in their order."""
         if time in PARTS:
-            self.claim(PARTS.index(time) > self.part, f"it is later than {time!r} already")
+            self.claim("when", PARTS.index(time) > self.part, f"it is later than {time!r} already")
             self.part = PARTS.index(time)
         else:
             self.part = PARTS.index("in the afternoon") if time.endswith("afternoon") else 0
@@ -211,4 +204,4 @@ class Reader(Mentions):
         """The doctor who treated the patient: the two must have had to do with each other."""
         pair = [self.people.get(self.key(mention)) for mention in (who, whom)]
         names = " and ".join(map(self.key, (who, whom)))
-        self.claim(frozenset(pair) in self.together, f"nothing was told of {names}")
+        self.claim("who", frozenset(pair) in self.together, f"nothing was told of {names}")
