@@ -53,7 +53,7 @@ PHRASINGS: dict[str, dict[str, Phrasing]] = {
         "instruction": Phrasing("Read the story and finish it.", "Story: {context} The ending: In the end, {subject} was", "{place}."),
         "question": Phrasing("", "{context} Question: Where was {subject} in the end? Answer:", "{place}."),
         "completion": Phrasing("", "{context} In the end, {subject} was", "{place}."),
-        "choices": Phrasing("", "Story: {context} Question: Was {subject} {places} in the end? Answer:", "{place}."),
+        "choices": Phrasing("", "Story: {context} Question: In the end, was {subject} {places}? Answer:", "{place}."),
     },
     "qa": {
         "arrow": Phrasing("Answer each question:", "{context} {question} =>", "{answer}."),
