@@ -57,6 +57,14 @@ def corpus(tmp_path_factory, pairs):
 
 
 @pytest.fixture(scope="session")
+def long_text(tmp_path_factory, pairs):
+    """The English sides as one text of characters, in a folder that the Shakespeare recipes read."""
+    folder = tmp_path_factory.mktemp("long_text")
+    (folder / "input.txt").write_text("".join(row["en"].capitalize() + ".\n" for row in pairs), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def settings():
     """What makes `attention-multi30k` tiny. Dropout, both directions and label smoothing stay on."""
     return {

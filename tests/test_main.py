@@ -167,6 +167,25 @@ def test_training_writes_its_result_and_generating_uses_it(main, arguments, tmp_
         assert message in errors
 
 
+def test_a_language_model_goes_on_after_a_text(main, long_text, tmp_path):
+    sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2, "max_len": 16, "steps": 3, "evaluations": 1}
+    chosen = [f"--set={name}={value}" for name, value in sizes.items()]
+    status, _, errors = main("train", "gpt-shakespeare", "--data", long_text, "--out", tmp_path / "run", *chosen)
+    assert status == 0, errors
+    going_on = ("generate", tmp_path / "run", "A dog", "Two")
+    status, printed, _ = main(*going_on, "--max-new", 5, "--temperature", 0.8, "--seed", 1)
+    assert status == 0
+    assert [line[: len(text)] for line, text in zip(printed.splitlines(), ("A dog", "Two"), strict=False)] == [
+        "A dog",
+        "Two",
+    ]
+    assert main(*going_on, "--max-new", 5, "--temperature", 0.8, "--seed", 1)[1] == printed
+    assert main(*going_on, "--beam", 2)[::2] == (
+        2,
+        f"seqbook: {tmp_path / 'run'} goes on after texts, which has no --beam: leave it out\n",
+    )
+
+
 def test_steps_is_short_for_a_setting(main, arguments, tmp_path):
     status, printed, _ = main(*arguments(tmp_path / "run"), "--steps", 3)
     assert status == 0

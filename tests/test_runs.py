@@ -119,6 +119,24 @@ def test_a_transformer_is_trained_saved_and_loaded(tiny, tmp_path):
         torch.testing.assert_close(again.model.state_dict()[name], t, rtol=0, atol=0)
 
 
+def test_a_language_model_is_trained_saved_and_loaded(long_text, tmp_path):
+    sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2, "max_len": 16}
+    budget = {"steps": 40, "batch_size": 8, "warmup": 4, "learning_rate": 0.01, "evaluations": 2}
+    made = run("gpt-shakespeare", data=long_text, out=tmp_path, **sizes, **budget)
+    assert made.result["tokens"] == 40 * 8 * 16
+    assert made.result["val_loss"] == pytest.approx(made.result["loss"])  # there is no test split
+    first, last = ([row["loss"] for row in made.history][i] for i in (0, -1))
+    assert last < first - 0.5
+    loaded = load(tmp_path)
+    loss = nats_per_token(loaded.model, loaded.objective, made.examples("validation"))
+    assert loss == pytest.approx(made.result["loss"], abs=1e-6)
+    text = "".join(made.splits[split]["text"][0] for split in ("train", "validation"))
+    assert text == (long_text / "input.txt").read_text()
+    assert loaded.objective.tokenizer.decode(made.examples("train").ids) == made.splits["train"]["text"][0]
+    with pytest.raises(ValueError, match="a system trained for Causal doesn't translate"):
+        loaded.translate(["A dog."])
+
+
 def test_examples_are_the_splits_ids(tiny, pairs):
     made = tiny()
     source, target = made.objective.encode([pairs[0]["de"]], [pairs[0]["en"]])[0]

@@ -11,10 +11,13 @@ import torch
 from seqbook.data import world
 from seqbook.generate import complete
 from seqbook.home import writing
+from seqbook.models.gpt import GPT
+from seqbook.objectives.seq2seq import Seq2Seq
 from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
 from seqbook.recipes import RECIPES
 from seqbook.results import commit
 from seqbook.runs import load, run
+from seqbook.tokenizer import BOS, EOS, Tokenizer
 from seqbook.train import device
 
 SAMPLING = ("max_new", "temperature", "top_k", "top_p", "seed")
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     train.set_defaults(do=_train)
 
-    generate = commands.add_parser("generate", help="translate with a trained run, or go on after texts with a GPT-2")
+    generate = commands.add_parser("generate", help="translate, or go on after texts, with a trained run or a GPT-2")
     generate.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
     generate.add_argument("text", nargs="+")
     default = {"default": argparse.SUPPRESS}  # only what was given reaches the model, which has defaults of its own
@@ -101,26 +104,39 @@ def _generate(options: argparse.Namespace) -> None:
     folder = Path(options.model)
     choices = {name: value for name, value in vars(options).items() if name in ("beam", *SAMPLING)}
     is_run = folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file())
-    wrong = [name for name in choices if (name == "beam") != is_run]
+    system = load(folder) if is_run else None
+    translates = system is not None and isinstance(system.objective, Seq2Seq)
+    wrong = [name for name in choices if (name == "beam") != translates]
     if wrong:
-        what = "translates" if is_run else "goes on after texts"
+        what = "translates" if translates else "goes on after texts"
         raise ValueError(f"{folder} {what}, which has no --{wrong[0].replace('_', '-')}: leave it out")
-    if is_run:
-        lines = load(folder).translate(options.text, choices.get("beam", 1))
+    if translates:
+        lines = system.translate(options.text, choices.get("beam", 1))
+    elif system:
+        lines = _go_on(system.model, system.objective.tokenizer, [BOS], (EOS,), options.text, **choices)
     else:
-        lines = _go_on(options.model, options.text, **choices)
+        tokenizer = load_tokenizer(options.model)
+        end = tokenizer.backend.token_to_id(END_OF_TEXT)
+        ends = () if end is None else (end,)
+        lines = _go_on(from_pretrained(options.model).to(device()), tokenizer, [], ends, options.text, **choices)
     print("\n".join(lines))
 
 
-def _go_on(name: str, texts: list[str], max_new: int = 40, seed: int = 0, **choices: float) -> list[str]:
-    """Each text and what a pretrained model has to say after it."""
-    model, tokenizer = from_pretrained(name).to(device()), load_tokenizer(name)
-    end = tokenizer.backend.token_to_id(END_OF_TEXT)
-    stop = () if end is None else (end,)
-    prompts = [tokenizer.encode(text) or stop for text in texts]  # after no text at all, a new one begins
+def _go_on(
+    model: GPT,
+    tokenizer: Tokenizer,
+    begin: list[int],
+    ends: tuple[int, ...],
+    texts: list[str],
+    max_new: int = 40,
+    seed: int = 0,
+    **choices: float,
+) -> list[str]:
+    """Each text and what the model has to say after it. After no text at all, a new one begins."""
+    prompts = [[*begin, *tokenizer.encode(text)] or list(ends) for text in texts]
     generator = torch.Generator(device()).manual_seed(seed)
-    found = complete(model, prompts, max_new, generator=generator, stop=stop, **choices)
-    return [text + tokenizer.decode(ids) for text, ids in zip(texts, found, strict=True)]
+    found = complete(model, prompts, max_new, generator=generator, stop=ends, **choices)
+    return [tokenizer.decode([*prompt, *new]) for prompt, new in zip(prompts, found, strict=True)]
 
 
 def _show(options: argparse.Namespace) -> None:
