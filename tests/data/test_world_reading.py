@@ -59,6 +59,7 @@ def test_one_story_in_full():
         ("put the scarf in the drawer", "put the scarf on the bed", "where", "no bed"),
         ("In the evening", "At noon", "when", "at noon"),
         ("went back to the kitchen", "went back to the office", "where", "never"),
+        ("went back to the kitchen", "went back to the office", "where", "same place"),
         ("Anna found the scarf under the table and took it", "Anna gave the scarf to Ben", "has", "Anna doesn't hold"),
     ],
 )  # fmt: skip
@@ -154,6 +155,14 @@ def test_a_bigram_model_neither_parses_nor_keeps_its_facts(told):
     reading = read_all(bigrams(told, Random(2), 100))
     assert 0.02 < reading.grammatical < 0.5
     assert reading.kept() < 0.7
+
+
+def test_true_sentences_of_different_stories_are_grammatical_and_contradict_each_other(told):
+    mixed = sentences(told)
+    Random(3).shuffle(mixed)
+    reading = read_all([" ".join(mixed[i : i + 8]) for i in range(0, len(mixed), 8)])
+    assert reading.grammatical == 1
+    assert reading.kept() < 0.6
 
 
 def test_nothing_is_read_from_nonsense():
