@@ -15,7 +15,7 @@ from seqbook.data.world.events import held_out
 from seqbook.data.world.phrasings import NEW, PHRASINGS
 from seqbook.tokenizer import Tokenizer
 
-SIZE, HELD = 2_800, 300
+SIZE, HELD = 1_400, 210
 SPLITS = ("train", "validation", "test", "compositional", "new_phrasing")
 BUILD = f"""
 import itertools, json, sys
@@ -24,10 +24,11 @@ from seqbook.data.world import new_words
 world.HELD_OUT_SIZE = {HELD}
 mixed = world.load("prompting", size={SIZE})
 examples = world.EXAMPLES | {{"new_word": new_words.examples}}
-truth = {{task: world.splits(examples[task](0), 2_500) for task in examples if task not in ("ner", "stories")}}
+truth = {{task: world.splits(examples[task](0), 1_300) for task in examples if task not in ("ner", "stories")}}
 stories = (({{"text": row["text"]}}, held) for row, held in examples["stories"](0))
-truth["stories"] = world.splits(stories, 2_500)
-json.dump([{{name: list(mixed[name]) for name in mixed}}, truth], open(sys.argv[1], "w"))
+truth["stories"] = world.splits(stories, 1_300)
+small = world.prompting.splits(3, 56, 28)
+json.dump([{{name: list(mixed[name]) for name in mixed}}, truth, small], open(sys.argv[1], "w"))
 """
 # Which column finds a row of a task in a prompt.
 KEY = {"translation": "en", "sentiment": "text", "entailment": "premise", "similarity": "first", "multiple_choice": "context",
@@ -100,6 +101,13 @@ def test_texts_are_well_spelled_and_short(splits):
             assert row["answer"][-1] in ".。？", row
 
 
+def test_a_seed_gives_the_same_rows_in_any_process_and_its_held_out_rows_for_any_size(built):
+    small = json.loads(json.dumps(prompting.splits(3, 28, 28)))
+    assert small.pop("train") == built[2]["train"][:28]
+    assert all(small[name] == built[2][name] for name in small)
+    assert not {row["text"] for row in small["test"]} & {row["text"] for row in built[0]["test"]}
+
+
 def test_half_is_stories_and_the_rest_is_tasks_evenly(splits):
     assert [len(splits[name]) for name in SPLITS] == [SIZE, HELD, HELD, HELD, HELD]
     for name in SPLITS:
@@ -164,7 +172,7 @@ def test_shots_count_the_examples_in_the_prompt(splits):
                 assert row["prompt"].count(end) == row["shots"] + 1, row
             assert not phrasing.head or row["prompt"].count(phrasing.head) == 1
             found[row["shots"]] += 1
-    assert min(found[shots] for shots in range(4)) > 80
+    assert min(found[shots] for shots in range(4)) > 50
 
 
 def test_held_out_phrasings_stand_in_their_split_alone(splits):
@@ -231,7 +239,7 @@ def test_a_new_word_has_no_meaning_of_its_own(splits, truth):
                 meanings[word][meaning] += 1
     assert meanings.keys() == {*new_words.NOUNS, *new_words.VERBS}
     for word in new_words.NOUNS:
-        assert max(meanings[word].values()) < 0.15 * meanings[word].total(), (word, meanings[word])
+        assert max(meanings[word].values()) < 0.25 * meanings[word].total(), (word, meanings[word])
 
     def guess(row):
         """What the word meant most often in training."""
@@ -283,7 +291,7 @@ def test_new_words_are_no_words_of_the_world(splits):
 
 def test_byte_pairs_cut_a_text_where_its_answer_begins(splits):
     """So the likelihood of an answer is that of its own tokens, after those of its prompt."""
-    tokenizer = Tokenizer.train([row["text"] for row in splits["train"]], "bpe", 3_000)
+    tokenizer = Tokenizer.train([row["text"] for row in splits["train"]], "bpe", 2_000)
     for row in splits["test"]:
         whole = tokenizer.encode(row["text"])
         assert tokenizer.encode(row["prompt"]) + tokenizer.encode(" " + row["answer"]) == whole
