@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from seqbook.models.gpt import GPT, GPTConfig
+from seqbook.viz import record
 
 NORMS = ("before", "after")
 POSITIONS = ("learned", "rotary")
@@ -100,6 +101,19 @@ def test_unequal_beginnings_go_on_as_each_alone(norm, positions, lengths):
         for row, beginning in enumerate(beginnings):
             alone = model(torch.cat([beginning, new[row]])[None])[0, len(beginning) :]
             torch.testing.assert_close(steps[row], alone)
+
+
+def test_recorded_weights_are_none_at_padding_and_sum_to_one():
+    model, padding = build(), torch.tensor([0, 2, 5])
+    with record(model) as maps:
+        _, state = model.step(IDS[:, 0], model.start(IDS, padding))
+    for read, step in maps.values():
+        for weights in (read, step):
+            torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:3]))
+        for row, n in enumerate(padding.tolist()):
+            assert (read[row, :, n:, :n] == 0).all()
+            assert (step[row, ..., :n] == 0).all()
+    assert state.padding.tolist() == [0, 2, 5]
 
 
 @every_kind
