@@ -119,11 +119,10 @@ def log_likelihood(
         for rows in (by_length[start : start + batch_size] for start in range(0, len(texts), batch_size)):
             ids = pad([texts[i] for i in rows], 0).to(device)
             check_ids(ids, config.vocab_size, config.max_len + 1, "prompts and continuations", pad_id=None)
-            labels = [[IGNORED] * (len(prompts[i]) - 1) + list(continuations[i]) for i in rows]
-            logits, labels = model(ids[:, :-1]), pad(labels, IGNORED).to(device)
-            nats = F.cross_entropy(logits.float().transpose(1, 2), labels, ignore_index=IGNORED, reduction="none").sum(
-                1
-            )
+            logits = model(ids[:, :-1]).float().transpose(1, 2)  # (B, V, T)
+            scored = [[IGNORED] * (len(prompts[i]) - 1) + list(continuations[i]) for i in rows]
+            labels = pad(scored, IGNORED).to(device)
+            nats = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none").sum(1)
             for i, score in zip(rows, (-nats).tolist(), strict=True):
                 scores[i] = score
     return scores
@@ -147,9 +146,7 @@ def beam(
     Raises:
         ValueError: `beams` below one.
     """
-    if beams < 1:
-        raise ValueError(f"beams={beams} must be at least 1")
-    check_positive(max_len=max_len)
+    check_positive(beams=beams, max_len=max_len)
     batch, device = source_ids.shape[0], source_ids.device
     with evaluating(model):
         state = model.start(source_ids).reorder(torch.arange(batch, device=device).repeat_interleave(beams))
