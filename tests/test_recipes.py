@@ -1,3 +1,5 @@
+from typing import get_type_hints
+
 import pytest
 
 from seqbook.models import ARCHITECTURES
@@ -15,7 +17,8 @@ def test_a_recipe_is_complete(name):
     assert recipe == RECIPES[name]
     assert recipe.about
     model, config = ARCHITECTURES[recipe.architecture]
-    model(config(source_vocab_size=5, target_vocab_size=5, **recipe.model))
+    vocabularies = [name for name in get_type_hints(config) if name.endswith("vocab_size")]
+    model(config(**dict.fromkeys(vocabularies, 5), **recipe.model))
 
 
 @pytest.mark.parametrize("pair", [("rnn", "attention"), ("rnn-multi30k", "attention-multi30k")])
@@ -63,6 +66,14 @@ def test_an_architecture_has_settings_of_its_own(name, text, value):
     assert configure("transformer", **{name: text}).model == RECIPES["transformer"].model | {name: value}
     with pytest.raises(ValueError, match=f"unknown setting '{name}' of recipe rnn"):
         configure("rnn", **{name: text})
+
+
+def test_settings_of_a_language_model():
+    recipe = configure("gpt", d_ff="96", size="50", positions="rotary", steps=3)
+    assert (recipe.model["d_ff"], recipe.size, recipe.model["positions"], recipe.budget.steps) == (96, 50, "rotary", 3)
+    with pytest.raises(ValueError, match="unknown setting 'target_kind' of recipe gpt: choose one of .*d_ff.*kind"):
+        configure("gpt", target_kind="bpe")
+    assert configure("gpt", vocab_size=300).vocab_size == 300  # of the tokenizer, which the model's follows
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from seqbook.models import ARCHITECTURES
@@ -157,6 +158,8 @@ def configure(name: str, **settings: Any) -> Recipe:
 
 def _convert(key: str, value: Any, kind: Any) -> Any:
     """`value` as `kind`: text from the command line is read, everything else must already be right."""
+    if isinstance(kind, UnionType):  # such as int | None, where None is the default
+        kind, _ = get_args(kind)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise ValueError(f"{key}={value!r}: choose one of {', '.join(get_args(kind))}")
