@@ -71,7 +71,7 @@ def test_an_architecture_has_settings_of_its_own(name, text, value):
 def test_settings_of_a_language_model():
     recipe = configure("gpt", d_ff="96", size="50", positions="rotary", steps=3)
     assert (recipe.model["d_ff"], recipe.size, recipe.model["positions"], recipe.budget.steps) == (96, 50, "rotary", 3)
-    with pytest.raises(ValueError, match="unknown setting 'target_kind' of recipe gpt: choose one of .*d_ff.*kind"):
+    with pytest.raises(ValueError, match=r"unknown setting 'target_kind' of recipe gpt: choose one of .*d_ff.*kind"):
         configure("gpt", target_kind="bpe")
     assert configure("gpt", vocab_size=300).vocab_size == 300  # of the tokenizer, which the model's follows
 

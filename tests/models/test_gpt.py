@@ -168,7 +168,7 @@ def test_dropout_in_train_mode_only():
     model, plain = build(dropout=0.5), build()
     plain.load_state_dict(model.state_dict())
     assert not torch.equal(model(IDS), model(IDS))
-    torch.testing.assert_close(model.eval()(IDS), plain(IDS), rtol=0, atol=0)
+    torch.testing.assert_close(model.eval()(IDS), plain.eval()(IDS), rtol=0, atol=0)
 
 
 @both_norms
