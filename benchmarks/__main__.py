@@ -8,21 +8,22 @@ import seqbook  # noqa: F401  before torch, whose threads then wait asleep, ours
 
 # isort: split
 import torch
-from benchmarks import recurrent, transformer
+from benchmarks import gpt, recurrent, transformer
 
 from seqbook.data.corpora import CorpusError
 from seqbook.results import commit, device_name
 
 RESULTS = Path(__file__).parent / "results"
 
-try:
-    transformer.corpus()  # before the first measurement, which takes minutes
-except CorpusError as error:
+try:  # before the first measurement, which takes minutes
+    transformer.corpus()
+    gpt.check_compiler()
+except (CorpusError, RuntimeError) as error:
     print(f"benchmarks: {error}", file=sys.stderr)
     sys.exit(2)
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
-for module in (recurrent, transformer):
+for module in (recurrent, transformer, gpt):
     name = module.__name__.rpartition(".")[2]
     print(f"{name}: {module.__doc__}", flush=True)
     rows = module.measure()

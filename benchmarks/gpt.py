@@ -17,7 +17,6 @@ matrix library keeps for itself isn't seen.
 import gc
 import itertools
 import json
-import random
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -61,7 +60,9 @@ def check_compiler() -> None:
     try:
         torch.compile(lambda x: x + 1)(torch.zeros(8))
     except RuntimeError as error:
-        raise RuntimeError("torch.compile fails here: it needs a C++ compiler, g++ or the one that CXX names") from error
+        raise RuntimeError(
+            "torch.compile fails here: it needs a C++ compiler, g++ or the one that CXX names"
+        ) from error
 
 
 def training(size: str, ids: Tensor) -> list[dict]:
@@ -69,7 +70,7 @@ def training(size: str, ids: Tensor) -> list[dict]:
     sizes, batch_size, n_steps = SIZES[size]
     eager = {name: build(**sizes) for name, build in SYSTEMS.items()}
     compiled = {f"{name}, compiled": torch.compile(build(**sizes), dynamic=False) for name, build in SYSTEMS.items()}
-    steps = {name: training_calls(name, model, size, ids) for name, model in (eager | compiled).items()}
+    steps = {name: training_steps(name, model, size, ids) for name, model in (eager | compiled).items()}
     left, right = torch.randn(2, 2048, 2048)
     steps["product"] = lambda: left @ right
     seconds = in_turn(steps, ROUNDS)
@@ -91,7 +92,7 @@ def training(size: str, ids: Tensor) -> list[dict]:
 
 def memory(ids: Tensor) -> list[dict]:
     """Megabytes at the peak of each eager system at (b)."""
-    peaks = {name: peak(lambda name=name: training_calls(name, SYSTEMS[name](**SIZES["b"][0]), "b", ids)) for name in SYSTEMS}
+    peaks = {name: peak(name, ids) for name in SYSTEMS}
     rows = [{"model": f"{name}, memory (b)", "megabytes": bytes_ / 1e6} for name, bytes_ in peaks.items()]
     ours = peaks.pop("ours")
     leanest = min(peaks, key=peaks.__getitem__)
@@ -101,13 +102,13 @@ def memory(ids: Tensor) -> list[dict]:
 def generation(ids: Tensor) -> list[dict]:
     """Tokens a second, both told to write NEW_TOKENS tokens whatever they are."""
     sizes = SIZES["b"][0] | {"max_len": PROMPT_LEN + NEW_TOKENS}
-    ours, gpt2 = GPT(GPTConfig(vocab_size=VOCAB_SIZE, **sizes)).eval(), GPT2(**sizes).eval()
+    gpt, gpt2 = ours(**sizes).eval(), GPT2(**sizes).eval()
     rows = []
     for n in TEXTS:
         prompts = ids[: n * PROMPT_LEN].view(n, PROMPT_LEN)
         calls = {
-            "ours": lambda prompts=prompts.tolist(): generate.complete(ours, prompts, NEW_TOKENS, top_k=1, stop=()),
-            "transformers": lambda prompts=prompts: gpt2.greedy(prompts, NEW_TOKENS),
+            "ours": partial(generate.complete, gpt, prompts.tolist(), NEW_TOKENS, top_k=1, stop=()),
+            "transformers": partial(gpt2.greedy, prompts, NEW_TOKENS),
         }
         for name, call in calls.items():
             written = [len(row) for row in call()]
@@ -179,7 +180,12 @@ def x_transformer(d_model: int, n_heads: int, n_layers: int, max_len: int) -> nn
     return x_transformers.TransformerWrapper(attn_layers=stack, **sizes)
 
 
-SYSTEMS = {"ours": ours, "transformers": GPT2, "x-transformers": x_transformer, "torch.nn.TransformerEncoder": TorchEncoder}
+SYSTEMS = {
+    "ours": ours,
+    "transformers": GPT2,
+    "x-transformers": x_transformer,
+    "torch.nn.TransformerEncoder": TorchEncoder,
+}
 
 
 class Fetched:
@@ -192,7 +198,7 @@ class Fetched:
         return (self.fetch() for _ in range(self.n))
 
 
-def training_calls(name: str, model: nn.Module, size: str, ids: Tensor) -> Callable:
+def training_steps(name: str, model: nn.Module, size: str, ids: Tensor) -> Callable:
     """Some training steps of one system, each on new windows."""
     sizes, batch_size, n_steps = SIZES[size]
     length = sizes["max_len"]
@@ -212,13 +218,13 @@ def training_calls(name: str, model: nn.Module, size: str, ids: Tensor) -> Calla
     return training_step(model, objective, Fetched(fetch, n_steps), Budget(steps=1))
 
 
-def peak(build: Callable[[], Callable]) -> int:
-    """The most bytes that tensors held at once while something was built and then called twice."""
+def peak(name: str, ids: Tensor) -> int:
+    """The most bytes that tensors held at once while an eager system was built and trained for two steps at (b)."""
     gc.collect()  # what an earlier one held isn't to be released within
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
-        call = build()
-        call()
-        call()
+        steps = training_steps(name, SYSTEMS[name](**SIZES["b"][0]), "b", ids)
+        steps()
+        steps()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder, "trace.json")
         profiler.export_chrome_trace(str(trace))
