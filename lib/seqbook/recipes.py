@@ -113,7 +113,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "gpt": LanguageModel(
         about="a decoder alone that goes on with stories (chapter 3.1)",
-        model={"max_len": 128},
+        model={"max_len": 128, "positions": "rotary"},
         budget=Budget(steps=1_200, batch_size=16, learning_rate=3e-3, warmup=100, evaluations=4),
     ),
     "gpt-shakespeare": LanguageModel(
