@@ -69,3 +69,8 @@ def test_the_temperature_comes_before_the_nucleus():
 def test_refuses_by_name(options, message):
     with pytest.raises(ValueError, match=message):
         sampler(**options)
+
+
+def test_all_tokens_stay_at_a_top_p_of_1():
+    logits = torch.tensor([[0.0, -40.0, -90.0]])
+    assert torch.equal(likely(logits, top_p=1.0), logits)

@@ -49,7 +49,7 @@ def likely(
     if top_k is not None:
         best = logits.topk(min(top_k, logits.shape[-1]), dim=-1)
         logits = torch.full_like(logits, -torch.inf).scatter(-1, best.indices, best.values)
-    if top_p is not None:
+    if top_p is not None and top_p < 1:  # at 1 all stay, also those too unlikely to move a sum
         ordered, order = logits.sort(dim=-1, descending=True)
         probs = ordered.softmax(-1)
         outside = probs.cumsum(-1) - probs >= top_p  # the likelier ones already suffice

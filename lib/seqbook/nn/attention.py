@@ -12,7 +12,7 @@ from seqbook.nn.cache import Cache, KeysValues
 from seqbook.nn.checks import check_positive
 from seqbook.nn.positions import Rotary
 
-SHORT = 64  # keys: up to here torch's plain kernel trains faster on a CPU than the one that never holds all the weights
+SHORT = 24  # keys: up to here torch's plain kernel trains faster on a CPU than the one that never holds all the weights
 
 
 class AdditiveAttention(nn.Module):
