@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-import seqbook  # noqa: F401  before torch, whose threads then wait asleep, ours and the peers' alike
+import seqbook  # noqa: F401  before torch: it sets how threads wait, ours and the peers' alike
 
 # isort: split
 import torch
