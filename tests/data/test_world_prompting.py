@@ -1,11 +1,8 @@
 """The mixed text for prompting: answers follow from the tasks' truth, splits keep apart, new words mean what the prompt says."""
 
 import json
-import os
 import re
 import string
-import subprocess
-import sys
 from collections import Counter, defaultdict
 
 import pytest
@@ -42,12 +39,9 @@ FORM = {form: verb.forms[0] for verb in verbs.VERBS for form in verb.forms[2:3]}
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
+def built(build_elsewhere):
     """The splits, and those of the tasks that they are made of, built by a process of its own."""
-    folder = tmp_path_factory.mktemp("world")
-    environment = {**os.environ, "SEQBOOK_HOME": str(folder / "home"), "PYTHONHASHSEED": "1"}
-    subprocess.run([sys.executable, "-c", BUILD, str(folder / "rows.json")], env=environment, check=True)
-    return json.loads((folder / "rows.json").read_text())
+    return build_elsewhere(BUILD)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,7 @@
 """The translation task of the micro-world: its promises, checked on what it really writes."""
 
 import itertools
-import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from random import Random
 
@@ -34,12 +30,9 @@ def words(text):
 
 
 @pytest.fixture(scope="session")
-def splits(tmp_path_factory):
-    """A world of 12,000 training rows, built by a process of its own (where nothing checks types, so it takes seconds)."""
-    folder = tmp_path_factory.mktemp("world")
-    environment = {**os.environ, "SEQBOOK_HOME": str(folder / "home"), "PYTHONHASHSEED": "1"}
-    subprocess.run([sys.executable, "-c", BUILD, str(folder / "rows.json")], env=environment, check=True)
-    return json.loads((folder / "rows.json").read_text())
+def splits(build_elsewhere):
+    """A world of 12,000 training rows."""
+    return build_elsewhere(BUILD)
 
 
 @pytest.fixture(scope="session")
