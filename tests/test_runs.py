@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from seqbook import runs
 from seqbook.checkpoints import CheckpointError
 from seqbook.metrics import nats_per_token
+from seqbook.recipes import configure
 from seqbook.runs import load, prepare, run
 
 KEYS = {
@@ -150,14 +151,18 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 
 
 def test_data_is_prepared_once_for_all_that_share_it(corpus, settings, home):
-    from seqbook.recipes import configure
-
     made = [prepare(configure(name, **settings), corpus) for name in ("rnn-multi30k", "attention-multi30k")]
     assert made[0] == made[1]
     assert (
         prepare(configure("rnn-multi30k", **settings | {"source_kind": "character", "max_len": 60}), corpus) != made[0]
     )
     assert len(list((home / "prepared").iterdir())) - len(list((home / "prepared").glob(".*"))) == 2
+
+
+def test_making_a_world_and_its_ids_draws_no_bar(home, capfd):
+    """In a notebook each bar becomes a widget, which the published page can't show."""
+    prepare(configure("gpt", size=100))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_column_that_is_not_there_is_named(tiny, home):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import datasets
 from filelock import FileLock
 
 
@@ -74,10 +75,22 @@ def build_once(path: Path, build: Callable[[Path], None]) -> Path:
         return path
     with locked(path):
         if not path.exists():
-            with writing(path) as scratch:
+            with writing(path) as scratch, _no_bars():
                 scratch.mkdir()
                 build(scratch)
     return path
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """Without the progress bars of `datasets`: what is built here is written in a moment."""
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
 
 
 @contextmanager

@@ -14,10 +14,8 @@
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import datasets
 from datasets import Dataset, DatasetDict, load_from_disk
 
 from seqbook import home
@@ -68,22 +66,9 @@ def load(task: str, *, size: int = 20_000, seed: int = 0) -> DatasetDict:
     def build(folder: Path) -> None:
         mixed = task in MIXED
         rows = MIXED[task](seed, size, HELD_OUT_SIZE) if mixed else splits(EXAMPLES[task](seed), size)
-        with _no_bars():
-            DatasetDict({name: Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
+        DatasetDict({name: Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
 
     return load_from_disk(str(home.build_once(home.home() / "world" / f"{task}-{key}", build)))
-
-
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """Without the progress bars of `datasets`: the writing takes less than a second."""
-    shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
 
 
 def splits(examples: Iterator[tuple[dict, bool]], size: int) -> dict[str, list[dict]]:
