@@ -99,13 +99,16 @@ _MULTI30K = {
     "budget": Budget(steps=4_500, batch_size=64, learning_rate=3e-3, warmup=400, evaluations=10),
 }  # fmt: skip
 _GPT = {"max_len": 128, "positions": "rotary"}
-_TASK = Budget(steps=300, batch_size=16, learning_rate=1e-3, warmup=30, evaluations=10)
 
 
-def _finetuning(about: str, head: str, n_classes: int, **settings: Any) -> FineTuning:
+def _finetuning(about: str, head: str, n_classes: int, steps: int, batch_size: int = 16, **settings: Any) -> FineTuning:
     """The same network, with room for the longest story and its answer, and a head of this kind."""
-    sizes = _GPT | {"max_len": 192, "dropout": 0.1, "head": head, "n_classes": n_classes}
-    return FineTuning(about=f"{about}, after pretraining (chapter 3.2)", model=sizes, budget=_TASK, **settings)
+    return FineTuning(
+        about=f"{about}, after pretraining (chapter 3.2)",
+        model=_GPT | {"max_len": 192, "dropout": 0.1, "head": head, "n_classes": n_classes},
+        budget=Budget(steps=steps, batch_size=batch_size, learning_rate=1e-3, warmup=30, evaluations=5),
+        **settings,
+    )
 
 
 _FIXED = ("about", "architecture", "base", "texts", "classes", "model", "budget")  # not by name
@@ -157,6 +160,7 @@ RECIPES: dict[str, Recipe] = {
         "praise or complaint",
         "classification",
         2,
+        steps=300,
         corpus="sentiment",
         transformation="classification",
         texts=("text",),
@@ -166,6 +170,7 @@ RECIPES: dict[str, Recipe] = {
         "whether one sentence follows from another",
         "classification",
         3,
+        steps=800,
         corpus="entailment",
         transformation="entailment",
         texts=("premise", "hypothesis"),
@@ -175,6 +180,7 @@ RECIPES: dict[str, Recipe] = {
         "whether two sentences mean the same",
         "similarity",
         2,
+        steps=600,
         corpus="similarity",
         transformation="similarity",
         texts=("first", "second"),
@@ -184,6 +190,8 @@ RECIPES: dict[str, Recipe] = {
         "which of four endings is true",
         "multiple_choice",
         4,
+        steps=300,
+        batch_size=4,
         corpus="multiple_choice",
         transformation="multiple_choice",
         texts=("context", "choices"),

@@ -29,7 +29,7 @@ def inputs(batch, *lengths):  # one sequence takes the first length
 
 torch.onnx.export(
     model, inputs(3, 6, 5), file, dynamo=True, external_data=False, verbose=False,
-    input_names=names, output_names=["task", "lm"] if rows else ["logits"], dynamic_shapes=shapes,
+    input_names=names, output_names=["task", "hidden", "vectors"] if rows else ["logits"], dynamic_shapes=shapes,
 )
 graph = onnx.load(file)
 del graph.graph.value_info[:]  # the exporter writes the traced length into them

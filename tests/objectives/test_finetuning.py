@@ -92,7 +92,7 @@ def test_a_batch_says_where_to_read_and_what_comes_next(kind, tokenizer):
 def test_the_loss_is_the_tasks_and_a_share_of_the_language_models(tokenizer, weight):
     objective = build(Similarity, tokenizer, lm_weight=weight)
     batch = objective.collate(encode(objective))
-    outputs = Outputs(torch.randn(2, 2), torch.randn(*batch.inputs[0].shape, len(tokenizer)))
+    outputs = Outputs(torch.randn(2, 2), torch.randn(*batch.inputs[0].shape, 8), torch.randn(len(tokenizer), 8))
     task = -outputs.task.log_softmax(-1)[[0, 1], [1, 0]]
     lm = []
     for logits, labels in zip(outputs.lm, batch.labels.lm, strict=True):  # an example's mean over all its tokens

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -59,10 +60,16 @@ class FineTunedConfig(GPTConfig):
 
 
 class Outputs(NamedTuple):
-    """What a `FineTunedGPT` says: the scores of the classes, and of each next token."""
+    """What a `FineTunedGPT` says: the scores of the classes, and, for whoever asks, of each next token."""
 
     task: Float[Tensor, "batch classes"]
-    lm: Float[Tensor, "batch sequences time vocab"]
+    hidden: Float[Tensor, "batch sequences time d_model"]
+    vectors: Float[Tensor, "vocab d_model"]
+
+    @property
+    def lm(self) -> Float[Tensor, "batch sequences time vocab"]:
+        """The language model's logits; not worked out before, since they are large, and to classify takes none."""
+        return F.linear(self.hidden, self.vectors)
 
 
 class FineTunedGPT(nn.Module):
@@ -84,11 +91,11 @@ class FineTunedGPT(nn.Module):
         nn.init.zeros_(self.head.out.bias)
 
     def forward(self, ids: Int[Tensor, "batch sequences time"], extract: Int[Tensor, "batch sequences"]) -> Outputs:
-        """Scores of the classes and logits of the next tokens. `extract`: where in each sequence the head reads."""
+        """Scores of the classes and of the next tokens. `extract`: where in each sequence the head reads."""
         h = self.gpt.hidden(ids.flatten(0, 1)).unflatten(0, (-1, ids.shape[1]))  # (B, N, T, D)
         at = extract[:, :, None, None].expand(-1, -1, 1, h.shape[-1])
         read = h.gather(2, at).squeeze(2)  # (B, N, D)
-        return Outputs(self.head(read), self.gpt.logits(h))
+        return Outputs(self.head(read), h, self.gpt.embedding.weight)
 
     def take_over(self, pretrained: GPT) -> None:
         """Begin with what `pretrained` learned; tokens that it doesn't know, those with the last ids, keep their vectors.
