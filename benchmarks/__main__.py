@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import seqbook  # noqa: F401  before torch: it sets how threads wait, ours and the peers' alike
 
@@ -11,9 +10,7 @@ import torch
 from benchmarks import gpt, recurrent, transformer
 
 from seqbook.data.corpora import CorpusError
-from seqbook.results import commit, device_name
-
-RESULTS = Path(__file__).parent / "results"
+from seqbook.results import FOLDER, commit, device_name
 
 try:  # before the first measurement, which takes minutes
     transformer.corpus()
@@ -33,4 +30,4 @@ for module in (recurrent, transformer, gpt):
             ", ".join(f"{key} {value:,.3g}" if isinstance(value, float) else f"{value}" for key, value in row.items()),
         )
     result = {"command": "python -m benchmarks", "commit": commit(), "device": device_name(), "rows": rows}
-    (RESULTS / f"speed-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (FOLDER / f"speed-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,40 @@
+"""Four tasks from random weights, from pretrained ones, and with the auxiliary loss (`python -m benchmarks.finetuning`).
+
+The table of chapter 3.2: some label counts, three seeds. About an hour on two cores; no part of `make bench`, which
+measures speed. Runs are kept in SEQBOOK_HOME, so a stopped one goes on where it was.
+"""
+
+import json
+
+from seqbook import runs
+from seqbook.results import FOLDER, commit, device_name
+
+LABELS = {
+    "gpt-sentiment": (100, 1_000, 10_000),
+    "gpt-entailment": (400, 2_000, 10_000),
+    "gpt-similarity": (2_000, 10_000),
+    "gpt-multiple-choice": (2_000, 10_000),
+}
+STARTS = {
+    "from scratch": {"pretrained": False, "lm_weight": 0.0},
+    "pretrained": {"pretrained": True, "lm_weight": 0.0},
+    "with auxiliary loss": {"pretrained": True, "lm_weight": 0.5},
+}
+KEPT = ("accuracy", "loss", "majority", "compositional_accuracy", "steps", "seconds")
+
+if __name__ == "__main__":
+    runs.run("gpt")  # what most of them begin with
+    wanted = {
+        (recipe, labels, start, seed): (recipe, settings | {"size": labels, "seed": seed})
+        for seed in range(3)
+        for recipe, counts in LABELS.items()
+        for labels in counts
+        for start, settings in STARTS.items()
+    }
+    rows = []
+    for (recipe, labels, start, seed), run in runs.run_all(wanted).items():
+        row = {"recipe": recipe, "labels": labels, "start": start, "seed": seed}
+        row |= {key: run.result[key] for key in KEPT}
+        rows.append(row | {"val_losses": [step["val_loss"] for step in run.history if "val_loss" in step]})
+    result = {"command": "python -m benchmarks.finetuning", "commit": commit(), "device": device_name(), "rows": rows}
+    (FOLDER / "finetuning.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
