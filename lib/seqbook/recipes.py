@@ -117,10 +117,8 @@ RECIPES: dict[str, Recipe] = {
         budget=Budget(steps=1_200, batch_size=16, learning_rate=3e-3, warmup=100, evaluations=4),
     ),
     "gpt-prompting": LanguageModel(
-        about="the same with subwords, on stories and tasks in words (chapter 3.3)",
+        about="the same on stories and tasks in words (chapter 3.3)",
         corpus="prompting",
-        kind="bpe",
-        vocab_size=4_000,
         model={"max_len": 192, "positions": "rotary"},
         budget=Budget(steps=800, batch_size=10, learning_rate=3e-3, warmup=80, evaluations=4),
     ),
