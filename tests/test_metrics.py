@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from seqbook.metrics import alignment_error_rate, bleu, exact_match, mean_by_length, nats_per_token
+from seqbook.metrics import accuracy, alignment_error_rate, bleu, exact_match, mean_by_length, nats_per_token
 from seqbook.objectives.seq2seq import Seq2Seq
 
 
@@ -29,6 +29,10 @@ def test_bleu_is_of_the_corpus_not_a_mean_of_sentences():
     assert bleu(hypotheses, references, "en").score != pytest.approx(sum(each) / 2, abs=1)
 
 
+def test_accuracy():
+    assert accuracy([1, 0, 2, 2], [1, 1, 2, 0]) == 0.5
+
+
 def test_exact_match():
     assert exact_match(["a", "b ", "c", "D"], ["a", "b", "c", "d"]) == 0.5
 
@@ -41,7 +45,7 @@ def test_alignment_error_rate_by_hand():
     assert alignment_error_rate([{(0, 0), (1, 1)}, {(0, 0)}], true) == pytest.approx(3 / 7)
 
 
-@pytest.mark.parametrize("metric", [lambda h, r: bleu(h, r, "en"), exact_match, alignment_error_rate])
+@pytest.mark.parametrize("metric", [lambda h, r: bleu(h, r, "en"), exact_match, accuracy, alignment_error_rate])
 @pytest.mark.parametrize(("n_found", "n_true"), [(0, 0), (1, 0), (1, 2)])
 def test_pairs_that_are_none(metric, n_found, n_true):
     item = {(0, 0)} if metric is alignment_error_rate else "a"

@@ -2,6 +2,7 @@ import json
 import random
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,8 +10,8 @@ from safetensors.torch import load_file
 
 from seqbook import runs
 from seqbook.checkpoints import CheckpointError
-from seqbook.metrics import nats_per_token
-from seqbook.recipes import configure
+from seqbook.metrics import accuracy, classes, nats_per_token
+from seqbook.recipes import RECIPES, configure
 from seqbook.runs import load, prepare, run
 
 KEYS = {
@@ -135,6 +136,28 @@ def test_a_language_model_is_trained_saved_and_loaded(long_text, tmp_path):
     assert text == (long_text / "input.txt").read_text()
     assert loaded.objective.tokenizer.decode(made.examples("train").ids) == made.splits["train"]["text"][0]
     with pytest.raises(ValueError, match="a system trained for Causal doesn't translate"):
+        loaded.translate(["A dog."])
+
+
+def test_a_network_is_fine_tuned_saved_and_loaded(monkeypatch):
+    """From what was pretrained, which is trained on the way, and from nothing."""
+    sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2}
+    small = replace(RECIPES["gpt"], size=200, model=RECIPES["gpt"].model | sizes)
+    monkeypatch.setitem(RECIPES, "gpt", replace(small, budget=replace(small.budget, steps=5, evaluations=1)))
+    settings = sizes | {"size": 60, "steps": 4, "evaluations": 1, "learning_rate": 1e-9}
+    tuned, scratch = (run("gpt-similarity", pretrained=pretrained, **settings) for pretrained in (True, False))
+    known = run("gpt").model.embedding.weight
+    torch.testing.assert_close(tuned.model.gpt.embedding.weight[:-2], known, rtol=0, atol=1e-6)
+    assert not torch.allclose(scratch.model.gpt.embedding.weight[:-2], known, atol=1e-3)
+    assert len(tuned.examples("train")) == 60
+    assert tuned.result["tokens"] > 4 * 16 * 10  # of the text, not of the labels
+    assert tuned.result["majority"] == pytest.approx(0.5, abs=0.05)
+    loaded = load(tuned.folder)
+    found = classes(loaded.model, loaded.objective, tuned.examples("test"))
+    right = [label for _, label in tuned.examples("test")]
+    assert accuracy(found, right) == tuned.result["accuracy"]
+    assert tuned.objective.classes == ("different", "paraphrase")
+    with pytest.raises(ValueError, match="a system trained for Similarity doesn't translate"):
         loaded.translate(["A dog."])
 
 

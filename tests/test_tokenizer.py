@@ -73,6 +73,22 @@ def test_no_text_can_produce_a_special_token(kind, saved, tmp_path):
         assert min(ids) > UNK
 
 
+def test_special_tokens_can_be_added(tokenizer, kind, tmp_path):
+    grown = tokenizer.with_special("<delimiter>", "<extract>")
+    ids = [grown.special_id(name) for name in ("<delimiter>", "<extract>")]
+    assert ids == [len(tokenizer), len(tokenizer) + 1]
+    assert len(grown) == len(tokenizer) + 2
+    grown.save(tmp_path / "t.json")
+    for again in (grown, Tokenizer.load(tmp_path / "t.json")):
+        assert again.encode(CASES[kind][0]) == tokenizer.encode(CASES[kind][0])
+        assert not set(ids) & set(again.encode(f"<extract> {CASES[kind][0]}<delimiter><extract>"))
+        assert again.decode([ids[0], *again.encode(CASES[kind][0]), ids[1]]) == CASES[kind][0]
+    with pytest.raises(ValueError, match="has a token '<eos>' already"):
+        tokenizer.with_special("<eos>")
+    with pytest.raises(ValueError, match="has no token '<extract>': add it"):
+        tokenizer.special_id("<extract>")
+
+
 def test_unknown_becomes_unk(kind):
     if kind == "bpe":
         pytest.skip("bytes spell everything")

@@ -11,6 +11,7 @@ import torch
 from seqbook.data import world
 from seqbook.generate import complete
 from seqbook.home import writing
+from seqbook.models.finetuned import FineTunedGPT
 from seqbook.models.gpt import GPT
 from seqbook.objectives.seq2seq import Seq2Seq
 from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
@@ -110,6 +111,8 @@ def _generate(options: argparse.Namespace) -> None:
     if wrong:
         what = "translates" if translates else "goes on after texts"
         raise ValueError(f"{folder} {what}, which has no --{wrong[0].replace('_', '-')}: leave it out")
+    if isinstance(system and system.model, FineTunedGPT):
+        raise ValueError(f"{folder} was trained to classify, and writes nothing: generate with a translator or a GPT")
     if translates:
         lines = system.translate(options.text, choices.get("beam", 1))
     elif system:

@@ -10,7 +10,7 @@ from torch import nn
 
 from seqbook.data.loader import LengthBuckets, Windows
 from seqbook.nn.mode import evaluating
-from seqbook.objectives.batch import Objective, summed_nats
+from seqbook.objectives.batch import Objective
 
 
 class Bleu(NamedTuple):
@@ -59,9 +59,9 @@ def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
 
 @torch.no_grad()
 def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 250) -> float:
-    """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count.
+    """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count; of classes, per example.
 
-    Label smoothing plays no part here: models trained with it and without it compare. A long text is read window after
+    Label smoothing and auxiliary losses play no part here: models trained with them and without compare. A long text is read window after
     window, each of which knows nothing of those before it.
 
     Raises:
@@ -71,13 +71,42 @@ def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, b
         examples = examples.side_by_side()
     device = next(model.parameters()).device
     batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
-    nats, n_tokens = 0.0, 0
+    nats, n_labels = 0.0, 0
     with evaluating(model):
         for step in range(batches.steps_per_epoch):
             batch = objective.collate([examples[i] for i in batches.batch(step)]).to(device)
-            nats += summed_nats(model(*batch.inputs).float(), batch.labels).item()
-            n_tokens += batch.n_tokens
-    return nats / n_tokens
+            nats += objective.nats(model(*batch.inputs), batch.labels).item()
+            n_labels += batch.n_labels
+    return nats / n_labels
+
+
+@torch.no_grad()
+def classes(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 250) -> list[int]:
+    """The number of the likeliest class of each example, from a model whose outputs have `task`.
+
+    Raises:
+        ValueError: no examples.
+    """
+    device = next(model.parameters()).device
+    batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
+    found = [0] * len(examples)
+    with evaluating(model):
+        for step in range(batches.steps_per_epoch):
+            chosen = batches.batch(step)
+            inputs = objective.collate([examples[i] for i in chosen]).to(device).inputs
+            for i, label in zip(chosen, model(*inputs).task.argmax(-1).tolist(), strict=True):
+                found[i] = label
+    return found
+
+
+def accuracy(found: Sequence[int], true: Sequence[int]) -> float:
+    """The share of labels that are right.
+
+    Raises:
+        ValueError: not as many found as true, or none.
+    """
+    _check_pairs(found, true)
+    return sum(f == t for f, t in zip(found, true, strict=True)) / len(true)
 
 
 def mean_by_length(

@@ -62,7 +62,34 @@ class LanguageModel:
         check_positive(size=self.size, vocab_size=self.vocab_size)
 
 
-Recipe = Translation | LanguageModel
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """A system that learns a task from labelled examples, after the network of `base` has learned from text.
+
+    base: the recipe of that network, with the same sizes; corpus: a task of the micro-world, of which `size` examples are
+    for training; transformation: how its columns `texts` become rows of tokens; classes: its labels, in the order of
+    their numbers (none: they are numbers); pretrained: false begins with random weights instead; lm_weight: λ, the weight
+    of the language model's loss beside the task's.
+    """
+
+    about: str
+    architecture: str = "FineTunedGPT"
+    base: str = "gpt"
+    corpus: str
+    size: int = 4_000
+    transformation: Literal["classification", "entailment", "similarity", "multiple_choice"]
+    texts: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    pretrained: bool = True
+    lm_weight: float = 0.5
+    model: dict[str, Any] = field(default_factory=dict)
+    budget: Budget
+
+    def __post_init__(self):
+        check_positive(size=self.size)
+
+
+Recipe = Translation | LanguageModel | FineTuning
 
 _WORLD = Budget(steps=1_500, batch_size=32, learning_rate=6e-3, warmup=60, evaluations=4)
 _TRANSFORMER = {"d_model": 128, "n_layers": 3, "n_heads": 4, "d_ff": 224}
@@ -71,7 +98,17 @@ _MULTI30K = {
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
     "budget": Budget(steps=4_500, batch_size=64, learning_rate=3e-3, warmup=400, evaluations=10),
 }  # fmt: skip
-_FIXED = ("about", "architecture", "model", "budget")  # what isn't changed by name: the last two by their parts
+_GPT = {"max_len": 128, "positions": "rotary"}
+_TASK = Budget(steps=300, batch_size=16, learning_rate=1e-3, warmup=30, evaluations=10)
+
+
+def _finetuning(about: str, head: str, n_classes: int, **settings: Any) -> FineTuning:
+    """The same network, with room for the longest story and its answer, and a head of this kind."""
+    sizes = _GPT | {"max_len": 192, "dropout": 0.1, "head": head, "n_classes": n_classes}
+    return FineTuning(about=f"{about}, after pretraining (chapter 3.2)", model=sizes, budget=_TASK, **settings)
+
+
+_FIXED = ("about", "architecture", "base", "texts", "classes", "model", "budget")  # not by name
 RECIPES: dict[str, Recipe] = {
     "rnn": Translation(
         about="LSTM encoder and decoder with one context vector (chapter 1.1)",
@@ -113,8 +150,43 @@ RECIPES: dict[str, Recipe] = {
     ),
     "gpt": LanguageModel(
         about="a decoder alone that goes on with stories (chapter 3.1)",
-        model={"max_len": 128, "positions": "rotary"},
-        budget=Budget(steps=1_200, batch_size=16, learning_rate=3e-3, warmup=100, evaluations=4),
+        model=_GPT,
+        budget=Budget(steps=700, batch_size=16, learning_rate=5e-3, warmup=100, evaluations=4),
+    ),
+    "gpt-sentiment": _finetuning(
+        "praise or complaint",
+        "classification",
+        2,
+        corpus="sentiment",
+        transformation="classification",
+        texts=("text",),
+        classes=("negative", "positive"),
+    ),
+    "gpt-entailment": _finetuning(
+        "whether one sentence follows from another",
+        "classification",
+        3,
+        corpus="entailment",
+        transformation="entailment",
+        texts=("premise", "hypothesis"),
+        classes=("entailment", "neutral", "contradiction"),
+    ),
+    "gpt-similarity": _finetuning(
+        "whether two sentences mean the same",
+        "similarity",
+        2,
+        corpus="similarity",
+        transformation="similarity",
+        texts=("first", "second"),
+        classes=("different", "paraphrase"),
+    ),
+    "gpt-multiple-choice": _finetuning(
+        "which of four endings is true",
+        "multiple_choice",
+        4,
+        corpus="multiple_choice",
+        transformation="multiple_choice",
+        texts=("context", "choices"),
     ),
     "gpt-prompting": LanguageModel(
         about="the same on stories and tasks in words (chapter 3.3)",

@@ -27,7 +27,7 @@ from seqbook.home import build_once, fingerprint, home, locked, source_fingerpri
 from seqbook.models import ARCHITECTURES
 from seqbook.objectives.batch import Objective
 from seqbook.objectives.seq2seq import Seq2Seq
-from seqbook.recipes import Recipe, configure
+from seqbook.recipes import FineTuning, Recipe, configure
 from seqbook.results import device_name
 from seqbook.tasks import OBJECTIVES, task_of
 from seqbook.tokenizer import Tokenizer
@@ -178,13 +178,14 @@ def prepare(recipe: Recipe, data: str | Path | None = None) -> Path:
     texts = {split: {role: rows[column][:] for role, column in wanted.items()} for split, rows in corpus.items()}
     code = source_fingerprint(*(PACKAGE / part for part in ("tokenizer.py", "objectives", "tasks", "runs.py")))
     kinds = {key: value for key, value in vars(recipe).items() if "kind" in key}
-    key = fingerprint(code, texts, wanted, kinds, recipe.vocab_size, max_len)
+    base = prepare(configure(recipe.base)) if isinstance(recipe, FineTuning) else None
+    key = fingerprint(code, texts, wanted, kinds, base.name if base else recipe.vocab_size, max_len)
 
     def make(scratch: Path) -> None:
-        tokenizers = task.tokenizers(recipe, texts["train"])
+        tokenizers = task.tokenizers(recipe, texts["train"], _tokenizers(base) if base else {})
         for name, tokenizer in tokenizers.items():
             tokenizer.save(scratch / f"{name}.json")
-        objective = task.OBJECTIVE(**tokenizers, max_len=max_len)
+        objective = task.objective(recipe)(**tokenizers, max_len=max_len)
         prepared = DatasetDict()
         for split, rows in corpus.items():
             ids = Dataset.from_dict(objective.columns(**texts[split]))
@@ -222,11 +223,14 @@ def code_version() -> str:
 
 
 def build(recipe: Recipe, prepared: Path) -> System:
-    """The recipe's untrained system, with the tokenizers of the folder that `prepare` made."""
+    """The recipe's system before its training, with the tokenizers of the folder that `prepare` made."""
     tokenizers, task = _tokenizers(prepared), task_of(recipe)
     architecture, _ = ARCHITECTURES[recipe.architecture]
     model = architecture(_config(recipe, tokenizers))
-    return System(model, task.OBJECTIVE(**tokenizers, max_len=model.config.max_len, **task.settings(recipe)))
+    if isinstance(recipe, FineTuning) and recipe.pretrained:
+        model.take_over(run(recipe.base).model)
+    objective = task.objective(recipe)(**tokenizers, max_len=model.config.max_len, **task.settings(recipe))
+    return System(model, objective)
 
 
 def _tokenizers(folder: Path) -> dict[str, Tokenizer]:

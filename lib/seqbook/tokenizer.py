@@ -99,6 +99,30 @@ class Tokenizer:
         with writing(Path(path)) as scratch:
             scratch.write_text(self.backend.to_str(pretty=True), encoding="utf-8")
 
+    def with_special(self, *names: str) -> Self:
+        """The same vocabulary with special tokens added at its end, which no text can produce either.
+
+        Raises:
+            ValueError: a token of that name is there already.
+        """
+        grown = tokenizers.Tokenizer.from_str(self.backend.to_str())
+        for name in names:
+            if grown.token_to_id(name) is not None:
+                raise ValueError(f"the vocabulary has a token {name!r} already: choose another name")
+            grown.add_special_tokens([name])
+        return type(self)(grown)
+
+    def special_id(self, name: str) -> int:
+        """The id of a special token.
+
+        Raises:
+            ValueError: there is no such token.
+        """
+        token_id = self.backend.token_to_id(name)
+        if token_id is None:
+            raise ValueError(f"the vocabulary has no token {name!r}: add it with tokenizer.with_special({name!r})")
+        return token_id
+
     def __len__(self) -> int:
         return self.backend.get_vocab_size()
 

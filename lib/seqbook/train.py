@@ -81,9 +81,10 @@ def fit(
             began = time.perf_counter()
             torch.manual_seed(hash((seed, step, rank)))
             batch = objective.collate([train[i] for i in plan.batch(step)[rank::processes]]).to(accelerator.device)
-            n_tokens = accelerator.reduce(torch.tensor(batch.n_tokens, device=accelerator.device)).item()
+            counts = torch.tensor([batch.n_labels, batch.n_tokens], device=accelerator.device)
+            n_labels, n_tokens = accelerator.reduce(counts).tolist()
             with accelerator.autocast():
-                loss = objective.loss(network(*batch.inputs), batch.labels) / n_tokens
+                loss = objective.loss(network(*batch.inputs), batch.labels) / n_labels
             accelerator.backward(loss * processes)  # the processes' gradients are averaged, the loss is a sum over them
             norm = accelerator.clip_grad_norm_(network.parameters(), budget.clip)
             nats = accelerator.reduce(loss.detach()).item()

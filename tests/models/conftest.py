@@ -14,17 +14,22 @@ from seqbook.models import ARCHITECTURES
 
 name, sizes, file = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 architecture, config = ARCHITECTURES[name]
-vocab = {"ids": 12} if name == "GPT" else {"source_ids": 12, "target_ids": 10}  # what forward takes
+rows = name == "FineTunedGPT"  # two of ids for each example, and where the head reads them
+vocab = {"ids": 12} if "GPT" in name else {"source_ids": 12, "target_ids": 10}  # what forward takes
 vocab_sizes = {ids.replace("ids", "vocab_size"): size for ids, size in vocab.items()}
 model = architecture(config(**vocab_sizes, **sizes)).eval()
-lengths = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+dynamic = torch.export.Dim.DYNAMIC
+shapes = ({0: dynamic, 2: dynamic}, {0: dynamic}) if rows else ({0: dynamic, 1: dynamic},) * len(vocab)
+names = ["ids", "extract"] if rows else list(vocab)
 
 def inputs(batch, *lengths):  # one sequence takes the first length
+    if rows:
+        return torch.randint(1, 12, (batch, 2, lengths[0])), torch.randint(0, (lengths[0] + 1) // 2, (batch, 2))
     return tuple(torch.randint(1, size, (batch, n)) for size, n in zip(vocab.values(), lengths, strict=False))
 
 torch.onnx.export(
     model, inputs(3, 6, 5), file, dynamo=True, external_data=False, verbose=False,
-    input_names=list(vocab), output_names=["logits"], dynamic_shapes=(lengths,) * len(vocab),
+    input_names=names, output_names=["task", "lm"] if rows else ["logits"], dynamic_shapes=shapes,
 )
 graph = onnx.load(file)
 del graph.graph.value_info[:]  # the exporter writes the traced length into them
@@ -33,9 +38,11 @@ options.intra_op_num_threads = 1  # more would spin while they wait for each oth
 session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
 for batch, s, t in ((3, 6, 5), (1, 9, 2), (5, 3, 11), (2, 1, 1)):
     given = inputs(batch, s, t)
-    given[0][0, (s + 1) // 2 :] = 0  # padding
-    (logits,) = session.run(None, {ids: tensor.numpy() for ids, tensor in zip(vocab, given, strict=True)})
-    torch.testing.assert_close(torch.from_numpy(logits), model(*given), rtol=0, atol=1e-4)
+    given[0][0, ..., (s + 1) // 2 :] = 0  # padding
+    outputs = session.run(None, {ids: tensor.numpy() for ids, tensor in zip(names, given, strict=True)})
+    expected = model(*given) if rows else (model(*given),)
+    for output, wanted in zip(outputs, expected, strict=True):
+        torch.testing.assert_close(torch.from_numpy(output), wanted, rtol=0, atol=1e-4)
 """
 
 

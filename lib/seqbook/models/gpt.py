@@ -93,7 +93,7 @@ class GPT(nn.Module):
 
     def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time vocab"]:
         """Logits of the token after each token, given what stands up to there."""
-        return self._logits(self.hidden(ids))
+        return self.logits(self.hidden(ids))
 
     def hidden(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time d_model"]:
         """What each position knows after the last block: what the head, or a task's head, reads."""
@@ -137,7 +137,7 @@ class GPT(nn.Module):
             mask = masks.left_padding(state.padding, length + 1)
         for block, cache in zip(self.blocks, state.caches, strict=True):
             x = block(x, mask, caches=(cache, None))
-        return self._logits(self.norm(x))[:, 0], state
+        return self.logits(self.norm(x))[:, 0], state
 
     def _embed(self, ids: Tensor, padding: Tensor | None = None, offset: int = 0) -> Tensor:
         x = self.embedding(ids)  # (B, T, D)
@@ -145,5 +145,6 @@ class GPT(nn.Module):
             x = x + self.positions(ids.shape[1], offset if padding is None else offset - padding)
         return self.dropout(x)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
+    def logits(self, hidden: Float[Tensor, "*batch time d_model"]) -> Float[Tensor, "*batch time vocab"]:
+        """The head: how well each token's vector goes with what a position knows."""
         return F.linear(hidden, self.embedding.weight)  # (B, T, V)

@@ -20,7 +20,7 @@ class Batch:
     """`inputs` as the model's forward takes them, `labels` shaped as its logits without the vocabulary."""
 
     inputs: tuple[Tensor, ...]
-    labels: Int[Tensor, "batch time"]
+    labels: Int[Tensor, "batch time"] | tuple[Tensor, ...]
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(tuple(t.to(device) for t in self.inputs), self.labels.to(device))
@@ -29,6 +29,11 @@ class Batch:
     def n_tokens(self) -> int:
         """The number of labels that count."""
         return int((self.labels != IGNORED).sum())
+
+    @property
+    def n_labels(self) -> int:
+        """What the loss, a sum, is divided by: here each token is a label."""
+        return self.n_tokens
 
 
 class Objective(Protocol):
@@ -51,8 +56,11 @@ class Objective(Protocol):
     def collate(self, examples: list[tuple[list[int], ...]]) -> Batch:
         """Pad examples to one length."""
 
+    def nats(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
+        """−Σ log P(label) over the labels that count, in nats: what models are compared by."""
+
     def loss(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
-        """The sum over the labels that count, in nats."""
+        """What training makes small: `nats`, or more than that."""
 
 
 def summed_nats(
@@ -63,7 +71,11 @@ def summed_nats(
     With label smoothing ε the target is (1 − ε) on the label and ε spread over the vocabulary {cite}`szegedy2016rethinking`.
     """
     return F.cross_entropy(
-        logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="sum", label_smoothing=label_smoothing
+        logits.float().flatten(0, 1),
+        labels.flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
+        label_smoothing=label_smoothing,
     )
 
 

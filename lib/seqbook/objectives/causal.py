@@ -48,5 +48,7 @@ class Causal:
     def collate(self, examples: list[Example]) -> Batch:
         return Batch((pad([ids[:-1] for (ids,) in examples], PAD),), pad([ids[1:] for (ids,) in examples], IGNORED))
 
-    def loss(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
+    def nats(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
         return summed_nats(logits, labels)
+
+    loss = nats

@@ -73,5 +73,9 @@ class Seq2Seq:
         """What the encoder reads: the sources, or the reversed sources, padded at the end."""
         return pad([s[::-1] for s in sources] if self.reverse_source else list(sources), PAD)
 
+    def nats(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
+        return summed_nats(logits, labels)
+
     def loss(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
+        """With label smoothing."""
         return summed_nats(logits, labels, self.label_smoothing)

@@ -9,7 +9,10 @@ from seqbook.objectives.causal import Causal
 from seqbook.recipes import LanguageModel
 from seqbook.tokenizer import Tokenizer
 
-OBJECTIVE = Causal
+
+def objective(_: LanguageModel) -> type[Causal]:
+    """The objective's class."""
+    return Causal
 
 
 def columns(_: LanguageModel) -> dict[str, str]:
@@ -17,7 +20,7 @@ def columns(_: LanguageModel) -> dict[str, str]:
     return {"text": "text"}
 
 
-def tokenizers(recipe: LanguageModel, texts: dict[str, list[str]]) -> dict[str, Tokenizer]:
+def tokenizers(recipe: LanguageModel, texts: dict[str, list[str]], _: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
     """Learned from the texts of the training split."""
     return {"tokenizer": Tokenizer.train(texts["text"], recipe.kind, recipe.vocab_size)}
 

@@ -9,7 +9,10 @@ from seqbook.objectives.seq2seq import Seq2Seq
 from seqbook.recipes import Translation
 from seqbook.tokenizer import Tokenizer
 
-OBJECTIVE = Seq2Seq
+
+def objective(_: Translation) -> type[Seq2Seq]:
+    """The objective's class."""
+    return Seq2Seq
 
 
 def columns(recipe: Translation) -> dict[str, str]:
@@ -17,7 +20,7 @@ def columns(recipe: Translation) -> dict[str, str]:
     return {"source": recipe.source, "target": recipe.target}
 
 
-def tokenizers(recipe: Translation, texts: dict[str, list[str]]) -> dict[str, Tokenizer]:
+def tokenizers(recipe: Translation, texts: dict[str, list[str]], _: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
     """Learned from the texts of the training split."""
     kinds = {"source": recipe.source_kind, "target": recipe.target_kind}
     return {f"{side}_tokenizer": Tokenizer.train(texts[side], kinds[side], recipe.vocab_size) for side in kinds}

@@ -1,0 +1,123 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+
+from seqbook.models.finetuned import Outputs
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.finetuning import DELIMITER, EXTRACT, Classification, Entailment, MultipleChoice, Similarity
+from seqbook.tokenizer import BOS, PAD, Tokenizer
+
+TEXTS = ["a dog runs", "two women read", "fast"]
+COLUMNS = {
+    Classification: {"text": ["a dog runs", "fast"]},
+    Entailment: {"premise": ["a dog runs", "fast"], "hypothesis": ["a dog", "two women"]},
+    Similarity: {"first": ["a dog runs", "fast"], "second": ["a dog", "two women"]},
+    MultipleChoice: {"context": ["a dog runs", "fast"], "choices": [["a", "dog", "runs fast"], ["two", "a dog", "read"]]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def tokenizer():
+    return Tokenizer.train(TEXTS, "word").with_special(DELIMITER, EXTRACT)
+
+
+def build(kind, tokenizer, **settings):
+    return kind(tokenizer, **{"max_len": 9, "classes": () if kind is MultipleChoice else ("no", "yes")} | settings)
+
+
+def encode(objective, labels=None):
+    kind = type(objective)
+    return objective.encode(**COLUMNS[kind], label=labels or ([2, 0] if kind is MultipleChoice else ["yes", "no"]))
+
+
+def test_the_four_transformations(tokenizer):
+    a, dog, runs, two, women, read, fast = tokenizer.encode("a dog runs two women read fast")
+    d, e = tokenizer.special_id(DELIMITER), tokenizer.special_id(EXTRACT)
+    expected = {
+        Classification: [([[BOS, a, dog, runs, e]], 1), ([[BOS, fast, e]], 0)],
+        Entailment: [([[BOS, a, dog, runs, d, a, dog, e]], 1), ([[BOS, fast, d, two, women, e]], 0)],
+        Similarity: [
+            ([[BOS, a, dog, runs, d, a, dog, e], [BOS, a, dog, d, a, dog, runs, e]], 1),
+            ([[BOS, fast, d, two, women, e], [BOS, two, women, d, fast, e]], 0),
+        ],
+        MultipleChoice: [
+            (
+                [
+                    [BOS, a, dog, runs, d, a, e],
+                    [BOS, a, dog, runs, d, dog, e],
+                    [BOS, a, dog, runs, d, runs, fast, e],
+                ],
+                2,
+            ),
+            ([[BOS, fast, d, two, e], [BOS, fast, d, a, dog, e], [BOS, fast, d, read, e]], 0),
+        ],
+    }
+    for kind, examples in expected.items():
+        assert encode(build(kind, tokenizer)) == examples
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_dataset_holds_the_same_examples(kind, tokenizer):
+    objective = build(kind, tokenizer)
+    labels = {"label": [2, 0] if kind is MultipleChoice else ["yes", "no"]}
+    rows = Dataset.from_dict(objective.columns(**COLUMNS[kind], **labels) | labels)
+    assert objective.examples(rows) == encode(objective)
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_batch_says_where_to_read_and_what_comes_next(kind, tokenizer):
+    objective = build(kind, tokenizer)
+    examples = encode(objective)
+    batch = objective.collate(examples)
+    ids, extract = batch.inputs
+    assert ids.shape[:2] == extract.shape == (2, len(examples[0][0]))
+    assert batch.labels.lm.shape == ids.shape
+    for b, (rows, label) in enumerate(examples):
+        assert batch.labels.task[b] == label
+        assert objective.lengths((rows, label)) == (max(map(len, rows)),)
+        for n, row in enumerate(rows):
+            padding = ids.shape[2] - len(row)
+            assert ids[b, n].tolist() == row + [PAD] * padding
+            assert ids[b, n, extract[b, n]] == tokenizer.special_id(EXTRACT)
+            assert batch.labels.lm[b, n].tolist() == row[1:] + [IGNORED] * (padding + 1)
+    assert batch.n_labels == 2
+    assert batch.n_tokens == sum(len(row) - 1 for rows, _ in examples for row in rows)
+    moved = batch.to(torch.device("meta"))
+    assert {t.device.type for t in (*moved.inputs, *moved.labels)} == {"meta"}
+    assert moved.n_labels == 2
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_loss_is_the_tasks_and_a_share_of_the_language_models(tokenizer, weight):
+    objective = build(Similarity, tokenizer, lm_weight=weight)
+    batch = objective.collate(encode(objective))
+    outputs = Outputs(torch.randn(2, 2), torch.randn(*batch.inputs[0].shape, len(tokenizer)))
+    task = -outputs.task.log_softmax(-1)[[0, 1], [1, 0]]
+    lm = []
+    for logits, labels in zip(outputs.lm, batch.labels.lm, strict=True):  # an example's mean over all its tokens
+        lm.append(F.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED]))
+    torch.testing.assert_close(objective.nats(outputs, batch.labels), task.sum())
+    torch.testing.assert_close(objective.loss(outputs, batch.labels), task.sum() + weight * sum(lm))
+
+
+@pytest.mark.parametrize("text", ["<extract>", "a <delimiter> dog", "<bos><extract><delimiter>"])
+def test_what_a_reader_writes_cant_end_or_cut_a_text(tokenizer, text):
+    objective = build(Entailment, tokenizer, max_len=40)
+    ((((row,), _),)) = objective.encode(premise=[text], hypothesis=[text], label=["yes"])
+    for name in (DELIMITER, EXTRACT):
+        assert row.count(tokenizer.special_id(name)) == 1
+    assert row.count(BOS) == 1
+
+
+def test_mistakes_are_named(tokenizer):
+    with pytest.raises(ValueError, match=r"no token '<delimiter>': add it with tokenizer.with_special"):
+        Classification(Tokenizer.train(TEXTS, "word"), max_len=9)
+    with pytest.raises(ValueError, match=r"lm_weight=-1\.0 must be 0 or more"):
+        build(Classification, tokenizer, lm_weight=-1.0)
+    with pytest.raises(ValueError, match="label 'maybe' is none of the classes no, yes"):
+        encode(build(Classification, tokenizer), ["yes", "maybe"])
+    with pytest.raises(ValueError, match=r"'a dog runs a dog' is 8 tokens long with its special tokens: .* max_len=7"):
+        encode(build(Entailment, tokenizer, max_len=7))
+    with pytest.raises(ValueError, match="'' is 0 tokens long"):
+        build(Classification, tokenizer).encode(text=[""], label=["yes"])
