@@ -191,8 +191,8 @@ RECIPES: dict[str, Recipe] = {
     "gpt-prompting": LanguageModel(
         about="the same on stories and tasks in words (chapter 3.3)",
         corpus="prompting",
-        model={"max_len": 192, "positions": "rotary"},
-        budget=Budget(steps=800, batch_size=10, learning_rate=3e-3, warmup=80, evaluations=4),
+        model=_GPT | {"max_len": 192},  # a window that holds the longest prompt and what stands around it
+        budget=Budget(steps=1_500, batch_size=6, learning_rate=4e-3, warmup=100, evaluations=4),
     ),
     "gpt-shakespeare": LanguageModel(
         about="characters of Tiny Shakespeare, with nanoGPT's sizes and budget for a CPU",
