@@ -47,6 +47,9 @@ def test_bytes_spell_what_was_never_seen():
 def test_what_a_token_is():
     word = Tokenizer.train(ENGLISH, "word")
     assert word.tokens(word.encode("Anna's key, lost?")) == ["Anna", "'", "s", "key", ",", "lost", "?"]
+    both = Tokenizer.train(["Chinese: 他在，是吗？ Yes."], "word")
+    assert both.tokens(both.encode("Chinese: 他在，")) == ["Chinese", ":", "他", "在", "，"]
+    assert both.decode(both.encode("Chinese: 他在，是吗？ Yes.")) == "Chinese: 他在，是吗？ Yes."
     character = Tokenizer.train(CHINESE, "character")
     assert character.tokens(character.encode("他在哪儿？")) == list("他在哪儿？")
 

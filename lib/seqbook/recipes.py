@@ -196,6 +196,12 @@ RECIPES: dict[str, Recipe] = {
         transformation="multiple_choice",
         texts=("context", "choices"),
     ),
+    "gpt-prompting": LanguageModel(
+        about="the same on stories and tasks in words (chapter 3.3)",
+        corpus="prompting",
+        model=_GPT | {"max_len": 192},  # a window that holds the longest prompt and what stands around it
+        budget=Budget(steps=1_500, batch_size=6, learning_rate=4e-3, warmup=100, evaluations=4),
+    ),
     "gpt-shakespeare": LanguageModel(
         about="characters of Tiny Shakespeare, with nanoGPT's sizes and budget for a CPU",
         corpus="tiny_shakespeare",

@@ -51,10 +51,14 @@ class Tokenizer:
         else:
             backend = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
             if kind == "word":
-                backend.pre_tokenizer = pre_tokenizers.Whitespace()
-                # Joined with spaces, none before punctuation and none within "Anna's" and "didn't".
+                # Chinese is written without spaces: each character counts as a word.
+                chinese = pre_tokenizers.Split(Regex(r"[一-鿿]"), "isolated")
+                backend.pre_tokenizer = pre_tokenizers.Sequence([chinese, pre_tokenizers.Whitespace()])
+                # Joined with spaces, none before punctuation, within "Anna's" and "didn't", and in Chinese.
                 spaces, clitic = decoders.WordPiece(cleanup=True), Regex(r" ' (?=(s|t|d|m|re|ve|ll)\b)")
-                backend.decoder = decoders.Sequence([spaces, decoders.Fuse(), decoders.Replace(clitic, "'")])
+                apart = Regex(r" (?=:)|(?<=[一-鿿，]) (?=[一-鿿，。？])")
+                joined = [decoders.Replace(clitic, "'"), decoders.Replace(apart, "")]
+                backend.decoder = decoders.Sequence([spaces, decoders.Fuse(), *joined])
             else:
                 backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
                 backend.decoder = decoders.Fuse()
