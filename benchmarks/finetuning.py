@@ -9,11 +9,11 @@ import json
 from seqbook import runs
 from seqbook.results import FOLDER, commit, device_name
 
-LABELS = {
-    "gpt-sentiment": (100, 1_000, 10_000),
-    "gpt-entailment": (400, 2_000, 10_000),
-    "gpt-similarity": (2_000, 10_000),
-    "gpt-multiple-choice": (2_000, 10_000),
+STEPS = {  # for each number of labels: with few, at most about six times through them
+    "gpt-sentiment": {100: 40, 1_000: 300, 10_000: 300},
+    "gpt-entailment": {400: 150, 2_000: 800, 10_000: 800},
+    "gpt-multiple-choice": {10_000: 800},
+    "gpt-similarity": {20_000: 2_500},
 }
 STARTS = {
     "from scratch": {"pretrained": False, "lm_weight": 0.0},
@@ -25,11 +25,11 @@ KEPT = ("accuracy", "loss", "majority", "compositional_accuracy", "steps", "seco
 if __name__ == "__main__":
     runs.run("gpt")  # what most of them begin with
     wanted = {
-        (recipe, labels, start, seed): (recipe, settings | {"size": labels, "seed": seed})
-        for seed in range(3)
-        for recipe, counts in LABELS.items()
-        for labels in counts
+        (recipe, labels, start, seed): (recipe, settings | {"size": labels, "steps": steps, "seed": seed})
+        for recipe, budgets in STEPS.items()
+        for labels, steps in budgets.items()
         for start, settings in STARTS.items()
+        for seed in range(3)
     }
     rows = []
     for (recipe, labels, start, seed), run in runs.run_all(wanted).items():

@@ -84,6 +84,8 @@ def test_show_explains_a_mistake_in_one_line(main, monkeypatch, arguments, messa
             ["generate", "/no/run", "a text"],
             "there is no folder /no/run, and no such model can be had from the Hugging",
         ),
+        (["train", "gpt-entailment", "--set", "pretrained=perhaps"], "pretrained='perhaps' must be true or false"),
+        (["train", "gpt-entailment", "--set", "size=0"], "size=0 must be at least 1"),
         (["generate", "/", "a text"], "/ holds no finished run: train one with --out /"),
     ],
 )

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from seqbook import runs
+from seqbook.__main__ import main
 from seqbook.checkpoints import CheckpointError
 from seqbook.metrics import accuracy, classes, nats_per_token
 from seqbook.recipes import RECIPES, configure
@@ -139,7 +140,7 @@ def test_a_language_model_is_trained_saved_and_loaded(long_text, tmp_path):
         loaded.translate(["A dog."])
 
 
-def test_a_network_is_fine_tuned_saved_and_loaded(monkeypatch):
+def test_a_network_is_fine_tuned_saved_and_loaded(monkeypatch, capsys):
     """From what was pretrained, which is trained on the way, and from nothing."""
     sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2}
     small = replace(RECIPES["gpt"], size=200, model=RECIPES["gpt"].model | sizes)
@@ -159,6 +160,8 @@ def test_a_network_is_fine_tuned_saved_and_loaded(monkeypatch):
     assert tuned.objective.classes == ("different", "paraphrase")
     with pytest.raises(ValueError, match="a system trained for Similarity doesn't translate"):
         loaded.translate(["A dog."])
+    assert main(["generate", str(tuned.folder), "A dog."]) == 2
+    assert f"seqbook: {tuned.folder} was trained to classify, and writes nothing" in capsys.readouterr().err
 
 
 def test_examples_are_the_splits_ids(tiny, pairs):

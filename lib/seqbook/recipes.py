@@ -76,7 +76,7 @@ class FineTuning:
     architecture: str = "FineTunedGPT"
     base: str = "gpt"
     corpus: str
-    size: int = 4_000
+    size: int = 20_000
     transformation: Literal["classification", "entailment", "similarity", "multiple_choice"]
     texts: tuple[str, ...]
     classes: tuple[str, ...] = ()
@@ -162,6 +162,7 @@ RECIPES: dict[str, Recipe] = {
         2,
         steps=300,
         corpus="sentiment",
+        size=10_000,
         transformation="classification",
         texts=("text",),
         classes=("negative", "positive"),
@@ -172,6 +173,7 @@ RECIPES: dict[str, Recipe] = {
         3,
         steps=800,
         corpus="entailment",
+        size=10_000,
         transformation="entailment",
         texts=("premise", "hypothesis"),
         classes=("entailment", "neutral", "contradiction"),
@@ -180,8 +182,9 @@ RECIPES: dict[str, Recipe] = {
         "whether two sentences mean the same",
         "similarity",
         2,
-        steps=600,
+        steps=2_500,
         corpus="similarity",
+        size=20_000,
         transformation="similarity",
         texts=("first", "second"),
         classes=("different", "paraphrase"),
@@ -190,9 +193,10 @@ RECIPES: dict[str, Recipe] = {
         "which of four endings is true",
         "multiple_choice",
         4,
-        steps=300,
+        steps=800,
         batch_size=4,
         corpus="multiple_choice",
+        size=10_000,
         transformation="multiple_choice",
         texts=("context", "choices"),
     ),

@@ -1,4 +1,4 @@
-"""Text to ids and back: words for English, characters for Chinese, byte pairs for real corpora.
+"""Text to ids and back: words (a Chinese character is one), characters, byte pairs for real corpora.
 
 Every vocabulary made here begins with the same four special tokens, so that models and objectives agree on their ids.
 """
