@@ -33,3 +33,47 @@ def test_published_results_are_a_table():
     _, first, second = results.published("attention-longer", "transformer-rotary").splitlines()
     assert f"{read('attention-longer')['exact_match']:.1%}" in first
     assert f"{read('transformer-rotary')['loss']:.2f}" in second
+
+
+def accuracies(recipe, labels, start):
+    rows = read("finetuning")["rows"]
+    return [r["accuracy"] for r in rows if (r["recipe"], r["labels"], r["start"]) == (recipe, labels, start)]
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "labels", "least", "most"),
+    [
+        ("gpt-entailment", 400, 0.0, 0.07),
+        ("gpt-entailment", 2_000, 0.05, 0.15),
+        ("gpt-entailment", 10_000, 0.05, 0.15),
+        ("gpt-sentiment", 100, -0.05, 0.05),
+        ("gpt-sentiment", 1_000, 0.05, 0.15),
+        ("gpt-sentiment", 10_000, -0.05, 0.08),
+    ],
+)
+def test_pretraining_adds_most_once_there_are_labels_enough(recipe, labels, least, most):
+    """Chapter 3.2, C11: the mean gain of three seeds."""
+    pretrained, scratch = (accuracies(recipe, labels, start) for start in ("pretrained", "from scratch"))
+    assert len(pretrained) == len(scratch) == 3
+    assert least < mean(pretrained) - mean(scratch) < most
+
+
+@pytest.mark.parametrize("recipe", ["gpt-entailment", "gpt-sentiment"])
+def test_the_auxiliary_loss_adds_nothing_beyond_the_spread(recipe):
+    """Chapter 3.2, C12."""
+    for labels in sorted({row["labels"] for row in read("finetuning")["rows"] if row["recipe"] == recipe}):
+        alone, joint = (accuracies(recipe, labels, start) for start in ("pretrained", "with auxiliary loss"))
+        assert mean(joint) < max(alone) + 0.02
+
+
+def test_the_table_of_fine_tuning_has_a_line_for_each_number_of_labels():
+    rows = read("finetuning")["rows"]
+    head, *lines = results.finetuned().splitlines()
+    assert len(lines) == len({(row["recipe"], row["labels"]) for row in rows})
+    assert all(start in head for start in ("from scratch", "pretrained", "with auxiliary loss"))
+    line = next(line for line in lines if line.split()[:2] == ["gpt-entailment", "2,000"])
+    assert f"{mean(accuracies('gpt-entailment', 2_000, 'pretrained')):.1%}" in line

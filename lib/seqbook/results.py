@@ -41,7 +41,8 @@ def finetuned() -> str:
         line = f"{recipe:20}{labels:>7,}{sum(row['majority'] for row in chosen) / len(chosen):>10.1%}"
         for start in starts:
             found = [row["accuracy"] for row in chosen if row["start"] == start]
-            line += f"{sum(found) / len(found):>8.1%} ({min(found):.1%}–{max(found):.1%})"
+            spread = f"({min(found):.1%}–{max(found):.1%})" if len(found) > 1 else ""
+            line += f"{sum(found) / len(found):>8.1%} {spread:13}"
         lines.append(line)
     return "\n".join(lines)
 
