@@ -7,7 +7,7 @@ measures speed. Runs are kept in SEQBOOK_HOME, so a stopped one goes on where it
 import json
 
 from seqbook import runs
-from seqbook.results import FOLDER, commit, device_name
+from seqbook.results import FOLDER, commit
 
 STEPS = {  # for each number of labels: with few, at most about six times through them
     "gpt-sentiment": {100: 40, 1_000: 300, 10_000: 300},
@@ -21,7 +21,7 @@ STARTS = {
     "with auxiliary loss": {"pretrained": True, "lm_weight": 0.5},
 }
 SEEDS = {"gpt-sentiment": 3, "gpt-entailment": 3, "gpt-multiple-choice": 1, "gpt-similarity": 1}
-KEPT = ("accuracy", "loss", "majority", "compositional_accuracy", "steps", "seconds")
+KEPT = ("accuracy", "loss", "majority", "compositional_accuracy", "steps", "seconds", "device")
 
 if __name__ == "__main__":
     runs.run("gpt")  # what most of them begin with
@@ -37,5 +37,5 @@ if __name__ == "__main__":
         row = {"recipe": recipe, "labels": labels, "start": start, "seed": seed}
         row |= {key: run.result[key] for key in KEPT}
         rows.append(row | {"val_losses": [step["val_loss"] for step in run.history if "val_loss" in step]})
-    result = {"command": "python -m benchmarks.finetuning", "commit": commit(), "device": device_name(), "rows": rows}
+    result = {"command": "python -m benchmarks.finetuning", "commit": commit(), "rows": rows}
     (FOLDER / "finetuning.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
