@@ -70,6 +70,14 @@ def test_the_auxiliary_loss_adds_nothing_beyond_the_spread(recipe):
         assert mean(joint) < max(alone) + 0.02
 
 
+def test_pretraining_shows_no_gain_in_the_slower_tasks():
+    """Chapter 3.2: similarity gets some six in ten right, multiple choice four."""
+    for recipe, labels, right in (("gpt-similarity", 20_000, 0.6), ("gpt-multiple-choice", 10_000, 0.4)):
+        scratch, pretrained = (mean(accuracies(recipe, labels, start)) for start in ("from scratch", "pretrained"))
+        assert pretrained < scratch + 0.02
+        assert (scratch, pretrained) == pytest.approx((right, right), abs=0.06)
+
+
 def test_the_table_of_fine_tuning_has_a_line_for_each_number_of_labels():
     rows = read("finetuning")["rows"]
     head, *lines = results.finetuned().splitlines()

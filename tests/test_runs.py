@@ -160,7 +160,7 @@ def test_a_network_is_fine_tuned_saved_and_loaded(monkeypatch, capsys):
     assert tuned.objective.classes == ("different", "paraphrase")
     with pytest.raises(ValueError, match="a system trained for Similarity doesn't translate"):
         loaded.translate(["A dog."])
-    assert main(["generate", str(tuned.folder), "A dog."]) == 2
+    assert main(["generate", str(tuned.folder), "A dog.", "--beam", "4"]) == 2
     assert f"seqbook: {tuned.folder} was trained to classify, and writes nothing" in capsys.readouterr().err
 
 

@@ -106,13 +106,13 @@ def _generate(options: argparse.Namespace) -> None:
     choices = {name: value for name, value in vars(options).items() if name in ("beam", *SAMPLING)}
     is_run = folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file())
     system = load(folder) if is_run else None
+    if system and isinstance(system.model, FineTunedGPT):
+        raise ValueError(f"{folder} was trained to classify, and writes nothing: generate with a translator or a GPT")
     translates = system is not None and isinstance(system.objective, Seq2Seq)
     wrong = [name for name in choices if (name == "beam") != translates]
     if wrong:
         what = "translates" if translates else "goes on after texts"
         raise ValueError(f"{folder} {what}, which has no --{wrong[0].replace('_', '-')}: leave it out")
-    if isinstance(system and system.model, FineTunedGPT):
-        raise ValueError(f"{folder} was trained to classify, and writes nothing: generate with a translator or a GPT")
     if translates:
         lines = system.translate(options.text, choices.get("beam", 1))
     elif system:

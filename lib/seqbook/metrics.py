@@ -1,10 +1,11 @@
 """How good a model is: nats per token (teacher-forced), BLEU, exact match, alignment error rate."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from datasets import Dataset, DatasetDict
 from sacrebleu.metrics import BLEU
 from torch import nn
 
@@ -38,8 +39,7 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     Raises:
         ValueError: not as many hypotheses as references, or none.
     """
-    _check_pairs(hypotheses, references)
-    return sum(h == r for h, r in zip(hypotheses, references, strict=True)) / len(references)
+    return accuracy(hypotheses, references)
 
 
 def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
@@ -57,49 +57,51 @@ def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
     return 1 - 2 * common / sum(len(f) + len(t) for f, t in zip(found, true, strict=True))
 
 
-@torch.no_grad()
 def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 250) -> float:
-    """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count; of classes, per example.
+    """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count.
 
-    Label smoothing and auxiliary losses play no part here: models trained with them and without compare. A long text is read window after
-    window, each of which knows nothing of those before it.
+    Of classes it is −log P(class), averaged over the examples. Label smoothing and auxiliary losses play no part here:
+    models trained with them and without compare. A long text is read window after window, each of which knows nothing of
+    those before it.
 
     Raises:
         ValueError: no examples.
     """
     if isinstance(examples, Windows):
         examples = examples.side_by_side()
-    device = next(model.parameters()).device
-    batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
     nats, n_labels = 0.0, 0
-    with evaluating(model):
-        for step in range(batches.steps_per_epoch):
-            batch = objective.collate([examples[i] for i in batches.batch(step)]).to(device)
-            nats += objective.nats(model(*batch.inputs), batch.labels).item()
-            n_labels += batch.n_labels
+    for _, batch, outputs in _in_batches(model, objective, examples, batch_size):
+        nats += objective.nats(outputs, batch.labels).item()
+        n_labels += batch.n_labels
     return nats / n_labels
 
 
-@torch.no_grad()
 def classes(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 250) -> list[int]:
     """The number of the likeliest class of each example, from a model whose outputs have `task`.
 
     Raises:
         ValueError: no examples.
     """
-    device = next(model.parameters()).device
-    batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
     found = [0] * len(examples)
-    with evaluating(model):
-        for step in range(batches.steps_per_epoch):
-            chosen = batches.batch(step)
-            inputs = objective.collate([examples[i] for i in chosen]).to(device).inputs
-            for i, label in zip(chosen, model(*inputs).task.argmax(-1).tolist(), strict=True):
-                found[i] = label
+    for chosen, _, outputs in _in_batches(model, objective, examples, batch_size):
+        for i, label in zip(chosen, outputs.task.argmax(-1).tolist(), strict=True):
+            found[i] = label
     return found
 
 
-def accuracy(found: Sequence[int], true: Sequence[int]) -> float:
+@torch.no_grad()
+def _in_batches(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int) -> Iterator[tuple]:
+    """Indices of the examples, batch and outputs, batch by batch; dropout off."""
+    device = next(model.parameters()).device
+    batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
+    with evaluating(model):
+        for step in range(batches.steps_per_epoch):
+            chosen = batches.batch(step)
+            batch = objective.collate([examples[i] for i in chosen]).to(device)
+            yield chosen, batch, model(*batch.inputs)
+
+
+def accuracy(found: Sequence, true: Sequence) -> float:
     """The share of labels that are right.
 
     Raises:
@@ -107,6 +109,19 @@ def accuracy(found: Sequence[int], true: Sequence[int]) -> float:
     """
     _check_pairs(found, true)
     return sum(f == t for f, t in zip(found, true, strict=True)) / len(true)
+
+
+def on_unseen(splits: DatasetDict, score: Callable[[Dataset], dict[str, Any]]) -> dict[str, Any]:
+    """What `score` says of each split that no training saw: of test by its own names, of others with the split's before.
+
+    A corpus without such a split, as Tiny Shakespeare, is scored on its validation split.
+    """
+    result: dict[str, Any] = {}
+    unseen = sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test") or ["validation"]
+    for split in unseen:
+        scores = score(splits[split])
+        result |= scores if split == unseen[0] else {f"{split}_{key}": value for key, value in scores.items()}
+    return result
 
 
 def mean_by_length(

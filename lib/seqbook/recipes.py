@@ -101,8 +101,9 @@ _MULTI30K = {
 _GPT = {"max_len": 128, "positions": "rotary"}
 
 
-def _finetuning(about: str, head: str, n_classes: int, steps: int, batch_size: int = 16, **settings: Any) -> FineTuning:
+def _finetuning(about: str, head: str, steps: int, batch_size: int = 16, **settings: Any) -> FineTuning:
     """The same network, with room for the longest story and its answer, and a head of this kind."""
+    n_classes = max(1, len(settings.get("classes", ())))
     return FineTuning(
         about=f"{about}, after pretraining (chapter 3.2)",
         model=_GPT | {"max_len": 192, "dropout": 0.1, "head": head, "n_classes": n_classes},
@@ -159,7 +160,6 @@ RECIPES: dict[str, Recipe] = {
     "gpt-sentiment": _finetuning(
         "praise or complaint",
         "classification",
-        2,
         steps=300,
         corpus="sentiment",
         size=10_000,
@@ -170,7 +170,6 @@ RECIPES: dict[str, Recipe] = {
     "gpt-entailment": _finetuning(
         "whether one sentence follows from another",
         "classification",
-        3,
         steps=800,
         corpus="entailment",
         size=10_000,
@@ -181,7 +180,6 @@ RECIPES: dict[str, Recipe] = {
     "gpt-similarity": _finetuning(
         "whether two sentences mean the same",
         "similarity",
-        2,
         steps=2_500,
         corpus="similarity",
         size=20_000,
@@ -192,7 +190,6 @@ RECIPES: dict[str, Recipe] = {
     "gpt-multiple-choice": _finetuning(
         "which of four endings is true",
         "multiple_choice",
-        4,
         steps=800,
         batch_size=4,
         corpus="multiple_choice",

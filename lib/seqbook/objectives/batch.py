@@ -20,7 +20,7 @@ class Batch:
     """`inputs` as the model's forward takes them, `labels` shaped as its logits without the vocabulary."""
 
     inputs: tuple[Tensor, ...]
-    labels: Int[Tensor, "batch time"] | tuple[Tensor, ...]
+    labels: Int[Tensor, "batch time"]
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(tuple(t.to(device) for t in self.inputs), self.labels.to(device))

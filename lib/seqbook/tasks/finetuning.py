@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 
 from seqbook import metrics
 from seqbook.objectives.finetuning import DELIMITER, EXTRACT, Classification, Entailment, MultipleChoice, Similarity
@@ -43,16 +43,17 @@ def score(_: FineTuning, system, splits: DatasetDict) -> dict[str, Any]:
 
     `majority` is the accuracy of always giving the class that training has most often.
     """
-    model, objective, result = system.model, system.objective, {}
+    model, objective = system.model, system.objective
     train = objective.numbers(splits["train"]["label"][:])
     most = max(sorted(set(train)), key=train.count)
-    for split in sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test"):
-        examples = objective.examples(splits[split])
+
+    def of(rows: Dataset) -> dict[str, float]:
+        examples = objective.examples(rows)
         labels = [label for _, label in examples]
-        scores = {
+        return {
             "loss": metrics.nats_per_token(model, objective, examples),
             "accuracy": metrics.accuracy(metrics.classes(model, objective, examples), labels),
             "majority": labels.count(most) / len(labels),
         }
-        result |= scores if split == "test" else {f"{split}_{key}": value for key, value in scores.items()}
-    return result
+
+    return metrics.on_unseen(splits, of)

@@ -31,13 +31,8 @@ def settings(_: LanguageModel) -> dict[str, Any]:
 
 
 def score(_: LanguageModel, system, splits: DatasetDict) -> dict[str, Any]:
-    """The loss (nats per token) of the test split, and of other splits that no training saw.
-
-    A corpus without a test split, as Tiny Shakespeare, is scored on its validation split.
-    """
-    model, objective, result = system.model, system.objective, {}
-    unseen = sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test") or ["validation"]
-    for split in unseen:
-        name = "loss" if split == unseen[0] else f"{split}_loss"
-        result[name] = metrics.nats_per_token(model, objective, objective.examples(splits[split]))
-    return result
+    """The loss (nats per token) of the test split, and of other splits that no training saw."""
+    model, objective = system.model, system.objective
+    return metrics.on_unseen(
+        splits, lambda rows: {"loss": metrics.nats_per_token(model, objective, objective.examples(rows))}
+    )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 
 from seqbook import metrics
 from seqbook.objectives.seq2seq import Seq2Seq
@@ -33,16 +33,15 @@ def settings(recipe: Translation) -> dict[str, Any]:
 
 def score(recipe: Translation, system, splits: DatasetDict) -> dict[str, Any]:
     """BLEU, exact match and loss (nats per token) of the test split, and of other splits that no training saw."""
-    result: dict[str, Any] = {"beams": recipe.beams}
-    for split in sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test"):
-        rows = splits[split]
+
+    def of(rows: Dataset) -> dict[str, Any]:
         hypotheses, references = system.translate(rows[recipe.source][:], recipe.beams), rows[recipe.target][:]
         bleu = metrics.bleu(hypotheses, references, recipe.target)
-        scores = {
+        return {
             "loss": metrics.nats_per_token(system.model, system.objective, system.objective.examples(rows)),
             "bleu": bleu.score,
             "bleu_signature": bleu.signature,
             "exact_match": metrics.exact_match(hypotheses, references),
         }
-        result |= scores if split == "test" else {f"{split}_{key}": value for key, value in scores.items()}
-    return result
+
+    return {"beams": recipe.beams} | metrics.on_unseen(splits, of)
