@@ -95,6 +95,7 @@ def mask_of(kind, n_heads, query, key):
         "none": lambda: None,
         "padding": lambda: masks.padding(ids),
         "causal": lambda: masks.causal(key),
+        "causal by name": lambda: "causal",
         "prefix": lambda: masks.prefix(torch.tensor([3, 1]), key),
         "per head": lambda: per_head,
         "padding, per head": lambda: masks.padding(ids) & per_head,
@@ -105,7 +106,7 @@ def mask_of(kind, n_heads, query, key):
 @pytest.mark.parametrize("n_heads", [1, 2, 4])
 @pytest.mark.parametrize(
     ("memory", "kind"),
-    [("self", kind) for kind in ("none", "padding", "causal", "prefix", "per head", "all")]
+    [("self", kind) for kind in ("none", "padding", "causal", "causal by name", "prefix", "per head", "all")]
     + [("cross", kind) for kind in ("none", "padding", "per head", "padding, per head")],
 )
 def test_equals_torch(memory, kind, n_heads, copy_attention):
@@ -116,7 +117,8 @@ def test_equals_torch(memory, kind, n_heads, copy_attention):
     x = torch.randn(2, 7, 16)
     read = x if memory == "self" else torch.randn(2, 5, 16)
     mask = mask_of(kind, n_heads, 7, read.shape[1])
-    hidden = None if mask is None else ~mask.expand(2, n_heads, 7, -1).flatten(0, 1)
+    told = masks.causal(7) if mask == "causal" else mask
+    hidden = None if told is None else ~told.expand(2, n_heads, 7, -1).flatten(0, 1)
     expected, _ = theirs(x, read, read, attn_mask=hidden)
     torch.testing.assert_close(ours(x, None if memory == "self" else read, mask), expected)
 
@@ -142,12 +144,14 @@ def test_shared_keys_equal_keys_repeated_for_each_query(n_kv_heads, cached):
 
 @pytest.mark.parametrize("chunks", [[1] * 20, [3, 1, 14, 2]])
 @pytest.mark.parametrize("n_kv_heads", [1, 4])
-def test_self_attention_with_a_cache_equals_all_at_once(chunks, n_kv_heads):
+@pytest.mark.parametrize("named", [False, True], ids=["tensor", "by name"])
+def test_self_attention_with_a_cache_equals_all_at_once(chunks, n_kv_heads, named):
     attention, cache, x = Attention(16, 4, n_kv_heads=n_kv_heads), Cache(), torch.randn(2, 20, 16)
     found = []
     for part in x.split(chunks, dim=1):
         seen = cache.length
-        found.append(attention(part, mask=masks.causal(seen + part.shape[1], seen), cache=cache))
+        mask = "causal" if named else masks.causal(seen + part.shape[1], seen)
+        found.append(attention(part, mask=mask, cache=cache))
     torch.testing.assert_close(torch.cat(found, dim=1), attention(x, mask=masks.causal(20)))
 
 
@@ -161,13 +165,19 @@ def test_cross_attention_with_a_cache_reads_the_memory_once():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_no_position_sees_the_future(training):
+@pytest.mark.parametrize("mask", [masks.causal(7), "causal"], ids=["tensor", "by name"])
+def test_no_position_sees_the_future(training, mask):
     attention, x = Attention(16, 4).train(training), torch.randn(1, 7, 16)
     changed = x.clone()
     changed[:, 5] += 1
-    before, after = attention(x, mask=masks.causal(7)), attention(changed, mask=masks.causal(7))
+    before, after = attention(x, mask=mask), attention(changed, mask=mask)
     torch.testing.assert_close(before[:, :5], after[:, :5], rtol=0, atol=0)
     assert (before[:, 5:] != after[:, 5:]).any(-1).all()
+
+
+def test_a_mask_by_another_name_is_refused():
+    with pytest.raises(ValueError, match="mask='prefix'.*seqbook.nn.masks"):
+        Attention(16, 4)(torch.randn(1, 7, 16), mask="prefix")
 
 
 def test_biases_can_be_left_out():

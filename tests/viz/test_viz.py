@@ -66,8 +66,8 @@ def transformer():
 
 
 @pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
-@pytest.mark.parametrize("cross", [True, False])
-def test_recorded_heads_equal_weights_by_hand(n_kv_heads, cross):
+@pytest.mark.parametrize(("cross", "named"), [(True, False), (False, False), (False, True)])
+def test_recorded_heads_equal_weights_by_hand(n_kv_heads, cross, named):
     from seqbook.nn import masks
     from seqbook.nn.attention import Attention
 
@@ -75,9 +75,10 @@ def test_recorded_heads_equal_weights_by_hand(n_kv_heads, cross):
     x, memory = torch.randn(2, 5, 16), torch.randn(2, 7, 16) if cross else None
     mask = torch.rand(2, 1, 5, 7) < 0.5 if cross else masks.causal(5)
     mask[..., 0] = True
+    given = "causal" if named else mask
     with viz.record(nn.ModuleDict({"one": attention})) as maps:
-        during = attention(x, memory, mask)
-    assert torch.equal(during, attention(x, memory, mask))
+        during = attention(x, memory, given)
+    assert torch.equal(during, attention(x, memory, given))
     q = attention.query(x)
     k, v = attention.key_value(x if memory is None else memory).chunk(2, dim=-1)
     expected, outputs = [], []

@@ -98,9 +98,9 @@ class GPT(nn.Module):
     def hidden(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time d_model"]:
         """What each position knows after the last block: what the head, or a task's head, reads."""
         check_ids(ids, self.config.vocab_size, self.config.max_len, "ids", pad_id=None)
-        x, mask = self._embed(ids), masks.causal(ids.shape[1], device=ids.device)
+        x = self._embed(ids)
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, "causal")
         return self.norm(x)
 
     def start(self, ids: Int[Tensor, "batch time"], padding: Int[Tensor, " batch"] | None = None) -> State:
@@ -118,11 +118,11 @@ class GPT(nn.Module):
         if length == 0:
             return state
         check_ids(ids, self.config.vocab_size, self.config.max_len, "ids", pad_id=None)
-        x, mask = self._embed(ids, state.padding), masks.causal(length, device=ids.device)
+        x, mask = self._embed(ids, state.padding), "causal"
         if state.padding is not None:
             # Padding sees itself: without any key, its softmax would divide 0 by 0.
             itself = torch.eye(length, dtype=torch.bool, device=ids.device)
-            mask = mask & masks.left_padding(state.padding, length) | itself
+            mask = masks.causal(length, device=ids.device) & masks.left_padding(state.padding, length) | itself
         for block, cache in zip(self.blocks, state.caches, strict=True):
             x = block(x, mask, caches=(cache, None))
         return state

@@ -93,10 +93,9 @@ class Transformer(nn.Module):
         """Logits of the token after each target token, given the whole source and the target up to there."""
         check_ids(target_ids, self.config.target_vocab_size, self.config.max_len, "target_ids")
         memory, memory_mask = self.encode(source_ids)
-        mask = masks.causal(target_ids.shape[1], device=target_ids.device)
         x = self._embed(target_ids, self.target_embedding, self.target_positions)
         for block in self.decoder:
-            x = block(x, mask, memory, memory_mask)
+            x = block(x, "causal", memory, memory_mask)
         return self._logits(x)
 
     def encode(

@@ -8,9 +8,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from seqbook.nn import masks
 from seqbook.nn.cache import Cache, KeysValues
 from seqbook.nn.checks import check_positive
 from seqbook.nn.positions import Rotary
+
+# Which keys each query sees: those that are True; all (None); or "causal", those up to itself. That is what masks.causal
+# says too, but torch computes no scores of later keys if it is told by name.
+Mask = Bool[Tensor, "#batch #heads #query #key"] | str | None
 
 SHORT = 24  # keys: up to here torch's plain kernel trains faster on a CPU than the one that never holds all the weights
 
@@ -69,7 +74,8 @@ class Attention(nn.Module):
     rotary: turns the queries and keys of self-attention by their positions (None: it knows no order).
 
     Raises:
-        ValueError: d_model is not a multiple of n_heads, or n_heads not one of n_kv_heads.
+        ValueError: d_model is not a multiple of n_heads, or n_heads not one of n_kv_heads; in forward, a mask by a name
+            other than "causal".
     """
 
     def __init__(
@@ -99,24 +105,29 @@ class Attention(nn.Module):
         self,
         x: Float[Tensor, "batch query d_model"],
         memory: Float[Tensor, "batch key d_model"] | None = None,
-        mask: Bool[Tensor, "#batch #heads #query #key"] | None = None,
+        mask: Mask = None,
         cache: Cache | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
         """What each query gathers. With a `cache`, self-attention adds `x` to the positions seen so far, and
         cross-attention reads `memory` the first time alone."""
+        if isinstance(mask, str) and mask != "causal":
+            raise ValueError(f'mask={mask!r}: "causal" is the only one that has a name; the others are in seqbook.nn.masks')
+        seen = cache.length if cache is not None else 0
         q = self._heads(self.query(x))  # (B, H, T, D)
         if memory is not None and cache is not None and cache.length:
             k, v = cache.read()  # (B, H, S, D) each
         else:
             k, v = self.keys_values(x if memory is None else memory)
             if self.rotary is not None and memory is None:
-                seen = cache.length if cache is not None else 0
                 q, k = self.rotary(q, seen), self.rotary(k, seen)
             if cache is not None:
                 k, v = cache.append(k, v)
+        causal = isinstance(mask, str)
+        if causal:  # torch counts queries from the first key on: behind a cache it needs the mask itself
+            mask, causal = (masks.causal(k.shape[2], seen, k.device), False) if seen else (None, True)
         short = self.training and k.is_cpu and k.shape[2] <= SHORT
         with sdpa_kernel(SDPBackend.MATH) if short else nullcontext():
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=self.shares_keys)
+            y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, enable_gqa=self.shares_keys)
         return self.out(y.transpose(1, 2).flatten(2))
 
     def keys_values(self, memory: Float[Tensor, "batch key d_model"]) -> KeysValues:

@@ -5,7 +5,7 @@ from typing import Literal
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from seqbook.nn.attention import Attention
+from seqbook.nn.attention import Attention, Mask
 from seqbook.nn.cache import Cache
 from seqbook.nn.layers import Activation, FeedForward
 from seqbook.nn.positions import Rotary
@@ -48,7 +48,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch query d_model"],
-        mask: Bool[Tensor, "#batch #heads #query #key"] | None = None,
+        mask: Mask = None,
         memory: Float[Tensor, "batch source d_model"] | None = None,
         memory_mask: Bool[Tensor, "#batch #heads #query #source"] | None = None,
         caches: tuple[Cache | None, Cache | None] = (None, None),

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from seqbook.nn import masks
 from seqbook.nn.attention import Attention
 
 
@@ -57,9 +58,11 @@ class _Watch(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _weights(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, enable_gqa: bool) -> Tensor:
+def _weights(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, is_causal: bool, enable_gqa: bool) -> Tensor:
     k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # each head of keys serves several of queries
     scores = q.detach() @ k.detach().transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, T, S)
+    if is_causal:
+        attn_mask = masks.causal(k.shape[2], device=k.device)
     if attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, -float("inf"))
     return scores.softmax(-1)
