@@ -38,12 +38,12 @@ GENERATION_GOAL = 2.5
 warnings.filterwarnings("ignore", "enable_nested_tensor")  # torch's encoder, that it can't leave out padding this way
 
 
-def corpus() -> Path:
-    """The folder of Multi30k, which the project doesn't hold."""
-    folder = Path(os.environ.get("SEQBOOK_CORPORA", ""), "multi30k")
+def corpus(name: str = "multi30k") -> Path:
+    """The folder of a real corpus, which the project doesn't hold."""
+    folder = Path(os.environ.get("SEQBOOK_CORPORA", ""), name)
     if not folder.is_dir():
         raise CorpusError(
-            "SEQBOOK_CORPORA must name the folder that holds multi30k: the corpora are no part of this project"
+            f"SEQBOOK_CORPORA must name the folder that holds {name}: the corpora are no part of this project"
         )
     return folder
 

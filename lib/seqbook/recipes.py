@@ -98,6 +98,7 @@ _MULTI30K = {
     "vocab_size": 4_000, "label_smoothing": 0.1, "beams": 5,
     "budget": Budget(steps=4_500, batch_size=64, learning_rate=3e-3, warmup=400, evaluations=10),
 }  # fmt: skip
+_SHAKESPEARE = Budget(steps=2_000, batch_size=12, learning_rate=1e-3, warmup=100, weight_decay=0.1, evaluations=8)
 _GPT = {"max_len": 128, "positions": "rotary"}
 
 
@@ -208,7 +209,14 @@ RECIPES: dict[str, Recipe] = {
         corpus="tiny_shakespeare",
         kind="character",
         model={"max_len": 64},
-        budget=Budget(steps=2_000, batch_size=12, learning_rate=1e-3, warmup=100, weight_decay=0.1, evaluations=8),
+        budget=_SHAKESPEARE,
+    ),
+    "gpt-shakespeare-best": LanguageModel(
+        about="the same text by a smaller network, which reaches 1.88 nats sooner",
+        corpus="tiny_shakespeare",
+        kind="character",
+        model={"max_len": 64, "n_layers": 2, "d_model": 96, "positions": "rotary"},
+        budget=replace(_SHAKESPEARE, steps=800, learning_rate=4e-3, warmup=60),
     ),
 }
 

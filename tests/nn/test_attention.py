@@ -176,7 +176,7 @@ def test_no_position_sees_the_future(training, mask):
 
 
 def test_a_mask_by_another_name_is_refused():
-    with pytest.raises(ValueError, match="mask='prefix'.*seqbook.nn.masks"):
+    with pytest.raises(ValueError, match=r"mask='prefix'.*seqbook.nn.masks"):
         Attention(16, 4)(torch.randn(1, 7, 16), mask="prefix")
 
 

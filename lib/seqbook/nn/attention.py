@@ -111,7 +111,9 @@ class Attention(nn.Module):
         """What each query gathers. With a `cache`, self-attention adds `x` to the positions seen so far, and
         cross-attention reads `memory` the first time alone."""
         if isinstance(mask, str) and mask != "causal":
-            raise ValueError(f'mask={mask!r}: "causal" is the only one that has a name; the others are in seqbook.nn.masks')
+            raise ValueError(
+                f'mask={mask!r}: "causal" is the only one that has a name; the others are in seqbook.nn.masks'
+            )
         seen = cache.length if cache is not None else 0
         q = self._heads(self.query(x))  # (B, H, T, D)
         if memory is not None and cache is not None and cache.length:

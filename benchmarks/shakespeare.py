@@ -1,0 +1,125 @@
+"""How soon 1.88 nats per character, nanoGPT's loss on a CPU (`python -m benchmarks.shakespeare`, about 12 minutes).
+
+Three trainings on the first nine tenths of Tiny Shakespeare, measured on the whole last tenth, for three seeds: the
+reference, transformers' GPT2LMHeadModel with the sizes, beginning, optimiser and schedule that nanoGPT has for CPUs (4
+layers, 4 heads, 128 wide, windows of 64, batches of 12, 2,000 steps, a cosine to a tenth of the rate, β2 of 0.99); the
+recipe gpt-shakespeare, the same sizes, batches and steps as the course trains them; and gpt-shakespeare-best.
+
+They train in turn, a twentieth of each at a time, so that a machine that slows down slows all. The goal is a third of the
+time of the faster of the first two. No part of `make bench`, which measures steps.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import seqbook  # noqa: F401  before torch: it sets how threads wait
+
+# isort: split
+import torch
+import transformers
+from benchmarks.transformer import corpus
+from torch import Tensor, nn
+
+from seqbook import runs
+from seqbook.data.loader import batches
+from seqbook.metrics import nats_per_token
+from seqbook.recipes import configure
+from seqbook.results import FOLDER, commit, device_name
+from seqbook.train import adamw, learning_rate
+
+SEEDS, SLICES, LOSS, GOAL = 3, 20, 1.88, 1 / 3
+RECIPES = ("gpt-shakespeare", "gpt-shakespeare-best")
+
+
+class Reference(nn.Module):
+    """GPT-2 of the recipe's sizes: exact GELU, no dropout, deviation 0.02 at the beginning."""
+
+    def __init__(self, vocab_size: int, max_len: int):
+        super().__init__()
+        config = transformers.GPT2Config(
+            vocab_size=vocab_size,
+            n_positions=max_len,
+            n_embd=128,
+            n_layer=4,
+            n_head=4,
+            activation_function="gelu",
+            attn_implementation="sdpa",
+            **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
+            **dict.fromkeys(("bos_token_id", "eos_token_id"), None),
+        )
+        self.network = transformers.GPT2LMHeadModel(config)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.network(ids, use_cache=False).logits
+
+
+class Training:
+    """One system on its way; `go` takes it a slice of its steps further."""
+
+    def __init__(self, name: str, folder: Path, seed: int):
+        recipe = configure("gpt-shakespeare" if name == "reference" else name)
+        prepared = runs.prepare(recipe, folder)
+        torch.manual_seed(seed)
+        system, splits = runs.build(recipe, prepared), runs.load_from_disk(str(prepared))
+        self.objective, self.budget, self.seconds = system.objective, recipe.budget, 0.0
+        self.train, self.validation = (self.objective.examples(splits[part]) for part in ("train", "validation"))
+        self.plan = batches(self.train, self.objective.lengths, self.budget.batch_size, seed)
+        if name == "reference":
+            self.model = Reference(len(system.objective.tokenizer), self.objective.max_len)
+            self.rate: Callable[[int], float] = cosine
+        else:
+            self.model, self.rate = system.model, lambda step: learning_rate(step, self.budget)
+        self.optimizer = adamw(self.model.train(), self.budget)
+        for group in self.optimizer.param_groups:
+            group["betas"] = (0.9, 0.99 if name == "reference" else 0.95)
+
+    def go(self, part: int) -> None:
+        steps = self.budget.steps
+        began = time.perf_counter()
+        for step in range(steps * part // SLICES, steps * (part + 1) // SLICES):
+            batch = self.objective.collate([self.train[i] for i in self.plan.batch(step)])
+            loss = self.objective.loss(self.model(*batch.inputs), batch.labels) / batch.n_labels
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.budget.clip)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate(step)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        self.seconds += time.perf_counter() - began
+
+
+def cosine(step: int) -> float:
+    """The reference's learning rate: up to 0.001 for 100 steps, then a half wave down to 0.0001 at step 2,000."""
+    if step < 100:
+        return 1e-3 * (step + 1) / 101
+    return 1e-4 + 0.5 * 9e-4 * (1 + math.cos(math.pi * (step - 100) / 1900))
+
+
+def measure(seed: int) -> list[dict]:
+    trainings = {name: Training(name, corpus("tiny_shakespeare"), seed) for name in ("reference", *RECIPES)}
+    for part in range(SLICES):
+        for training in trainings.values():
+            training.go(part)
+    least = min(trainings[name].seconds for name in ("reference", RECIPES[0]))
+    rows = []
+    for name, training in trainings.items():
+        loss = nats_per_token(training.model, training.objective, training.validation)
+        row = {"system": name, "seed": seed, "params": sum(p.numel() for p in training.model.parameters())}
+        row |= {"steps": training.budget.steps, "val_loss": loss, "seconds": training.seconds}
+        rows.append(row | {"of_the_faster": training.seconds / least})
+    best = rows[-1]
+    reached = best["val_loss"] <= LOSS and best["of_the_faster"] <= GOAL
+    return [*rows, {"goal": f"{LOSS} in a third of the time", "seed": seed, "reached": reached}]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(min(2, torch.get_num_threads()))
+    rows = []
+    for seed in range(SEEDS):
+        rows += measure(seed)
+        print(*rows[-4:], sep="\n", flush=True)
+    result = {"command": "python -m benchmarks.shakespeare", "commit": commit(), "device": device_name(), "rows": rows}
+    (FOLDER / "shakespeare.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
