@@ -85,3 +85,14 @@ def test_the_table_of_fine_tuning_has_a_line_for_each_number_of_labels():
     assert all(start in head for start in ("from scratch", "pretrained", "with auxiliary loss"))
     line = next(line for line in lines if line.split()[:2] == ["gpt-entailment", "2,000"])
     assert f"{mean(accuracies('gpt-entailment', 2_000, 'pretrained')):.1%}" in line
+
+
+def test_the_best_recipe_is_as_good_as_the_reference_in_a_third_of_its_time():
+    """Of the faster of the two trainings at the reference's sizes; for each seed."""
+    rows = [row for row in read("shakespeare")["rows"] if "system" in row]
+    for seed in range(3):
+        losses = {row["system"]: row["val_loss"] for row in rows if row["seed"] == seed}
+        (share,) = (r["of_the_faster"] for r in rows if r["seed"] == seed and r["system"] == "gpt-shakespeare-best")
+        assert losses["gpt-shakespeare-best"] <= min(1.88, losses["reference"] + 0.02)
+        assert losses["gpt-shakespeare"] < losses["reference"]
+        assert share <= 1 / 3
