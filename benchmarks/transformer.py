@@ -31,7 +31,7 @@ from seqbook.recipes import configure
 from seqbook.tokenizer import BOS, EOS, PAD
 from seqbook.train import Budget
 
-BATCH_SIZE, BATCHES, ROUNDS = 128, 12, 3
+BATCH_SIZE, BATCHES, ROUNDS = 128, 12, 5
 NEW_TOKENS, SOURCES, GENERATION_ROUNDS = 48, (1, 16), 15
 GOALS = {"torch.nn.Transformer, buckets": 1.15, "MarianMT, random": 2.4}  # ours in buckets is to be so much faster
 GENERATION_GOAL = 2.5
