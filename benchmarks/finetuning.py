@@ -1,7 +1,7 @@
 """Four tasks from random weights, from pretrained ones, and with the auxiliary loss (`python -m benchmarks.finetuning`).
 
-The table of chapter 3.2: some label counts, three seeds of the two tasks that are learned fast, one of the others. About an hour on two cores; no part of `make bench`, which
-measures speed. Runs are kept in SEQBOOK_HOME, so a stopped one goes on where it was.
+The table of chapter 3.2: some label counts, three seeds of the two tasks that are learned fast, one of the others. About an
+hour on two cores; no part of `make bench`, which measures speed. Runs are kept in SEQBOOK_HOME, so a stopped one goes on where it was.
 """
 
 import json

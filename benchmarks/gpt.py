@@ -146,15 +146,25 @@ class TorchEncoder(nn.Module):
 
 
 class GPT2(nn.Module):
-    def __init__(self, d_model: int, n_heads: int, n_layers: int, max_len: int):
+    """transformers' GPT-2; "gelu_pytorch_tanh" is one kernel, its usual "gelu_new" the same curve in seven."""
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        n_layers: int,
+        max_len: int,
+        vocab_size: int = VOCAB_SIZE,
+        activation: str = "gelu_pytorch_tanh",
+    ):
         super().__init__()
         config = transformers.GPT2Config(
-            vocab_size=VOCAB_SIZE,
+            vocab_size=vocab_size,
             n_positions=max_len,
             n_embd=d_model,
             n_layer=n_layers,
             n_head=n_heads,
-            activation_function="gelu_pytorch_tanh",  # one kernel; its usual "gelu_new" is the same curve in seven
+            activation_function=activation,
             attn_implementation="sdpa",
             **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
             **dict.fromkeys(("bos_token_id", "eos_token_id"), None),

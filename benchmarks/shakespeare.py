@@ -19,41 +19,19 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait
 
 # isort: split
 import torch
-import transformers
+from benchmarks.gpt import GPT2
 from benchmarks.transformer import corpus
-from torch import Tensor, nn
+from torch import nn
 
 from seqbook import runs
 from seqbook.data.loader import batches
 from seqbook.metrics import nats_per_token
 from seqbook.recipes import configure
 from seqbook.results import FOLDER, commit, device_name
-from seqbook.train import adamw, learning_rate
+from seqbook.train import Budget, adamw, learning_rate
 
 SEEDS, SLICES, LOSS, GOAL = 3, 20, 1.88, 1 / 3
 RECIPES = ("gpt-shakespeare", "gpt-shakespeare-best")
-
-
-class Reference(nn.Module):
-    """GPT-2 of the recipe's sizes: exact GELU, no dropout, deviation 0.02 at the beginning."""
-
-    def __init__(self, vocab_size: int, max_len: int):
-        super().__init__()
-        config = transformers.GPT2Config(
-            vocab_size=vocab_size,
-            n_positions=max_len,
-            n_embd=128,
-            n_layer=4,
-            n_head=4,
-            activation_function="gelu",
-            attn_implementation="sdpa",
-            **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0),
-            **dict.fromkeys(("bos_token_id", "eos_token_id"), None),
-        )
-        self.network = transformers.GPT2LMHeadModel(config)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return self.network(ids, use_cache=False).logits
 
 
 class Training:
@@ -67,14 +45,16 @@ class Training:
         self.objective, self.budget, self.seconds = system.objective, recipe.budget, 0.0
         self.train, self.validation = (self.objective.examples(splits[part]) for part in ("train", "validation"))
         self.plan = batches(self.train, self.objective.lengths, self.budget.batch_size, seed)
+        self.model: nn.Module = system.model
+        self.rate: Callable[[int, Budget], float] = learning_rate
         if name == "reference":
-            self.model = Reference(len(system.objective.tokenizer), self.objective.max_len)
-            self.rate: Callable[[int], float] = cosine
-        else:
-            self.model, self.rate = system.model, lambda step: learning_rate(step, self.budget)
+            config = system.model.config
+            sizes = {key: getattr(config, key) for key in ("d_model", "n_heads", "n_layers", "max_len", "vocab_size")}
+            self.model, self.rate = GPT2(**sizes, activation="gelu"), cosine
         self.optimizer = adamw(self.model.train(), self.budget)
-        for group in self.optimizer.param_groups:
-            group["betas"] = (0.9, 0.99 if name == "reference" else 0.95)
+        if name == "reference":
+            for group in self.optimizer.param_groups:
+                group["betas"] = (0.9, 0.99)
 
     def go(self, part: int) -> None:
         steps = self.budget.steps
@@ -85,17 +65,18 @@ class Training:
             loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), self.budget.clip)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.rate(step)
+                group["lr"] = self.rate(step, self.budget)
             self.optimizer.step()
             self.optimizer.zero_grad()
         self.seconds += time.perf_counter() - began
 
 
-def cosine(step: int) -> float:
-    """The reference's learning rate: up to 0.001 for 100 steps, then a half wave down to 0.0001 at step 2,000."""
-    if step < 100:
-        return 1e-3 * (step + 1) / 101
-    return 1e-4 + 0.5 * 9e-4 * (1 + math.cos(math.pi * (step - 100) / 1900))
+def cosine(step: int, budget: Budget) -> float:
+    """The reference's learning rate: up to the peak, then half a wave down to a tenth of it."""
+    if step < budget.warmup:
+        return budget.learning_rate * (step + 1) / (budget.warmup + 1)
+    done = (step - budget.warmup) / (budget.steps - budget.warmup)
+    return budget.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
 
 
 def measure(seed: int) -> list[dict]:

@@ -116,7 +116,7 @@ class Attention(nn.Module):
             )
         seen = cache.length if cache is not None else 0
         q = self._heads(self.query(x))  # (B, H, T, D)
-        if memory is not None and cache is not None and cache.length:
+        if memory is not None and seen:
             k, v = cache.read()  # (B, H, S, D) each
         else:
             k, v = self.keys_values(x if memory is None else memory)
