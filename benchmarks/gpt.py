@@ -2,9 +2,9 @@
 
 Training steps at two sizes, (a) and (b), in tokens a second: fetching random windows of a text of ids (ours by the loader and
 the objective, the peers by indexing one tensor), forward, loss, backward, clipping, AdamW. All have tied heads, learned
-positions, norms before each part, tanh's GELU, no dropout; the peers' attention is told that the mask is causal, ours gets
-a boolean mask. Each is measured eager and compiled. Matrix work counts all scores, of later positions too. Then greedy
-generation at the sizes of (b), each with its own cache.
+positions, norms before each part, tanh's GELU, no dropout, and attention that is told that the mask is causal. Each is
+measured eager and compiled. Matrix work counts all scores, of later positions too. Then greedy generation at the sizes of
+(b), each with its own cache.
 
 All run in turn, so that a machine that slows down slows all; medians are compared. The products of two large matrices,
 measured in the same rounds, are the machine's best rate.

@@ -18,6 +18,7 @@ def training_step(model: nn.Module, objective: Seq2Seq, batches: list[Batch], bu
     def step():
         for batch in batches:
             loss = objective.loss(model(*batch.inputs), batch.labels) / batch.n_tokens
+            del batch
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

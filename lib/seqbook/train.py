@@ -85,6 +85,7 @@ def fit(
             n_labels, n_tokens = accelerator.reduce(counts).tolist()
             with accelerator.autocast():
                 loss = objective.loss(network(*batch.inputs), batch.labels) / n_labels
+            del batch  # what backward needs of it, the graph holds
             accelerator.backward(loss * processes)  # the processes' gradients are averaged, the loss is a sum over them
             norm = accelerator.clip_grad_norm_(network.parameters(), budget.clip)
             nats = accelerator.reduce(loss.detach()).item()
