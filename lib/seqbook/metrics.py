@@ -57,7 +57,7 @@ def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
     return 1 - 2 * common / sum(len(f) + len(t) for f, t in zip(found, true, strict=True))
 
 
-def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 250) -> float:
+def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 64) -> float:
     """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count.
 
     Of classes it is −log P(class), averaged over the examples. Label smoothing and auxiliary losses play no part here:
@@ -76,7 +76,7 @@ def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, b
     return nats / n_labels
 
 
-def classes(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 250) -> list[int]:
+def classes(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 64) -> list[int]:
     """The number of the likeliest class of each example, from a model whose outputs have `task`.
 
     Raises:

@@ -102,13 +102,15 @@ _SHAKESPEARE = Budget(steps=2_000, batch_size=12, learning_rate=1e-3, warmup=100
 _GPT = {"max_len": 128, "positions": "rotary"}
 
 
-def _finetuning(about: str, head: str, steps: int, batch_size: int = 16, **settings: Any) -> FineTuning:
+def _finetuning(
+    about: str, head: str, steps: int, batch_size: int = 16, evaluations: int = 5, **settings: Any
+) -> FineTuning:
     """The same network, with room for the longest story and its answer, and a head of this kind."""
     n_classes = max(1, len(settings.get("classes", ())))
     return FineTuning(
         about=f"{about}, after pretraining (chapter 3.2)",
         model=_GPT | {"max_len": 192, "dropout": 0.1, "head": head, "n_classes": n_classes},
-        budget=Budget(steps=steps, batch_size=batch_size, learning_rate=1e-3, warmup=30, evaluations=5),
+        budget=Budget(steps=steps, batch_size=batch_size, learning_rate=1e-3, warmup=30, evaluations=evaluations),
         **settings,
     )
 
@@ -193,6 +195,7 @@ RECIPES: dict[str, Recipe] = {
         "multiple_choice",
         steps=800,
         batch_size=4,
+        evaluations=2,  # each takes as long as a sixth of the training
         corpus="multiple_choice",
         size=10_000,
         transformation="multiple_choice",
