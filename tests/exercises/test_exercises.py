@@ -70,6 +70,15 @@ def test_says_its_points_and_locks_what_is_given(name):
             assert ("### BEGIN HIDDEN TESTS" in cell.source) == cell.metadata.nbgrader.grade
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_no_cell_is_too_long_to_read(name):
+    """What is given is as short as in chapters; of a test, students see at most five lines more."""
+    for cell in read(SOURCES[name]).cells:
+        if cell.cell_type == "code":
+            seen = SECRET.sub("", cell.source).strip().splitlines()
+            assert len(seen) <= (25 if cell.metadata.nbgrader.grade else 20), cell.id
+
+
 # What students get wrong: the solution's text, and what stands in its place.
 MISTAKES = [
     ("rnn_seq2seq", "teacher-forcing", "+ [IGNORED] *", "+ [PAD] *"),
