@@ -134,10 +134,11 @@ RECIPES: dict[str, Recipe] = {
         budget=replace(_WORLD, learning_rate=3e-3),
     ),
     "transformer-rotary": Translation(
-        about="the same with rotary positions and a longer training (chapter 2.2)",
+        about="the same with rotary positions, label smoothing and a longer training (chapter 2.2)",
         architecture="Transformer",
+        label_smoothing=0.1,
         model=_TRANSFORMER | {"positions": "rotary"},
-        budget=replace(_WORLD, steps=1_600, batch_size=64, learning_rate=4e-3, warmup=150),
+        budget=replace(_WORLD, steps=2_400, learning_rate=4e-3, warmup=200),
     ),
     "rnn-multi30k": Translation(
         about="German to English without attention, on real captions",
