@@ -20,6 +20,12 @@ except (CorpusError, RuntimeError) as error:
     sys.exit(2)
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
+measured = {  # asked before the first file is written, which makes the checkout another one
+    "command": "python -m benchmarks",
+    "commit": commit(),
+    "device": device_name(),
+    "processor": torch.cpu.get_capabilities().get("cpu_name"),
+}
 for module in (recurrent, transformer, gpt):
     name = module.__name__.rpartition(".")[2]
     print(f"{name}: {module.__doc__}", flush=True)
@@ -29,5 +35,5 @@ for module in (recurrent, transformer, gpt):
             "  ",
             ", ".join(f"{key} {value:,.3g}" if isinstance(value, float) else f"{value}" for key, value in row.items()),
         )
-    result = {"command": "python -m benchmarks", "commit": commit(), "device": device_name(), "rows": rows}
-    (FOLDER / f"speed-{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(measured | {"rows": rows}, indent=1) + "\n"
+    (FOLDER / f"speed-{name}.json").write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from seqbook.results import FOLDER, commit
 STEPS = {  # for each number of labels: with few, at most about six times through them
     "gpt-sentiment": {100: 40, 1_000: 300, 10_000: 300},
     "gpt-entailment": {400: 150, 2_000: 800, 10_000: 800},
-    "gpt-multiple-choice": {10_000: 800},
+    "gpt-multiple-choice": {400: 600, 10_000: 800},
     "gpt-similarity": {2_000: 750, 20_000: 5_000},
 }
 STARTS = {
