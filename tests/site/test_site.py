@@ -161,6 +161,14 @@ def test_formulas_and_widgets_are_rendered(open_page, path):
     assert page.faults == []
 
 
+@pytest.mark.parametrize("part", ["base", "controls", "html-manager/dist/libembed-amd"])
+def test_widgets_look_for_their_fonts_where_they_are(open_page, part):
+    """Some of them only at times: which of two rules for one font comes last depends on what is loaded first."""
+    page = open_page("book/1_recurrent/attention_seq2seq.html")
+    url = page.evaluate(f"new URL(require.toUrl('@jupyter-widgets/{part}.js'), document.location).pathname")
+    assert url.rpartition("/")[0] == "/_static/widgets"
+
+
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_chapter_opens_in_colab_and_downloads(open_page, path):
     page = open_page(f"{path}.html")

@@ -1,7 +1,9 @@
-// Loaded between require.js and embed-amd.js, which expects its fonts in the page's folder, and MathJax 2.
-require.config({
-  paths: { "@jupyter-widgets/html-manager/dist": new URL(".", document.currentScript.src).href.slice(0, -1) },
-});
+// Loaded between require.js and embed-amd.js, whose parts each expect their fonts beside themselves, which without this is
+// in the page's folder, and MathJax 2.
+{
+  const folder = new URL(".", document.currentScript.src).href.slice(0, -1);
+  require.config({ paths: { "@jupyter-widgets": folder, "@jupyter-widgets/html-manager/dist": folder } });
+}
 document.addEventListener("DOMContentLoaded", () => {
   if (window.MathJax) {
     MathJax.Hub = { Queue: ([, , element]) => MathJax.startup.promise.then(() => MathJax.typesetPromise([element])) };
