@@ -46,6 +46,8 @@ def test_with_plain_labels_the_transformer_is_behind_and_the_nats_are_better():
 
 def check_that_all_but_the_model_is_the_same(recurrent, transformer):
     assert recurrent["tokens"] == transformer["tokens"]
+    for name in ("steps", "batch_size"):
+        assert recurrent["config"]["budget"][name] == transformer["config"]["budget"][name]
     assert recurrent["config"]["label_smoothing"] == transformer["config"]["label_smoothing"]
     assert transformer["params"] == pytest.approx(recurrent["params"], rel=0.05)
     assert transformer["device"] == recurrent["device"]
