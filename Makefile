@@ -2,10 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help book serve lint check notebooks site test bench set-repository chromium clean
+.PHONY: help book serve lint check notebooks site test bench results set-repository chromium clean
 
 BIN := .venv/bin
 READY := .venv/.ready
+# pip chooses torch's build, as on the reader's own machine; uv installs the rest in a tenth of pip's time.
+UV := $(BIN)/uv pip install -q --python $(BIN)/python
 SITE := _build/html
 RELEASED := build/.released
 # Two workers on two cores, one thread each; a notebook, or a file of tests, stays with one worker and its kernel or browser.
@@ -14,14 +16,18 @@ NBVAL := --nbval-lax --nbval-cell-timeout=600 --ignore=book/exercises book
 PORT ?= 8000
 
 help:
-	@echo "make book        run every chapter and build the site into $(SITE)"
-	@echo "make serve       the same, then serve it on http://127.0.0.1:$(PORT)"
+	@echo "make book        run the chapters that are out of date and build the site into $(SITE)"
+	@echo "make serve       the same, then serve it on http://127.0.0.1:$(PORT) (PORT=... for another port)"
 	@echo "make test        everything that must hold"
 	@echo "make check       its fast part: style and unit tests"
+	@echo "make lint        style alone"
 	@echo "make notebooks   every chapter, cell by cell"
 	@echo "make site        the site in a real browser"
 	@echo "make bench       the benchmarks (SEQBOOK_CORPORA names the folder that holds multi30k)"
+	@echo "make results     the published results, made anew (NAME=... for some of them; it takes hours)"
 	@echo "make set-repository URL=https://github.com/you/fork"
+	@echo "make chromium    install the browser that the tests of the site need, if there is none"
+	@echo "make clean       remove what was built; trained models and .venv stay"
 
 $(READY): requirements.txt pyproject.toml
 	@python=; for name in python3.13 python3.12 python3.11 python3; do \
@@ -32,9 +38,9 @@ $(READY): requirements.txt pyproject.toml
 	  $$python -m venv .venv || { rm -rf .venv; \
 	    echo "make: $$python can't make a virtual environment: install its venv module (Debian: python3-venv)" >&2; exit 1; }; \
 	fi
-	$(BIN)/pip install -q $$(grep '^torch==' requirements.txt)
-	$(BIN)/pip install -q -r requirements.txt
-	$(BIN)/pip install -q --no-deps -e .
+	$(BIN)/pip install -q $$(grep -E '^(torch|uv)==' requirements.txt)
+	$(UV) -r requirements.txt
+	$(UV) --no-deps -e .
 	@touch $@
 
 # The assignments as students get them: without solutions and hidden tests.
@@ -42,11 +48,9 @@ $(RELEASED): nbgrader_config.py $(wildcard book/exercises/*/*.ipynb) | $(READY)
 	@$(BIN)/nbgrader generate_assignment --assignment='*' --no-db --force --log-level=ERROR
 	@touch $@
 
+# Jupyter Book finds the outputs in _build/.jupyter_cache, and runs nothing itself.
 book: $(READY) $(RELEASED)
-	@key=$$(find lib requirements.txt $(wildcard benchmarks/results) -type f ! -path '*.egg-info/*' ! -name '*.pyc' \
-	  | LC_ALL=C sort | xargs sha256sum | sha256sum); mkdir -p _build; \
-	if [ "$$key" != "$$(cat _build/executed-with 2>/dev/null || true)" ]; then \
-	  rm -rf _build/.jupyter_cache; echo "$$key" > _build/executed-with; fi
+	$(BIN)/python tools/execute.py
 	@rm -rf $(SITE)
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html"
@@ -74,6 +78,9 @@ test: lint book chromium
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+results: $(READY)
+	$(BIN)/python -m benchmarks.results $(NAME)
 
 set-repository: export URL := $(URL)
 set-repository: $(READY)
