@@ -6,7 +6,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 READY := .venv/.ready
-# pip chooses torch's build, as on the reader's own machine; uv installs the rest in a tenth of pip's time.
+# uv installs in seconds what takes pip minutes. It doesn't read pip's settings (a mirror, a folder of wheels): pip installs
+# torch, and all the rest where uv can't.
 UV := $(BIN)/uv pip install -q --python $(BIN)/python
 SITE := _build/html
 RELEASED := build/.released
@@ -39,8 +40,8 @@ $(READY): requirements.txt pyproject.toml
 	    echo "make: $$python can't make a virtual environment: install its venv module (Debian: python3-venv)" >&2; exit 1; }; \
 	fi
 	$(BIN)/pip install -q $$(grep -E '^(torch|uv)==' requirements.txt)
-	$(UV) -r requirements.txt
-	$(UV) --no-deps -e .
+	$(UV) -r requirements.txt || $(BIN)/pip install -q -r requirements.txt
+	$(UV) --no-deps -e . || $(BIN)/pip install -q --no-deps -e .
 	@touch $@
 
 # The assignments as students get them: without solutions and hidden tests.

@@ -204,6 +204,13 @@ def test_only_what_is_out_of_date_runs_again(book):
     book.page("plain", "1 + 1")  # back again
     assert book.run()[1] == []
 
+    write(book.root / "lib" / "town" / "places.py", "PLACE = 1 / 0")
+    assert book.run()[0] == 1
+    with pytest.raises(KeyError):  # what is out of date can't get into the site
+        get_cache(book.root / "_build" / ".jupyter_cache").match_cache_notebook(
+            execute.notebooks(book.root)["book/people"]
+        )
+
 
 @pytest.mark.slow
 def test_a_caption_changes_without_a_run(book):
