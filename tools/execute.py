@@ -139,3 +139,6 @@ if __name__ == "__main__":
     except ValueError as error:
         print(f"execute: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:  # nbclient has ended the kernels
+        print("execute: interrupted; the pages that are done are kept", file=sys.stderr)
+        sys.exit(130)
