@@ -177,6 +177,16 @@ def test_the_key_changes(book, file, text):
     assert key(book, *cells) != before
 
 
+def test_the_key_changes_with_a_cell_and_with_what_it_may_raise(book):
+    page = notebook("1 / 0")
+    before = staleness.key(page, book.root)
+    assert key(book, "1 / 1") != before
+    page.cells[1].metadata["mystnb"] = {"figure": {"caption": "What a caption says changes no output"}}
+    assert staleness.key(page, book.root) == before
+    page.cells[1].metadata["tags"] = ["raises-exception"]
+    assert staleness.key(page, book.root) != before
+
+
 @pytest.mark.parametrize(
     ("source", "package", "names"),
     [
