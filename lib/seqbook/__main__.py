@@ -1,38 +1,35 @@
 """The command line: `python -m seqbook list | train | generate | show`."""
 
 import argparse
+import ast
+import inspect
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from seqbook.data import world
-from seqbook.generate import complete
-from seqbook.home import writing
-from seqbook.models.finetuned import FineTunedGPT
-from seqbook.models.gpt import GPT
-from seqbook.objectives.seq2seq import Seq2Seq
+import microworld
+from seqbook.objectives.causal import continue_texts
 from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
 from seqbook.recipes import RECIPES
-from seqbook.results import commit
-from seqbook.runs import load, run
-from seqbook.tokenizer import BOS, EOS, Tokenizer
-from seqbook.train import device
+from seqbook.runs import device, load, run
+from seqbook.runs.published import commit
+from seqbook.storage import writing
 
-SAMPLING = ("max_new", "temperature", "top_k", "top_p", "seed")
+CHOICES = ("beams", "max_new", "temperature", "top_k", "top_p", "seed")  # of `generate`
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the arguments say; the exit status is 0, 2 for a mistake that one line explains, 130 after Ctrl-C."""
+    """Do what the arguments say. The exit status is 0, or 2 for a mistake that one line explains, or 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m seqbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    listing = commands.add_parser("list", help="the recipes, a line each")
+    listing = commands.add_parser("list", help="the recipes, one line each")
     listing.set_defaults(do=_list)
 
-    train = commands.add_parser("train", help="run a recipe, or go on with one that was interrupted")
+    train = commands.add_parser("train", help="run a recipe, or continue one that was interrupted")
     train.add_argument("recipe", help="a name that `list` shows")
     train.add_argument("--data", type=Path, metavar="FOLDER", help="the files of a real corpus (default: from the Hub)")
     train.add_argument("--out", type=Path, metavar="FOLDER", help="where the run is kept (default: in SEQBOOK_HOME)")
@@ -44,22 +41,28 @@ def main(arguments: list[str] | None = None) -> int:
     )
     train.set_defaults(do=_train)
 
-    generate = commands.add_parser("generate", help="translate, or go on after texts, with a trained run or a GPT-2")
+    generate = commands.add_parser("generate", help="translate or continue texts, with a trained run or a GPT-2")
     generate.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
     generate.add_argument("text", nargs="+")
-    default = {"default": argparse.SUPPRESS}  # only what was given reaches the model, which has defaults of its own
+    default = {"default": argparse.SUPPRESS}  # only what was given is passed on, so that defaults stand in one place
     translating = generate.add_argument_group("translating")
-    translating.add_argument("--beam", type=int, metavar="K", help="search with K beams (default: greedily)", **default)
-    going_on = generate.add_argument_group("going on after a text")
-    going_on.add_argument("--max-new", type=int, metavar="N", help="at most N tokens (default: 40)", **default)
-    going_on.add_argument("--temperature", type=float, metavar="T", help="divides the logits (default: 1)", **default)
-    going_on.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest; 1 is greedy", **default)
-    going_on.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest that sum to P", **default)
-    going_on.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
+    translating.add_argument(
+        "--beam", type=int, metavar="K", dest="beams", help="beam search with K beams (default: greedy)", **default
+    )
+    continuing = generate.add_argument_group("continuing a text")
+    continuing.add_argument("--max-new", type=int, metavar="N", help="at most N tokens (default: 40)", **default)
+    continuing.add_argument("--temperature", type=float, metavar="T", help="divides the logits (default: 1)", **default)
+    continuing.add_argument(
+        "--top-k", type=int, metavar="K", help="draw from the K most probable; 1 is greedy", **default
+    )
+    continuing.add_argument(
+        "--top-p", type=float, metavar="P", help="draw from the most probable that sum to P", **default
+    )
+    continuing.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
     generate.set_defaults(do=_generate)
 
     show = commands.add_parser("show", help="samples of a task of the micro-world")
-    show.add_argument("task", help=", ".join(world.TASKS))
+    show.add_argument("task", help=", ".join(microworld.TASKS))
     show.add_argument("-n", type=int, default=10, help="how many")
     show.add_argument("--split", default="train", help="train, validation, test or compositional")
     show.set_defaults(do=_show)
@@ -88,7 +91,7 @@ def _train(options: argparse.Namespace) -> None:
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set {text!r} has no '=': write NAME=VALUE, as in --set d_model=128")
-        settings[name] = value
+        settings[name] = _value(value)
     made = run(options.recipe, seed=options.seed, data=options.data, out=options.out, **settings)
     result = made.result | {"command": options.line, "commit": commit(), "folder": made.folder.name}
     result["curve"] = [
@@ -101,49 +104,44 @@ def _train(options: argparse.Namespace) -> None:
     print(text)
 
 
+def _value(text: str) -> Any:
+    """A setting's value: a number, true, false or null as JSON or Python writes them; anything else is text."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError):
+            continue
+    return text
+
+
 def _generate(options: argparse.Namespace) -> None:
     folder = Path(options.model)
-    choices = {name: value for name, value in vars(options).items() if name in ("beam", *SAMPLING)}
-    is_run = folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file())
-    system = load(folder) if is_run else None
-    if system and isinstance(system.model, FineTunedGPT):
-        raise ValueError(f"{folder} was trained to classify, and writes nothing: generate with a translator or a GPT")
-    translates = system is not None and isinstance(system.objective, Seq2Seq)
-    wrong = [name for name in choices if (name == "beam") != translates]
-    if wrong:
-        what = "translates" if translates else "goes on after texts"
-        raise ValueError(f"{folder} {what}, which has no --{wrong[0].replace('_', '-')}: leave it out")
-    if translates:
-        lines = system.translate(options.text, choices.get("beam", 1))
-    elif system:
-        lines = _go_on(system.model, system.objective.tokenizer, [BOS], (EOS,), options.text, **choices)
-    else:
+    given = {name: value for name, value in vars(options).items() if name in CHOICES}
+    if folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file()):
+        system = load(folder)
+        _check_choices(
+            given, getattr(system.objective, "generate", None), f"{folder} ({type(system.objective).__name__})"
+        )
+        lines = system.generate(options.text, **given)
+    else:  # in Hugging Face's layout
+        _check_choices(given, continue_texts, f"{options.model} (a language model)")
         tokenizer = load_tokenizer(options.model)
         end = tokenizer.backend.token_to_id(END_OF_TEXT)
-        ends = () if end is None else (end,)
-        lines = _go_on(from_pretrained(options.model).to(device()), tokenizer, [], ends, options.text, **choices)
+        model = from_pretrained(options.model).to(device())
+        lines = continue_texts(model, tokenizer, options.text, begin=[], end=end, **given)
     print("\n".join(lines))
 
 
-def _go_on(
-    model: GPT,
-    tokenizer: Tokenizer,
-    begin: list[int],
-    ends: tuple[int, ...],
-    texts: list[str],
-    max_new: int = 40,
-    seed: int = 0,
-    **choices: float,
-) -> list[str]:
-    """Each text and what the model has to say after it. After no text at all, a new one begins."""
-    prompts = [[*begin, *tokenizer.encode(text)] or list(ends) for text in texts]
-    generator = torch.Generator(device()).manual_seed(seed)
-    found = complete(model, prompts, max_new, generator=generator, stop=ends, **choices)
-    return [tokenizer.decode([*prompt, *new]) for prompt, new in zip(prompts, found, strict=True)]
+def _check_choices(given: dict[str, Any], function: Callable | None, what: str) -> None:
+    """Refuse an option that this kind of generation does not have."""
+    for name in given:
+        if function is not None and name not in inspect.signature(function).parameters:
+            flag = "--beam" if name == "beams" else f"--{name.replace('_', '-')}"
+            raise ValueError(f"{what} has no {flag}: leave it out")
 
 
 def _show(options: argparse.Namespace) -> None:
-    splits = world.load(options.task)
+    splits = microworld.load(options.task)
     if options.split not in splits:
         raise ValueError(f"unknown split {options.split!r}: choose one of {', '.join(splits)}")
     if not 0 < options.n <= len(splits[options.split]):

@@ -1,4 +1,4 @@
-"""How good a model is: nats per token (teacher-forced), BLEU, exact match, alignment error rate."""
+"""Measures: mean negative log-likelihood (teacher-forced), accuracy, BLEU, exact match, alignment error rate."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -11,18 +11,17 @@ from torch import nn
 
 from seqbook.data.loader import LengthBuckets, Windows
 from seqbook.nn.mode import evaluating
-from seqbook.objectives.batch import Objective
 
 
 class Bleu(NamedTuple):
-    """Corpus BLEU (0 to 100) and sacrebleu's signature, without which the number can't be compared."""
+    """Corpus BLEU (0 to 100) and sacrebleu's signature, without which scores cannot be compared."""
 
     score: float
     signature: str
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) -> Bleu:
-    """Corpus BLEU {cite}`papineni2002bleu` by sacrebleu {cite}`post2018call`; Chinese ("zh") by its own tokenisation.
+    """Corpus BLEU {cite}`papineni2002bleu` by sacrebleu {cite}`post2018call`; Chinese ("zh") with sacrebleu's own tokenisation.
 
     Raises:
         ValueError: not as many hypotheses as references, or none.
@@ -34,7 +33,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) ->
 
 
 def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
-    """The share of hypotheses that are their reference, letter by letter.
+    """The share of hypotheses that equal their reference, character by character.
 
     Raises:
         ValueError: not as many hypotheses as references, or none.
@@ -43,9 +42,9 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
 
 
 def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
-    """1 − 2·|found ∩ true| / (|found| + |true|), over links (i, j) of all pairs {cite}`och2003systematic`.
+    """1 − 2·|found ∩ true| / (|found| + |true|), over the links (i, j) of all pairs {cite}`och2003systematic`.
 
-    The generator's links are all sure ones, for which the paper's rate takes this form. 0 is best.
+    All links of the generator are sure ones, for which the paper's rate takes this form. 0 is best.
 
     Raises:
         ValueError: not as many found as true, or none, or no link in any.
@@ -57,27 +56,27 @@ def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
     return 1 - 2 * common / sum(len(f) + len(t) for f, t in zip(found, true, strict=True))
 
 
-def nats_per_token(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 64) -> float:
-    """−log P(token | all before it), teacher-forced, dropout off, averaged over the tokens that count.
+def mean_nll(model: nn.Module, objective, examples: Sequence, batch_size: int = 64) -> float:
+    """Mean negative log-likelihood of the labels, in nats: per token, or per example where the labels are classes.
 
-    Of classes it is −log P(class), averaged over the examples. Label smoothing and auxiliary losses play no part here:
-    models trained with them and without compare. A long text is read window after window, each of which knows nothing of
-    those before it.
+    Teacher-forced, without dropout. Label smoothing and auxiliary losses are left out, so that models trained with them
+    can be compared with others. A long text is read in consecutive windows, each without the ones before it. What an
+    objective draws at random is the same at each call.
 
     Raises:
         ValueError: no examples.
     """
     if isinstance(examples, Windows):
         examples = examples.side_by_side()
-    nats, n_labels = 0.0, 0
+    nll, n_labels = 0.0, 0
     for _, batch, outputs in _in_batches(model, objective, examples, batch_size):
-        nats += objective.nats(outputs, batch.labels).item()
+        nll += objective.nll(outputs, batch.labels).item()
         n_labels += batch.n_labels
-    return nats / n_labels
+    return nll / n_labels
 
 
-def classes(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int = 64) -> list[int]:
-    """The number of the likeliest class of each example, from a model whose outputs have `task`.
+def predicted_classes(model: nn.Module, objective, examples: Sequence, batch_size: int = 64) -> list[int]:
+    """The number of the most probable class of each example, from a model whose outputs have `task`.
 
     Raises:
         ValueError: no examples.
@@ -90,14 +89,14 @@ def classes(model: nn.Module, objective: Objective, examples: Sequence, batch_si
 
 
 @torch.no_grad()
-def _in_batches(model: nn.Module, objective: Objective, examples: Sequence, batch_size: int) -> Iterator[tuple]:
-    """Indices of the examples, batch and outputs, batch by batch; dropout off."""
+def _in_batches(model: nn.Module, objective, examples: Sequence, batch_size: int) -> Iterator[tuple]:
+    """Indices of the examples, batch and outputs, batch by batch; without dropout."""
     device = next(model.parameters()).device
-    batches = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
+    plan = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
     with evaluating(model):
-        for step in range(batches.steps_per_epoch):
-            chosen = batches.batch(step)
-            batch = objective.collate([examples[i] for i in chosen]).to(device)
+        for step in range(plan.steps_per_epoch):
+            chosen, generator = plan.batch(step), torch.Generator().manual_seed(step)
+            batch = objective.collate([examples[i] for i in chosen], generator).to(device)
             yield chosen, batch, model(*batch.inputs)
 
 
@@ -112,9 +111,9 @@ def accuracy(found: Sequence, true: Sequence) -> float:
 
 
 def on_unseen(splits: DatasetDict, score: Callable[[Dataset], dict[str, Any]]) -> dict[str, Any]:
-    """What `score` says of each split that no training saw: of test by its own names, of others with the split's before.
+    """The scores of each split that no training saw; names have the split as a prefix, except those of the test split.
 
-    A corpus without such a split, as Tiny Shakespeare, is scored on its validation split.
+    A corpus without such a split, such as Tiny Shakespeare, is scored on its validation split.
     """
     result: dict[str, Any] = {}
     unseen = sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test") or ["validation"]
@@ -130,7 +129,7 @@ def mean_by_length(
     """The mean length and the mean value in each bin edges[k] ≤ length < edges[k + 1].
 
     Raises:
-        ValueError: a bin that no length falls into.
+        ValueError: a bin without any length.
     """
     centres, means = [], []
     for low, high in pairwise(edges):

@@ -1,4 +1,4 @@
-"""Real corpora: from the Hugging Face Hub by name, or the same files from a local folder."""
+"""Corpora by name: tasks of the micro-world, or real corpora, from the Hugging Face Hub or from the same files in a folder."""
 
 import io
 import json
@@ -6,16 +6,23 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict, load_dataset
 
+import microworld
+
 HUB = {"multi30k": "bentrevett/multi30k", "tiny_shakespeare": "karpathy/tiny_shakespeare"}
+FILES = {
+    "multi30k": {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"},
+    "tiny_shakespeare": {"all": "input.txt"},
+}
 
 
 class CorpusError(ValueError):
-    """A corpus that can't be had or read; the message says which file and what to do."""
+    """A corpus that cannot be found or read; the message says which file, and what to do."""
 
 
-def load(name: str, path: str | Path | None = None) -> DatasetDict:
+def load(name: str, path: str | Path | None = None, size: int = 30_000) -> DatasetDict:
     """A corpus as a DatasetDict.
 
+    A task of the micro-world: as microworld.load, with `size` examples in its training split.
     multi30k: train, validation, test (the 2016 one) with columns en, de {cite}`elliott2016multi30k`; a local folder holds
     train.jsonl, val.jsonl and test.jsonl.
     tiny_shakespeare: train and validation, the first 90 % and the last 10 % of the characters, one row of one column,
@@ -24,19 +31,32 @@ def load(name: str, path: str | Path | None = None) -> DatasetDict:
     Raises:
         CorpusError: an unknown name, a missing or broken file, a missing column, an empty split, or the Hub out of reach.
     """
+    if name in microworld.TASKS:
+        return microworld.load(name, size=size)
     if name not in HUB:
-        raise CorpusError(f"unknown corpus {name!r}: choose one of {', '.join(HUB)}")
-    if path is not None and not Path(path).is_dir():
-        raise CorpusError(f"there is no folder {path}: give the one that holds the files of {name}")
+        raise CorpusError(f"unknown corpus {name!r}: choose one of {', '.join((*microworld.TASKS, *HUB))}")
     return _multi30k(path) if name == "multi30k" else _tiny_shakespeare(path)
+
+
+def files(name: str, path: str | Path) -> list[Path]:
+    """The files of a real corpus in a local folder.
+
+    Raises:
+        CorpusError: an unknown name, or no such folder.
+    """
+    if name not in HUB:
+        raise CorpusError(f"unknown corpus {name!r}: choose one of {', '.join((*microworld.TASKS, *HUB))}")
+    if not Path(path).is_dir():
+        raise CorpusError(f"there is no folder {path}: give the one that holds the files of {name}")
+    return [Path(path) / file for file in FILES[name].values()]
 
 
 def _multi30k(path: str | Path | None) -> DatasetDict:
     if path is None:
         splits = _from_hub("multi30k")
     else:
-        files = {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"}
-        splits = DatasetDict({split: Dataset.from_list(_json_lines(Path(path) / f)) for split, f in files.items()})
+        found = zip(FILES["multi30k"], files("multi30k", path), strict=True)
+        splits = DatasetDict({split: Dataset.from_list(_json_lines(file)) for split, file in found})
     for split in ("train", "validation", "test"):
         if split not in splits or not len(splits[split]):
             raise CorpusError(f"multi30k has no rows in its split {split}: get the whole corpus anew")
@@ -53,7 +73,8 @@ def _tiny_shakespeare(path: str | Path | None) -> DatasetDict:
     if path is None:
         text = "".join(row for split in _from_hub("tiny_shakespeare").values() for row in split["text"])
     else:
-        text = _read(Path(path) / "input.txt")
+        (file,) = files("tiny_shakespeare", path)
+        text = _read(file)
     if len(text) < 10:
         raise CorpusError(f"tiny_shakespeare has {len(text)} characters: get the whole corpus anew")
     cut = len(text) * 9 // 10

@@ -1,14 +1,14 @@
-"""Which examples make which batch: a pure function of the seed and the step, with little padding."""
+"""Which examples make up which batch: a pure function of the seed and the step, with little padding."""
 
 import random
 from collections.abc import Callable, Sequence
 
 
 class Windows(Sequence):
-    """Every window of `length` + 1 tokens of one long text as an example (ids,): of it `length` tokens are predicted.
+    """Every window of `length` + 1 tokens of one long text, as an example (ids,) in which `length` tokens are predicted.
 
     Raises:
-        ValueError: a text that is shorter than one window.
+        ValueError: a text shorter than one window.
     """
 
     def __init__(self, ids: list[int], length: int):
@@ -23,19 +23,19 @@ class Windows(Sequence):
         return (self.ids[start : start + self.length + 1],)
 
     def side_by_side(self) -> list[tuple[list[int]]]:
-        """The windows that follow each other without overlap, so that each token but the first is predicted once."""
+        """Consecutive windows without overlap, so that each token but the first is predicted once."""
         return [self[start] for start in range(0, len(self.ids) - 1, self.length)]
 
 
 def batches(examples: Sequence, lengths: Callable[[tuple], tuple[int, ...]], batch_size: int, seed: int = 0):
-    """The batches of a training: windows at random places of a long text, or examples of nearly one length."""
+    """The batches of a training run: random windows of a long text, or examples of similar length."""
     if isinstance(examples, Windows):
-        return RandomPlaces(len(examples), batch_size, seed)
+        return RandomWindows(len(examples), batch_size, seed)
     return LengthBuckets([lengths(example) for example in examples], batch_size, seed)
 
 
-class RandomPlaces:
-    """Each batch is drawn anew from `n` examples, all of one length."""
+class RandomWindows:
+    """A sampler that draws each batch at random, with replacement, from `n` examples of equal length."""
 
     def __init__(self, n: int, batch_size: int, seed: int = 0):
         self.n, self.batch_size, self.seed = n, batch_size, seed
@@ -47,10 +47,10 @@ class RandomPlaces:
 
 
 class LengthBuckets:
-    """Batches of examples of nearly one length, in an order that is new each epoch.
+    """A sampler whose batches hold examples of similar length, in a new order in each epoch.
 
-    The batch of a step depends on nothing but (lengths, batch_size, seed, step), so that a run that was interrupted goes
-    on with just the batch that it would have had.
+    The batch of a step depends on (lengths, batch_size, seed, step) alone, so an interrupted run continues with the batch
+    that it would have had.
 
     lengths: for each example its lengths in tokens (target first, then source).
 
@@ -77,9 +77,15 @@ class LengthBuckets:
     def _plan(self, epoch: int) -> list[list[int]]:
         rng = random.Random(f"{self.seed} {epoch}")
         indices = list(range(len(self.lengths)))
-        rng.shuffle(indices)  # examples of equal length meet others each epoch
+        rng.shuffle(indices)  # so that examples of equal length are grouped anew in each epoch
         indices.sort(key=self.lengths.__getitem__)
         n, k = len(indices), self.steps_per_epoch
         batches = [indices[n * i // k : n * (i + 1) // k] for i in range(k)]  # no batch is a small leftover
         rng.shuffle(batches)
         return batches
+
+
+def in_length_order(lengths: Sequence, batch_size: int) -> list[list[int]]:
+    """All indices in batches, from short to long, so that each batch needs little padding."""
+    ordered = sorted(range(len(lengths)), key=lengths.__getitem__)
+    return [ordered[start : start + batch_size] for start in range(0, len(ordered), batch_size)]

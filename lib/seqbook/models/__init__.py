@@ -1,13 +1,14 @@
-"""One short file a model, composed from `nn`; here, what each is called in a recipe and in a run's config.json."""
+"""One short file per model, composed from `nn`. Each has a configuration, whose `build()` makes the model.
 
-from seqbook.models.finetuned import FineTunedConfig, FineTunedGPT
+Every model refuses ids outside its vocabulary and sequences over max_len, and generates through `prefill` and `decode`.
+"""
+
 from seqbook.models.gpt import GPT, GPTConfig
+from seqbook.models.heads import FineTuned, FineTunedConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.models.transformer import Transformer, TransformerConfig
 
-ARCHITECTURES = {
-    "RNNSeq2Seq": (RNNSeq2Seq, RNNConfig),
-    "Transformer": (Transformer, TransformerConfig),
-    "GPT": (GPT, GPTConfig),
-    "FineTunedGPT": (FineTunedGPT, FineTunedConfig),
-}
+CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, FineTunedConfig)  # a new model adds its own
+
+__all__ = ["CONFIGS", "GPT", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig", "RNNSeq2Seq", "Transformer",
+           "TransformerConfig"]  # fmt: skip

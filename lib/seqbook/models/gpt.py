@@ -1,87 +1,77 @@
-"""GPT: the Transformer's decoder without the source, a language model {cite}`radford2018improving`. Built in chapter 3.1."""
+"""GPT: the Transformer's decoder without a source, a language model {cite}`radford2018improving`. Built in chapter 3.1."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import partial
 
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbook.nn import masks
+from seqbook.nn import masks, positions
+from seqbook.nn.attention import Attention
 from seqbook.nn.block import Block, Placement
-from seqbook.nn.cache import Cache
-from seqbook.nn.checks import check_ids, check_positive
-from seqbook.nn.layers import Activation
-from seqbook.nn.positions import Learned, Rotary
+from seqbook.nn.checks import check_ids, check_positive, check_room
+from seqbook.nn.layers import Activation, Embedding, FeedForward
+from seqbook.nn.positions import Positions
+from seqbook.nn.stack import Stack, State
 
 
 @dataclass(frozen=True, kw_only=True)
 class GPTConfig:
     """Sizes of a `GPT`.
 
-    d_ff: width of the feed-forward networks (None: 4·d_model); norm: before each part of a block as in GPT-2, or after it
-    as in 2018; positions: a learned vector each, or rotations of queries and keys (2021); max_len: positions (tokens).
+    vocab_size: 0 in a recipe, which takes it from the tokenizer; d_ff: width of the feed-forward networks (None:
+    4·d_model); norm: "pre" as in GPT-2, "post" as in 2018; positions: learned as in GPT, or rotary (2021); max_len: the
+    largest number of positions (tokens).
     """
 
-    vocab_size: int
+    vocab_size: int = 0
     d_model: int = 128
     n_layers: int = 4
     n_heads: int = 4
     d_ff: int | None = None
     activation: Activation = "gelu_tanh"
-    norm: Placement = "before"
-    positions: Literal["learned", "rotary"] = "learned"
+    norm: Placement = "pre"
+    positions: Positions = "learned"
     dropout: float = 0.0
     max_len: int = 128
 
-
-class State(NamedTuple):
-    """What generation carries from step to step: a cache for each block, and how much padding it begins with."""
-
-    caches: list[Cache]  # written in place: to go on in two ways, reorder first
-    padding: Int[Tensor, " batch"] | None  # None: no padding to hide
-
-    def reorder(self, rows: Int[Tensor, " rows"]) -> "State":
-        """The state of these rows of the batch, each as often as it is named."""
-        padding = None if self.padding is None else self.padding.index_select(0, rows)
-        return State([cache.reorder(rows) for cache in self.caches], padding)
+    def build(self) -> "GPT":
+        return GPT(self)
 
 
 class GPT(nn.Module):
-    """P(x) = Π_i P(x_i | x_<i): one stack, in which each position sees itself and what came before it.
+    """P(x) = Π_i P(x_i | x_<i): one stack, in which each position attends to itself and to earlier positions.
 
-    The vectors of tokens serve twice, to read a token and to score the next one {cite}`press2017using`. Every id may be
-    a real token, 0 too: padding at the end needs no mask, since nothing real sees it; padding at the beginning is counted.
+    The output layer shares the embedding weight {cite}`press2017using`. No id is set aside for padding: padding on the
+    right needs no mask, since no token attends to it; padding on the left is counted.
 
     Raises:
-        ValueError: a size that doesn't fit; in forward, ids outside the vocabulary, empty or too long sequences.
+        ValueError: sizes that do not fit; in forward, ids outside the vocabulary, empty or too long sequences.
     """
 
     def __init__(self, config: GPTConfig):
         super().__init__()
         check_positive(vocab_size=config.vocab_size, d_model=config.d_model, n_heads=config.n_heads)
         check_positive(n_layers=config.n_layers, max_len=config.max_len)
-        if config.positions not in ("learned", "rotary"):
-            raise ValueError(f"positions={config.positions!r}: choose one of learned, rotary")
         self.config = config
         d_model = config.d_model
-        sizes = {
-            "n_heads": config.n_heads,
-            "d_ff": 4 * d_model if config.d_ff is None else config.d_ff,
-            "norm": config.norm,
-            "activation": config.activation,
-            "dropout": config.dropout,
-        }
-        if config.positions == "rotary":
-            sizes["rotary"] = Rotary(d_model // config.n_heads, config.max_len)
-        self.embedding = nn.Embedding(config.vocab_size, d_model)
-        self.positions = Learned(d_model, config.max_len) if config.positions == "learned" else None
-        self.blocks = nn.ModuleList(Block(d_model, **sizes) for _ in range(config.n_layers))
-        # A stack of norms "before" ends in a sum that no norm has seen yet.
-        self.norm = nn.LayerNorm(d_model) if config.norm == "before" else nn.Identity()
-        self.dropout = nn.Dropout(config.dropout)
-        # As in GPT-2, whose 768 features make it 0.02; and the 2·n_layers parts begin by adding no more than one would.
+        norm = partial(nn.LayerNorm, d_model)
+        table, rotary = positions.build(config.positions, d_model, d_model // config.n_heads, config.max_len)
+        self.embedding = Embedding(config.vocab_size, d_model, positions=table, dropout=config.dropout)
+        blocks = (
+            Block(
+                Attention(d_model, config.n_heads, rotary=rotary),
+                FeedForward(d_model, 4 * d_model if config.d_ff is None else config.d_ff, config.activation),
+                norm,
+                placement=config.norm,
+                dropout=config.dropout,
+            )
+            for _ in range(config.n_layers)
+        )
+        self.stack = Stack(blocks, norm() if config.norm == "pre" else nn.Identity())
+
+        # As in GPT-2, where this standard deviation is 0.02 at d_model 768. Each of the 2·n_layers residual branches is
+        # scaled down, so that at first their sum varies no more than one branch alone would.
         std = 0.554 * d_model**-0.5
         for name, parameter in self.named_parameters():
             if name.endswith("out.weight"):
@@ -92,58 +82,43 @@ class GPT(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time vocab"]:
-        """Logits of the token after each token, given what stands up to there."""
-        return self._logits(self.hidden(ids))
+        """Logits of the token after each token, given the tokens up to there."""
+        return self.embedding.logits(self.hidden(ids))
 
     def hidden(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time d_model"]:
-        """What each position knows after the last block: what the head, or a task's head, reads."""
-        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids", pad_id=None)
-        x = self._embed(ids)
-        for block in self.blocks:
-            x = block(x, "causal")
-        return self.norm(x)
+        """The hidden states after the last block, which the output layer or a task's head reads."""
+        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
+        return self.stack(self.embedding(ids), "causal")
 
-    def start(self, ids: Int[Tensor, "batch time"], padding: Int[Tensor, " batch"] | None = None) -> State:
-        """Read the beginnings of texts, none at all where time is 0: the state from which `step` goes on.
+    def prefill(
+        self, ids: Int[Tensor, "batch time"], padding: Int[Tensor, " batch"] | None = None
+    ) -> tuple[Float[Tensor, "batch vocab"], State]:
+        """Read whole prompts at once: logits of the next token, and the state that `decode` continues from.
 
-        padding: how many positions at the left of each row are no part of its text (None: none).
+        padding: how many positions at the left of each row are padding (None: none).
 
         Raises:
-            ValueError: more padding than positions, or less than none.
+            ValueError: as forward; a padding that leaves no token, or a negative one.
         """
-        state = State([Cache() for _ in self.blocks], padding if padding is not None and padding.any() else None)
+        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
         length = ids.shape[1]
-        if padding is not None and not 0 <= int(padding.min()) <= int(padding.max()) <= length:
-            raise ValueError(f"padding={padding.tolist()} must be 0 to {length}, the number of positions")
-        if length == 0:
-            return state
-        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids", pad_id=None)
-        x, mask = self._embed(ids, state.padding), "causal"
-        if state.padding is not None:
-            # Padding sees itself: without any key, its softmax would divide 0 by 0.
-            itself = torch.eye(length, dtype=torch.bool, device=ids.device)
-            mask = masks.causal(length, device=ids.device) & masks.left_padding(state.padding, length) | itself
-        for block, cache in zip(self.blocks, state.caches, strict=True):
-            x = block(x, mask, caches=(cache, None))
-        return state
+        if padding is not None and not 0 <= int(padding.min()) <= int(padding.max()) < length:
+            raise ValueError(f"padding={padding.tolist()} must be 0 to {length - 1}: a prompt has {length} positions")
+        padded = padding is not None and bool(padding.any())
+        state = self.stack.new_state(padding=padding if padded else None)
+        mask = masks.causal(length, device=ids.device) & masks.left_padding(padding, length) if padded else "causal"
+        return self._continue(ids, mask, state), state
 
-    def step(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
-        """Logits of the next token after one more, and the state after it."""
-        length = state.caches[0].length
-        if length >= self.config.max_len:
-            raise ValueError(f"{length} tokens are read: the model takes at most max_len={self.config.max_len}")
-        x, mask = self._embed(token_ids[:, None], state.padding, length), None  # the newest position sees all before it
-        if state.padding is not None:
-            mask = masks.left_padding(state.padding, length + 1)
-        for block, cache in zip(self.blocks, state.caches, strict=True):
-            x = block(x, mask, caches=(cache, None))
-        return self._logits(self.norm(x))[:, 0], state
+    def decode(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
+        """Read one more token per row: logits of the next one, and the state, to which it was added in place."""
+        length = state.length
+        check_room(length, self.config.max_len)
+        # The newest position may attend to every one before it, except to padding.
+        mask = None if state.padding is None else masks.left_padding(state.padding, length + 1, offset=length)
+        return self._continue(token_ids[:, None], mask, state), state
 
-    def _embed(self, ids: Tensor, padding: Tensor | None = None, offset: int = 0) -> Tensor:
-        x = self.embedding(ids)  # (B, T, D)
-        if self.positions is not None:  # counted from each text's first token; rotations count distances alone
-            x = x + self.positions(ids.shape[1], offset if padding is None else offset - padding)
-        return self.dropout(x)
-
-    def _logits(self, hidden: Tensor) -> Tensor:
-        return F.linear(hidden, self.embedding.weight)  # (B, T, V)
+    def _continue(self, ids: Tensor, mask, state: State) -> Tensor:
+        # Learned positions are counted from each row's first token; rotations depend on distances alone.
+        offset = state.length if state.padding is None else state.length - state.padding
+        h = self.stack(self.embedding(ids, offset), mask, state=state)
+        return self.embedding.logits(h[:, -1])  # (B, V)

@@ -1,42 +1,48 @@
 """RNN Seq2Seq: an LSTM reads the source, another writes the target {cite}`sutskever2014sequence,cho2014learning`.
 
-Chapters 1.1 and 1.2 differ in one line: what the decoder is given of the source, its `context`.
+Chapters 1.1 and 1.2 differ in one setting: `context`, what the decoder is given of the source.
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args, get_type_hints
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seqbook.nn.attention import AdditiveAttention, DotProductAttention
-from seqbook.nn.checks import PAD, check_ids, check_positive
-from seqbook.nn.layers import embedding
+from seqbook.nn.checks import check_ids, check_positive
+from seqbook.nn.layers import token_embedding
+
+Context = Literal["last", "mean", "additive", "dot"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RNNConfig:
-    """Sizes of an `RNNSeq2Seq`.
+    """Sizes of an `RNNSeq2Seq`. The vocabulary sizes are 0 in a recipe, which takes them and pad_id from the tokenizers.
 
     context: what the decoder reads beside its own state, at each step:
         "last": the encoder's last state, the same at every step; "mean": the mean of its states, the same at every
-        step; "additive", "dot": a mean of the states weighted anew at each step, by attention.
-    bidirectional: the encoder is two LSTMs of half the width, one of which reads from the end.
+        step; "additive", "dot": a weighted mean of its states, by attention, with new weights at each step.
+    bidirectional: the encoder is two LSTMs of half the width, one of which reads backwards.
     """
 
-    source_vocab_size: int
-    target_vocab_size: int
-    context: Literal["last", "mean", "additive", "dot"] = "last"
+    source_vocab_size: int = 0
+    target_vocab_size: int = 0
+    pad_id: int = 0
+    context: Context = "last"
     d_model: int = 256
     n_layers: int = 1
     bidirectional: bool = False
     dropout: float = 0.0
     max_len: int = 128
 
+    def build(self) -> "RNNSeq2Seq":
+        return RNNSeq2Seq(self)
 
-class State(NamedTuple):
-    """What generation carries from step to step. The batch comes first in all."""
+
+class RNNState(NamedTuple):
+    """What generation keeps between tokens. In all tensors the batch comes first."""
 
     memory: Float[Tensor, "batch source d_model"]
     memory_mask: Bool[Tensor, "batch 1 source"]
@@ -44,16 +50,16 @@ class State(NamedTuple):
     hidden: Float[Tensor, "batch n_layers d_model"]
     cell: Float[Tensor, "batch n_layers d_model"]
 
-    def reorder(self, rows: Int[Tensor, " rows"]) -> "State":
-        """The state of these rows of the batch, each as often as it is named."""
-        return State(*(t.index_select(0, rows) for t in self))
+    def select(self, rows: Int[Tensor, " rows"]) -> "RNNState":
+        """A copy with these rows of the batch, in this order; a row may occur several times (for beam search)."""
+        return RNNState(*(t.index_select(0, rows) for t in self))
 
 
 class RNNSeq2Seq(nn.Module):
     """P(y | x) = Π_i P(y_i | y_<i, c_i), c_i from the encoder's states h_1…h_m. Built in chapters 1.1 and 1.2.
 
     Raises:
-        ValueError: a size that doesn't fit; in forward, ids outside the vocabulary, empty or too long sequences.
+        ValueError: sizes that do not fit; in forward, ids outside the vocabulary, empty or too long sequences.
     """
 
     def __init__(self, config: RNNConfig):
@@ -64,11 +70,11 @@ class RNNSeq2Seq(nn.Module):
         d_model = config.d_model
         self.encoder = Encoder(config)
         self.bridge = nn.Linear(d_model, 2 * config.n_layers * d_model)
-        self.embedding = embedding(config.target_vocab_size, d_model)
+        self.embedding = token_embedding(config.target_vocab_size, d_model, 0.1, config.pad_id)
         between_layers = config.dropout if config.n_layers > 1 else 0.0
         self.decoder = nn.LSTM(d_model, d_model, config.n_layers, batch_first=True, dropout=between_layers)
-        if config.context not in (contexts := get_args(get_type_hints(RNNConfig)["context"])):
-            raise ValueError(f"context={config.context!r}: choose one of {', '.join(contexts)}")
+        if config.context not in get_args(Context):
+            raise ValueError(f"context={config.context!r}: choose one of {', '.join(get_args(Context))}")
         self.attention = None
         if config.context == "additive":
             self.attention = AdditiveAttention(d_model)
@@ -82,23 +88,39 @@ class RNNSeq2Seq(nn.Module):
         self, source_ids: Int[Tensor, "batch source"], target_ids: Int[Tensor, "batch target"]
     ) -> Float[Tensor, "batch target vocab"]:
         """Logits of the token after each target token, given the whole source and the target up to there."""
-        check_ids(target_ids, self.config.target_vocab_size, self.config.max_len, "target_ids")
-        return self._decode(target_ids, self.start(source_ids))[0]
+        self._check_target(target_ids)
+        return self._decode(target_ids, self.encode(source_ids))[0]
 
-    def start(self, source_ids: Int[Tensor, "batch source"]) -> State:
-        """Read the source: the state from which `step` writes the first target token."""
-        check_ids(source_ids, self.config.source_vocab_size, self.config.max_len, "source_ids")
+    def encode(self, source_ids: Int[Tensor, "batch source"]) -> RNNState:
+        """Read the source: the state of the decoder before its first token."""
+        config = self.config
+        check_ids(source_ids, config.source_vocab_size, config.max_len, "source_ids", config.pad_id)
         memory, summary = self.encoder(source_ids)
-        mask = (source_ids != PAD)[:, None]
-        hidden, cell = self.bridge(summary).unflatten(1, (2, self.config.n_layers, -1)).unbind(1)  # (B, L, D) each
-        return State(memory, mask, summary, hidden.tanh(), cell)
+        mask = (source_ids != config.pad_id)[:, None]
+        hidden, cell = self.bridge(summary).unflatten(1, (2, config.n_layers, -1)).unbind(1)  # (B, L, D) each
+        return RNNState(memory, mask, summary, hidden.tanh(), cell)
 
-    def step(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
-        """Logits of the next target token after one more, and the state after it."""
+    def prefill(
+        self, source_ids: Int[Tensor, "batch source"], target_ids: Int[Tensor, "batch target"]
+    ) -> tuple[Float[Tensor, "batch vocab"], RNNState]:
+        """Read the source and the beginning of the target (`<bos>`, say): logits of the next target token, and the state
+        that `decode` continues from."""
+        self._check_target(target_ids)
+        logits, state = self._decode(target_ids, self.encode(source_ids))
+        return logits[:, -1], state
+
+    def decode(
+        self, token_ids: Int[Tensor, " batch"], state: RNNState
+    ) -> tuple[Float[Tensor, "batch vocab"], RNNState]:
+        """Read one more target token per row: logits of the next one, and the state after it."""
         logits, state = self._decode(token_ids[:, None], state)
         return logits[:, -1], state
 
-    def _decode(self, target_ids: Tensor, state: State) -> tuple[Tensor, State]:
+    def _check_target(self, target_ids: Tensor) -> None:
+        config = self.config
+        check_ids(target_ids, config.target_vocab_size, config.max_len, "target_ids", config.pad_id)
+
+    def _decode(self, target_ids: Tensor, state: RNNState) -> tuple[Tensor, RNNState]:
         x = self.dropout(self.embedding(target_ids))  # (B, T, D)
         layers_first = (state.hidden.transpose(0, 1).contiguous(), state.cell.transpose(0, 1).contiguous())
         s, (hidden, cell) = self.decoder(x, layers_first)  # (B, T, D), (L, B, D) twice
@@ -106,7 +128,7 @@ class RNNSeq2Seq(nn.Module):
         y = self.dropout(torch.tanh(self.combine(torch.cat([s, c], dim=-1))))
         return self.out(y), state._replace(hidden=hidden.transpose(0, 1), cell=cell.transpose(0, 1))
 
-    def _context(self, s: Tensor, state: State, length: int) -> Tensor:
+    def _context(self, s: Tensor, state: RNNState, length: int) -> Tensor:
         if self.attention is not None:
             return self.attention(s, state.memory, state.memory_mask)  # c_i, new at each step
         if self.config.context == "mean":
@@ -118,9 +140,9 @@ class RNNSeq2Seq(nn.Module):
 
 
 class Encoder(nn.Module):
-    """An LSTM over the source, or two of half the width in opposite directions, layer upon layer.
+    """Layers of an LSTM over the source, or of two LSTMs of half the width that read in opposite directions.
 
-    Nothing here or above is `expand_as` an LSTM's output: in an ONNX graph that would fix the length to the traced one.
+    The code never calls `expand_as` with an LSTM's output: in an ONNX graph that would fix the length to the traced one.
     """
 
     def __init__(self, config: RNNConfig):
@@ -129,7 +151,8 @@ class Encoder(nn.Module):
         d_model = config.d_model
         if d_model % directions:
             raise ValueError(f"d_model={d_model} can't be halved between two directions: make it even")
-        self.embedding = embedding(config.source_vocab_size, d_model)
+        self.pad_id = config.pad_id
+        self.embedding = token_embedding(config.source_vocab_size, d_model, 0.1, config.pad_id)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(
             nn.ModuleList(nn.LSTM(d_model, d_model // directions, batch_first=True) for _ in range(directions))
@@ -139,20 +162,20 @@ class Encoder(nn.Module):
     def forward(
         self, source_ids: Int[Tensor, "batch source"]
     ) -> tuple[Float[Tensor, "batch source d_model"], Float[Tensor, "batch d_model"]]:
-        """The top layer's state at each position, and the state of each direction after its last word, side by side."""
-        lengths = (source_ids != PAD).sum(1)
+        """The top layer's state at each position, and the last state of each direction, concatenated."""
+        lengths = (source_ids != self.pad_id).sum(1)
         last = (lengths - 1)[:, None, None]  # (B, 1, 1)
-        # Each sequence turned round within its own length, so that padding comes last in both directions.
+        # Each sequence is reversed within its own length, so that padding comes last in both directions.
         position = torch.arange(source_ids.shape[1], device=source_ids.device)
-        turned = lengths[:, None] - 1 - position
-        turned = torch.where(turned < 0, position, turned)[:, :, None]  # (B, S, 1)
+        reversed_ = lengths[:, None] - 1 - position
+        reversed_ = torch.where(reversed_ < 0, position, reversed_)[:, :, None]  # (B, S, 1)
         x = self.dropout(self.embedding(source_ids))  # (B, S, D)
         for i, directions in enumerate(self.layers):
             x = self.dropout(x) if i else x
             states, ends = [], []
             for lstm, backward in zip(directions, (False, True), strict=False):
-                h, _ = lstm(x.gather(1, turned.expand(-1, -1, x.shape[2])) if backward else x)
+                h, _ = lstm(x.gather(1, reversed_.expand(-1, -1, x.shape[2])) if backward else x)
                 ends.append(h.gather(1, last.expand(-1, 1, h.shape[2])).squeeze(1))
-                states.append(h.gather(1, turned.expand(-1, -1, h.shape[2])) if backward else h)
-            x = x + torch.cat(states, dim=-1)  # the word itself stays in reach {cite}`wu2016google`
+                states.append(h.gather(1, reversed_.expand(-1, -1, h.shape[2])) if backward else h)
+            x = x + torch.cat(states, dim=-1)  # residual: the word itself stays available {cite}`wu2016google`
         return x, torch.cat(ends, dim=-1)

@@ -1,4 +1,4 @@
-"""Attention: each query takes a weighted mean of the memory, with weights that it chooses itself."""
+"""Attention: each query takes a weighted mean of values, with weights that depend on the query."""
 
 from contextlib import nullcontext
 
@@ -13,17 +13,17 @@ from seqbook.nn.cache import Cache, KeysValues
 from seqbook.nn.checks import check_positive
 from seqbook.nn.positions import Rotary
 
-# Which keys each query sees: those that are True; all (None); or "causal", those up to itself. That is what masks.causal
-# says too, but torch computes no scores of later keys if it is told by name.
-Mask = Bool[Tensor, "#batch #heads #query #key"] | str | None
+# Which keys each query may attend to: those that are True; all of them (None); or "causal", which means the same as
+# masks.causal, but lets torch skip the scores of later keys.
+MaskOrName = Bool[Tensor, "#batch #heads #query #key"] | str | None
 
-SHORT = 24  # keys: up to here torch's plain kernel trains faster on a CPU than the one that never holds all the weights
+SHORT = 24  # keys: up to this length, torch's plain kernel trains faster on a CPU than its memory-saving one
 
 
 class AdditiveAttention(nn.Module):
     """α_ij = softmax_j(vᵀ tanh(W s_i + U h_j)), c_i = Σ_j α_ij h_j {cite}`bahdanau2015neural`. Built in chapter 1.2.
 
-    The score is a small network of its own, trained with the rest: 2·d_model² + d_model parameters.
+    The score is a small network, trained with the rest of the model: 2·d_model² + d_model parameters.
     """
 
     def __init__(self, d_model: int):
@@ -31,7 +31,7 @@ class AdditiveAttention(nn.Module):
         self.query = nn.Linear(d_model, d_model, bias=False)
         self.key = nn.Linear(d_model, d_model, bias=False)
         self.score = nn.Linear(d_model, 1, bias=False)
-        self.weights = nn.Softmax(dim=-1)  # a module of its own, so that viz.record can read what it returns
+        self.weights = nn.Softmax(dim=-1)  # a module, so that viz.record can read its output
 
     def forward(
         self,
@@ -47,7 +47,7 @@ class AdditiveAttention(nn.Module):
 class DotProductAttention(nn.Module):
     """α_ij = softmax_j(s_i · h_j), c_i = Σ_j α_ij h_j {cite}`luong2015effective`. Built in chapter 1.2.
 
-    It has no parameters: queries and memory must learn to live in one space.
+    It has no parameters, so training must place queries and memory in the same space.
     """
 
     def __init__(self):
@@ -65,17 +65,18 @@ class DotProductAttention(nn.Module):
 
 
 class Attention(nn.Module):
-    """softmax(QKᵀ/√d_head + mask) V in several heads {cite}`vaswani2017attention`. Built step by step in chapter 2.1.
+    """softmax(QKᵀ/√d_head + bias) V in several heads {cite}`vaswani2017attention`. Built step by step in chapter 2.1.
 
     Queries come from `x`, keys and values from `memory` (cross-attention) or from `x` itself (self-attention).
 
-    n_kv_heads: heads of keys and values, each shared by n_heads / n_kv_heads queries (None: as many as queries)
-        {cite}`ainslie2023gqa`.
-    rotary: turns the queries and keys of self-attention by their positions (None: it knows no order).
+    d_head: width of a head (None: d_model / n_heads). n_kv_heads: number of heads of keys and values, each shared by
+    n_heads / n_kv_heads heads of queries (None: n_heads) {cite}`ainslie2023gqa`. rotary: rotates the queries and keys of
+    self-attention by their positions. bias: whether the projections add one. scale: multiplies the scores (None:
+    1/√d_head; 1.0 leaves them unscaled).
 
     Raises:
-        ValueError: d_model is not a multiple of n_heads, or n_heads not one of n_kv_heads; in forward, a mask by a name
-            other than "causal".
+        ValueError: d_model is not a multiple of n_heads, or n_heads not of n_kv_heads; in forward, a named mask other
+            than "causal".
     """
 
     def __init__(
@@ -83,37 +84,38 @@ class Attention(nn.Module):
         d_model: int,
         n_heads: int,
         *,
+        d_head: int | None = None,
         n_kv_heads: int | None = None,
         rotary: Rotary | None = None,
         bias: bool = True,
+        scale: float | None = None,
     ):
         super().__init__()
         n_kv_heads = n_heads if n_kv_heads is None else n_kv_heads
         check_positive(d_model=d_model, n_heads=n_heads, n_kv_heads=n_kv_heads)
-        if d_model % n_heads:
+        if d_head is None and d_model % n_heads:
             raise ValueError(f"d_model={d_model} is not a multiple of n_heads={n_heads}")
         if n_heads % n_kv_heads:
             raise ValueError(f"n_heads={n_heads} is not a multiple of n_kv_heads={n_kv_heads}")
-        self.d_head = d_model // n_heads
+        self.d_head = d_model // n_heads if d_head is None else d_head
         self.shares_keys = n_kv_heads < n_heads
-        self.rotary = rotary
-        self.query = nn.Linear(d_model, d_model, bias=bias)
+        self.rotary, self.scale = rotary, scale
+        self.query = nn.Linear(d_model, n_heads * self.d_head, bias=bias)
         self.key_value = nn.Linear(d_model, 2 * n_kv_heads * self.d_head, bias=bias)
-        self.out = nn.Linear(d_model, d_model, bias=bias)
+        self.out = nn.Linear(n_heads * self.d_head, d_model, bias=bias)
 
     def forward(
         self,
         x: Float[Tensor, "batch query d_model"],
         memory: Float[Tensor, "batch key d_model"] | None = None,
-        mask: Mask = None,
+        mask: MaskOrName = None,
+        bias: Float[Tensor, "#batch #heads #query #key"] | None = None,
         cache: Cache | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
-        """What each query gathers. With a `cache`, self-attention adds `x` to the positions seen so far, and
-        cross-attention reads `memory` the first time alone."""
+        """bias: added to the scores before the softmax. cache: self-attention appends the keys and values of `x` to it;
+        cross-attention reads `memory` in the first call only, and the cache from then on."""
         if isinstance(mask, str) and mask != "causal":
-            raise ValueError(
-                f'mask={mask!r}: "causal" is the only one that has a name; the others are in seqbook.nn.masks'
-            )
+            raise ValueError(f'mask={mask!r}: the only mask with a name is "causal"; make others with seqbook.nn.masks')
         seen = cache.length if cache is not None else 0
         q = self._heads(self.query(x))  # (B, H, T, D)
         if memory is not None and seen:
@@ -124,16 +126,23 @@ class Attention(nn.Module):
                 q, k = self.rotary(q, seen), self.rotary(k, seen)
             if cache is not None:
                 k, v = cache.append(k, v)
+
         causal = isinstance(mask, str)
-        if causal:  # torch counts queries from the first key on: behind a cache it needs the mask itself
-            mask, causal = (masks.causal(k.shape[2], seen, k.device), False) if seen else (None, True)
+        if causal:  # torch's own flag counts queries from the first key on, and allows no bias
+            needs_mask = seen or bias is not None
+            mask, causal = (masks.causal(k.shape[2], seen, k.device), False) if needs_mask else (None, True)
+        if bias is not None:
+            mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
+
         short = self.training and k.is_cpu and k.shape[2] <= SHORT
         with sdpa_kernel(SDPBackend.MATH) if short else nullcontext():
-            y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal, enable_gqa=self.shares_keys)
+            y = F.scaled_dot_product_attention(
+                q, k, v, mask, is_causal=causal, scale=self.scale, enable_gqa=self.shares_keys
+            )
         return self.out(y.transpose(1, 2).flatten(2))
 
     def keys_values(self, memory: Float[Tensor, "batch key d_model"]) -> KeysValues:
-        """Two projections of the same vectors: what a position is found by, and what it gives."""
+        """Two projections of the same vectors: the key that a position is found by, and the value that it gives."""
         k, v = self.key_value(memory).chunk(2, dim=-1)
         return self._heads(k), self._heads(v)
 

@@ -1,74 +1,81 @@
-"""One floor of a stack: look around, look at the source, think; each adds to what was there."""
+"""A Transformer block: self-attention, optional cross-attention, feed-forward network, each with a residual connection.
 
-from typing import Literal
+pre-norm                      post-norm
+x ──┬───────────────┐         x ──┬───────────┐
+    └ norm ─ part ──+── x         └── part ───+─ norm ── x
+"""
+
+from collections.abc import Callable
+from typing import Literal, get_args
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from seqbook.nn.attention import Attention, Mask
+from seqbook.nn.attention import MaskOrName
 from seqbook.nn.cache import Cache
-from seqbook.nn.layers import Activation, FeedForward
-from seqbook.nn.positions import Rotary
 
-Placement = Literal["before", "after"]
+Placement = Literal["pre", "post"]
 
 
 class Block(nn.Module):
-    """Self-attention, cross-attention if wanted, feed-forward, each with a residual. Built in chapter 2.2.
+    """x ← norm(x + part(x)) {cite}`vaswani2017attention` or x ← x + part(norm(x)) {cite}`xiong2020layer`, part by part.
 
-    norm "after": x ← norm(x + f(x)) {cite}`vaswani2017attention`; "before": x ← x + f(norm(x)) {cite}`xiong2020layer`.
+    The parts are built by the model, so that a family brings its own. Built in chapter 2.2.
+
+    norm: makes one norm, for example partial(nn.LayerNorm, d_model). placement: "pre" or "post", where the norm stands.
+    cross_attention: None in a block without a memory.
 
     Raises:
-        ValueError: sizes that don't divide; a norm placement or an activation that doesn't exist.
+        ValueError: a placement that does not exist.
     """
 
     def __init__(
         self,
-        d_model: int,
-        n_heads: int,
-        d_ff: int,
+        attention: nn.Module,
+        feed_forward: nn.Module,
+        norm: Callable[[], nn.Module],
         *,
-        norm: Placement,
-        activation: Activation = "relu",
-        rotary: Rotary | None = None,
+        placement: Placement,
+        cross_attention: nn.Module | None = None,
         dropout: float = 0.0,
-        cross: bool = False,
     ):
         super().__init__()
-        if norm not in ("before", "after"):
-            raise ValueError(f"norm={norm!r}: choose one of before, after")
-        self.norm_first = norm == "before"
-        self.attention, self.attention_norm = Attention(d_model, n_heads, rotary=rotary), nn.LayerNorm(d_model)
-        self.cross = cross
-        if cross:
-            self.cross_attention, self.cross_norm = Attention(d_model, n_heads), nn.LayerNorm(d_model)
-        self.feed_forward, self.feed_forward_norm = FeedForward(d_model, d_ff, activation), nn.LayerNorm(d_model)
+        if placement not in get_args(Placement):
+            raise ValueError(f"norm={placement!r}: choose one of {', '.join(get_args(Placement))}")
+        self.pre_norm = placement == "pre"
+        self.attention, self.attention_norm = attention, norm()
+        self.cross_attention = cross_attention
+        if cross_attention is not None:
+            self.cross_norm = norm()
+        self.feed_forward, self.feed_forward_norm = feed_forward, norm()
         self.dropout = nn.Dropout(dropout)
 
     def forward(
         self,
         x: Float[Tensor, "batch query d_model"],
-        mask: Mask = None,
+        mask: MaskOrName = None,
         memory: Float[Tensor, "batch source d_model"] | None = None,
         memory_mask: Bool[Tensor, "#batch #heads #query #source"] | None = None,
+        bias: Float[Tensor, "#batch #heads #query #key"] | None = None,
         caches: tuple[Cache | None, Cache | None] = (None, None),
     ) -> Float[Tensor, "batch query d_model"]:
-        """`caches`: of self-attention and of cross-attention, for generation.
+        """bias: added to the scores of self-attention. caches: of self-attention and of cross-attention, in generation.
 
         Raises:
             ValueError: a memory for a block without cross-attention, or none for one with it.
         """
-        if self.cross != (memory is not None):
-            raise ValueError(f"cross={self.cross}, but memory is {'missing' if self.cross else 'given'}")
-        own, other = caches
-        x = self._residual(x, self.attention_norm, lambda y: self.attention(y, mask=mask, cache=own))
+        if (self.cross_attention is None) != (memory is None):
+            has, given = ("no", "given") if self.cross_attention is None else ("a", "missing")
+            raise ValueError(f"this block has {has} cross-attention, but memory is {given}")
+        own, cross = caches
+        x = self._residual(x, self.attention_norm, lambda y: self.attention(y, mask=mask, bias=bias, cache=own))
         if memory is not None:
             x = self._residual(
-                x, self.cross_norm, lambda y: self.cross_attention(y, memory, mask=memory_mask, cache=other)
+                x, self.cross_norm, lambda y: self.cross_attention(y, memory, mask=memory_mask, cache=cross)
             )
         return self._residual(x, self.feed_forward_norm, self.feed_forward)
 
-    def _residual(self, x: Tensor, norm: nn.LayerNorm, part) -> Tensor:
-        if self.norm_first:
+    def _residual(self, x: Tensor, norm: nn.Module, part: Callable[[Tensor], Tensor]) -> Tensor:
+        if self.pre_norm:
             return x + self.dropout(part(norm(x)))
         return norm(x + self.dropout(part(x)))

@@ -1,4 +1,4 @@
-"""What generation keeps, so that each position's keys and values are computed once."""
+"""The key-value cache: generation computes the keys and values of each position once."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -7,10 +7,13 @@ KeysValues = tuple[Float[Tensor, "batch kv_heads key d_head"], Float[Tensor, "ba
 
 
 class Cache:
-    """The keys and values of one attention, for the `length` positions read so far. Built in chapter 2.2.
+    """The keys and values of one attention layer, for the `length` positions read so far. Built in chapter 2.2.
 
-    The buffers have room to spare and double when they are full, so that a step writes one position and copies none.
-    A cache is written in place: to go on from one beginning in two ways, `reorder` it first.
+        length = 3                    append 1                     append 1: full, so the buffer doubles
+        │k1 k2 k3 ·  │                │k1 k2 k3 k4│                │k1 k2 k3 k4 k5 ·  ·  · │
+
+    There is room to spare, so that a step writes one position and copies none. A cache is written in place: `select`
+    makes a copy, from which generation can continue in another way.
     """
 
     def __init__(self):
@@ -20,9 +23,9 @@ class Cache:
     def append(
         self, keys: Float[Tensor, "batch kv_heads new d_head"], values: Float[Tensor, "batch kv_heads new d_head"]
     ) -> KeysValues:
-        """Keep the new positions; returns all."""
+        """Keep the new positions; returns all keys and values so far."""
         start, self.length = self.length, self.length + keys.shape[2]
-        if self._buffers is None:  # cross-attention's memory never grows: no room to spare
+        if self._buffers is None:  # the memory of cross-attention never grows, so the first call keeps no room to spare
             self._buffers = keys.contiguous(), values.contiguous()
             return self._buffers
         if self.length > self._buffers[0].shape[2]:
@@ -39,8 +42,8 @@ class Cache:
         keys, values = self._buffers
         return keys.narrow(2, 0, self.length), values.narrow(2, 0, self.length)
 
-    def reorder(self, rows: Int[Tensor, " rows"]) -> "Cache":
-        """A cache of its own with these rows of the batch, each as often as it is named."""
+    def select(self, rows: Int[Tensor, " rows"]) -> "Cache":
+        """A copy with these rows of the batch, in this order; a row may occur several times."""
         other = Cache()
         other.length = self.length
         if self._buffers is not None:

@@ -1,23 +1,21 @@
-"""What every model refuses, in one place, so that all refuse it in the same words."""
+"""The input that every model refuses, with one wording for all models."""
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-PAD = 0  # the id of padding, in every vocabulary that the course makes
-
 
 def check_ids(
-    ids: Int[Tensor, "batch time"], vocab_size: int, max_len: int, name: str, pad_id: int | None = PAD
+    ids: Int[Tensor, "batch time"], vocab_size: int, max_len: int, name: str, pad_id: int | None = None
 ) -> None:
-    """Refuse ids that the embedding has no row for, and sequences that are empty or too long.
+    """Refuse ids without an embedding, and sequences that are empty or too long.
 
-    pad_id: the id of padding (None: none is set aside for it, and any row of ids is a sequence).
+    pad_id: the id of padding (None: the model has none, so every id counts as a token).
 
     Raises:
-        ValueError: naming the values found and the limit.
+        ValueError: names the values found and the limit.
     """
-    if torch.compiler.is_compiling():  # an exported graph can't branch on what it is given
+    if torch.compiler.is_compiling():  # an exported graph can't branch on the values of its input
         return
     if ids.shape[0] == 0 or ids.shape[1] == 0:
         raise ValueError(f"{name} has shape {tuple(ids.shape)}: it needs at least one sequence of at least one token")
@@ -34,11 +32,21 @@ def check_ids(
         raise ValueError(f"{name} has empty sequences (padding alone) in rows {empty.nonzero().flatten().tolist()[:5]}")
 
 
+def check_room(length: int, max_len: int) -> None:
+    """Refuse to decode a token past the model's last position.
+
+    Raises:
+        ValueError: names both numbers.
+    """
+    if length >= max_len:
+        raise ValueError(f"{length} tokens have been read: the model takes at most max_len={max_len}")
+
+
 def check_positive(**sizes: int) -> None:
     """Refuse sizes below one.
 
     Raises:
-        ValueError: naming the size and its value.
+        ValueError: names the size and its value.
     """
     for name, size in sizes.items():
         if size < 1:

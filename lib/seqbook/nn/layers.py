@@ -1,32 +1,33 @@
-"""The small parts of a stack: embeddings, and the network that each position goes through by itself."""
+"""The small parts around attention: token embeddings, and the network that each position goes through alone."""
 
 from functools import partial
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqbook.nn.checks import PAD, check_positive
+from seqbook.nn.checks import check_positive
+from seqbook.nn.positions import Table
 
 Activation = Literal["relu", "gelu", "gelu_tanh", "silu", "tanh"]
 _FUNCTIONS = {
     "relu": F.relu,
     "gelu": F.gelu,
-    "gelu_tanh": partial(F.gelu, approximate="tanh"),  # the curve that GPT was trained with
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),  # the approximation that GPT was trained with
     "silu": F.silu,
     "tanh": F.tanh,
 }
 
 
 class FeedForward(nn.Module):
-    """f(x W₁ + b₁) W₂ + b₂, at each position alike {cite}`vaswani2017attention`. Built in chapter 2.2.
+    """f(x W₁ + b₁) W₂ + b₂, applied to each position alone {cite}`vaswani2017attention`. Built in chapter 2.2.
 
-    activation: f; max(0, ·) in 2017, x Φ(x), approximated by a tanh, in GPT {cite}`hendrycks2016gaussian`.
+    activation: f; max(0, ·) in 2017, and x Φ(x), approximated with a tanh, in GPT {cite}`hendrycks2016gaussian`.
 
     Raises:
-        ValueError: d_ff below one, or an activation that doesn't exist.
+        ValueError: d_ff below one, or an activation that does not exist.
     """
 
     def __init__(self, d_model: int, d_ff: int, activation: Activation = "relu"):
@@ -42,13 +43,54 @@ class FeedForward(nn.Module):
         return self.out(self.activation(self.inner(x)))
 
 
-def embedding(vocab_size: int, d_model: int, std: float = 0.1) -> nn.Embedding:
-    """A vector a token, of deviation `std`; that of padding is 0, and no loss moves it where it is read.
+class Embedding(nn.Module):
+    """U' = scale · U W_e + W_p: one vector per token, plus one per position where the model adds them.
 
-    Torch's own start, of deviation 1, drives an LSTM's gates to their ends, where they learn little.
+    positions: the table W_p (None: positions enter elsewhere, for example as rotations). std: the standard deviation of
+    the initial weights (None: torch's own, 1). pad_id: the row of padding is 0 and stays 0 (None: the vocabulary has no padding).
     """
-    vectors = nn.Embedding(vocab_size, d_model, padding_idx=PAD)
-    nn.init.normal_(vectors.weight, std=std)
-    with torch.no_grad():
-        vectors.weight[PAD] = 0
+
+    def __init__(
+        self,
+        vocab_size: int,
+        d_model: int,
+        *,
+        positions: Table | None = None,
+        scale: float = 1.0,
+        std: float | None = None,
+        pad_id: int | None = None,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.tokens = token_embedding(vocab_size, d_model, std, pad_id)
+        self.positions, self.scale = positions, scale
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, ids: Int[Tensor, "batch time"], offset: int | Int[Tensor, " batch"] = 0
+    ) -> Float[Tensor, "batch time d_model"]:
+        """The vectors of tokens at the positions offset, offset + 1, …; `offset` may differ from row to row."""
+        x = self.tokens(ids) * self.scale  # (B, T, D)
+        if self.positions is not None:
+            x = x + self.positions(ids.shape[1], offset)
+        return self.dropout(x)
+
+    def logits(
+        self, hidden: Float[Tensor, "*batch d_model"], bias: Float[Tensor, " vocab"] | None = None
+    ) -> Float[Tensor, "*batch vocab"]:
+        """hidden W_eᵀ + bias: the same vectors that read a token score the next one {cite}`press2017using`."""
+        return F.linear(hidden, self.tokens.weight, bias)
+
+
+def token_embedding(vocab_size: int, d_model: int, std: float | None, pad_id: int | None = None) -> nn.Embedding:
+    """Torch's embedding, initialised with the standard deviation `std`.
+
+    Torch's own, 1, drives the gates of an LSTM into saturation, where their gradients are small.
+    """
+    vectors = nn.Embedding(vocab_size, d_model, padding_idx=pad_id)
+    if std is not None:
+        nn.init.normal_(vectors.weight, std=std)
+    if pad_id is not None:
+        with torch.no_grad():
+            vectors.weight[pad_id] = 0
     return vectors

@@ -1,40 +1,43 @@
-"""Which position may see which. Boolean, True = may attend, shaped to broadcast over (batch, heads, query, key).
+"""Which position may attend to which. Boolean, True = may attend, shaped to broadcast over (batch, heads, query, key).
 
-A mask says the same in train and eval mode. Built in chapter 2.1.
+A mask is the same in train and eval mode. All masks of the course are made here. Built in chapter 2.1.
 """
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from seqbook.nn.checks import PAD
-
-Mask = Bool[Tensor, "batch 1 query key"]
+Mask = Bool[Tensor, "batch 1 #query key"]
 
 
-def padding(ids: Int[Tensor, "batch key"]) -> Mask:
-    """Hide the keys that are padding, from every query."""
-    return (ids != PAD)[:, None, None, :]
-
-
-def left_padding(lengths: Int[Tensor, " batch"], max_len: int) -> Mask:
-    """Hide the first `lengths` keys of each row: the padding of prompts that are to end together."""
-    return (torch.arange(max_len, device=lengths.device) >= lengths[:, None])[:, None, None, :]
+def padding(ids: Int[Tensor, "batch key"], pad_id: int) -> Mask:
+    """Hide the keys that are padding from every query."""
+    return (ids != pad_id)[:, None, None, :]
 
 
 def causal(max_len: int, offset: int = 0, device: torch.device | None = None) -> Mask:
-    """Each position sees itself and what came before it.
+    """Each position may attend to itself and to earlier positions.
 
-    `offset` is the number of positions already in the cache: the queries start there, the keys at 0.
+    `offset` is the number of positions already in the key-value cache: the queries start there, the keys at 0.
     """
     key = torch.arange(max_len, device=device)
     return (key <= key[offset:, None])[None, None]
 
 
 def prefix(prefix_lengths: Int[Tensor, " batch"], max_len: int, offset: int = 0) -> Mask:
-    """Full sight inside the prefix, causal after it: 0 gives GPT's mask, max_len gives BERT's.
+    """Bidirectional inside the prefix, causal after it: length 0 gives GPT's mask, max_len gives BERT's.
 
     `offset` as in `causal`.
     """
     key = torch.arange(max_len, device=prefix_lengths.device)
     return causal(max_len, offset, prefix_lengths.device) | (key < prefix_lengths[:, None, None, None])
+
+
+def left_padding(lengths: Int[Tensor, " batch"], max_len: int, offset: int = 0) -> Mask:
+    """Hide the first `lengths` keys of each row, which are padding; prompts of several lengths then end together.
+
+    Each padding position may still attend to itself, because a softmax over no key at all is not a number. `offset` as
+    in `causal`. Combine it with another mask by `&`, for example causal(n) & left_padding(lengths, n).
+    """
+    key = torch.arange(max_len, device=lengths.device)
+    return (key >= lengths[:, None, None, None]) | (key == key[offset:, None])

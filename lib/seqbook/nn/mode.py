@@ -1,4 +1,4 @@
-"""Train mode and eval mode: the only difference between them is dropout. Masks hold in both."""
+"""Train mode and eval mode: dropout is the only difference between them. Masks are the same in both."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout off inside the block; the model's mode as it was, after it."""
+    """Dropout is off inside the `with` block; after it the model is in the mode that it was in before."""
     training = model.training
     model.eval()
     try:

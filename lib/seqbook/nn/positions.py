@@ -1,14 +1,36 @@
-"""Where a token stands: attention alone knows no order. As a vector that is added to the token's, or as a rotation."""
+"""Where a token stands, which attention without a mask cannot tell: a vector added to the token's, or a rotation."""
+
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+Positions = Literal["sinusoidal", "learned", "rotary"]
 
-class Sinusoidal(nn.Module):
+
+class Table(nn.Module):
+    """One vector per position, which is added to the token's. `table` is (max_len, d_model)."""
+
+    def forward(
+        self, length: int, offset: int | Int[Tensor, " batch"] = 0
+    ) -> Float[Tensor, "length d_model"] | Float[Tensor, "batch length d_model"]:
+        """The vectors of the positions offset … offset + length − 1; `offset` may differ from row to row.
+
+        An offset of −n means that n positions of padding come first: they get the first vector, and no token attends to
+        them.
+        """
+        if isinstance(offset, int):
+            return self.table[offset : offset + length]
+        positions = offset[:, None] + torch.arange(length, device=offset.device)  # (B, T)
+        return self.table[positions.clamp(min=0)]
+
+
+class Sinusoidal(Table):
     """PE(p, 2i) = sin(p / 10000^(2i/d)), PE(p, 2i+1) = cos(p / 10000^(2i/d)) {cite}`vaswani2017attention`.
 
-    Each pair of features is a clock hand; hands turn at rates from 1 to 1/10000 radian a position. Built in chapter 2.1.
+    Each pair of features is the hand of a clock; the hands turn at rates between 1 and 1/10000 radian per position.
+    Built in chapter 2.1.
 
     Raises:
         ValueError: an odd d_model.
@@ -21,36 +43,21 @@ class Sinusoidal(nn.Module):
         angles = _angles(d_model, max_len)
         self.register_buffer("table", torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1), persistent=False)
 
-    def forward(self, length: int, offset: int = 0) -> Float[Tensor, "length d_model"]:
-        """Vectors of the positions offset … offset + length − 1."""
-        return self.table[offset : offset + length]
 
-
-class Learned(nn.Module):
-    """A vector for each position, trained with the rest {cite}`gehring2017convolutional`. Used from GPT and BERT on."""
+class Learned(Table):
+    """A vector per position that is trained with the rest {cite}`gehring2017convolutional`. Used from GPT and BERT on."""
 
     def __init__(self, d_model: int, max_len: int):
         super().__init__()
         self.table = nn.Parameter(torch.randn(max_len, d_model) * 0.02)
 
-    def forward(
-        self, length: int, offset: int | Int[Tensor, " batch"] = 0
-    ) -> Float[Tensor, "length d_model"] | Float[Tensor, "batch length d_model"]:
-        """Vectors of the positions offset … offset + length − 1, of each row's own with an offset for each.
-
-        An offset of −n stands for n positions of padding on the left: they get the first vector, which nobody sees.
-        """
-        if isinstance(offset, int):
-            return self.table[offset : offset + length]
-        positions = offset[:, None] + torch.arange(length, device=offset.device)  # (B, T)
-        return self.table[positions.clamp(min=0)]
-
 
 class Rotary(nn.Module):
-    """Queries and keys turned by an angle that grows with their position {cite}`su2024roformer`. Used in chapter 2.2.
+    """Rotates queries and keys by angles that grow with their position {cite}`su2024roformer`. Used in chapter 2.2.
 
-    Feature i and feature i + D/2 are a clock hand; hand i of position p is turned by p / 10000^(2i/D) radian. A dot
-    product of two hands depends on the angle between them, so a score depends on how far apart the two positions are.
+    Features i and i + D/2 form a two-dimensional vector, which is rotated at position p by p / 10000^(2i/D) radian. The
+    dot product of two such vectors depends on the angle between them, so a score depends on the distance of the two
+    positions.
 
     Raises:
         ValueError: an odd d_head.
@@ -59,8 +66,8 @@ class Rotary(nn.Module):
     def __init__(self, d_head: int, max_len: int):
         super().__init__()
         if d_head % 2:
-            raise ValueError(f"d_head={d_head} must be even: a hand has two features")
-        angles = _angles(d_head, max_len).repeat(1, 2)  # of both features of each hand
+            raise ValueError(f"d_head={d_head} must be even: features are rotated in pairs")
+        angles = _angles(d_head, max_len).repeat(1, 2)  # the same angle for both features of a pair
         sign = torch.ones(d_head).index_fill(0, torch.arange(d_head // 2), -1.0)
         self.register_buffer("cos", angles.cos(), persistent=False)  # (max_len, D)
         self.register_buffer("sin", angles.sin() * sign, persistent=False)
@@ -68,12 +75,28 @@ class Rotary(nn.Module):
     def forward(
         self, t: Float[Tensor, "batch heads length d_head"], offset: int = 0
     ) -> Float[Tensor, "batch heads length d_head"]:
-        """`t` of the positions offset … offset + length − 1, turned: (a, b) → (a cos − b sin, b cos + a sin)."""
+        """`t` at the positions offset … offset + length − 1, rotated: (a, b) → (a cos − b sin, b cos + a sin)."""
         cos, sin = (table[offset : offset + t.shape[2]] for table in (self.cos, self.sin))
         return torch.addcmul(t * cos, t.roll(t.shape[-1] // 2, -1), sin)
 
 
+def build(kind: Positions, d_model: int, d_head: int, max_len: int) -> tuple[Table | None, Rotary | None]:
+    """What a model needs for one kind of positions: a table for its embedding, or a rotation for its attention.
+
+    Raises:
+        ValueError: a kind that does not exist, or an odd width.
+    """
+    match kind:
+        case "sinusoidal":
+            return Sinusoidal(d_model, max_len), None
+        case "learned":
+            return Learned(d_model, max_len), None
+        case "rotary":
+            return None, Rotary(d_head, max_len)
+    raise ValueError(f"positions={kind!r}: choose one of {', '.join(get_args(Positions))}")
+
+
 def _angles(width: int, max_len: int) -> Tensor:
-    """How far, in radians, each clock hand has turned at each position: p / 10000^(2i/width), (max_len, width / 2)."""
+    """The angle (radian) of each pair of features at each position: p / 10000^(2i/width), (max_len, width / 2)."""
     rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
     return torch.arange(max_len)[:, None] * rates

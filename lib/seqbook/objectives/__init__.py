@@ -1,0 +1,9 @@
+"""One file per objective: what is predicted, from which columns of a corpus, with which loss and scores."""
+
+from seqbook.objectives.causal import Causal, CausalConfig
+from seqbook.objectives.classification import ClassificationConfig
+from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
+
+CONFIGS = (Seq2SeqConfig, CausalConfig, ClassificationConfig)  # a new objective adds its own
+
+__all__ = ["CONFIGS", "Causal", "CausalConfig", "ClassificationConfig", "Seq2Seq", "Seq2SeqConfig"]

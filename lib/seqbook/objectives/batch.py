@@ -1,23 +1,23 @@
-"""What every objective hands to the loop: the model's inputs, the labels, and the loss between them."""
+"""What every objective gives to the training loop: the model's inputs, the labels, and the loss between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-from seqbook.tokenizer import Tokenizer
+from seqbook.data.tokenizer import Tokenizer
 
-IGNORED = -100  # a label that no loss is taken at
+IGNORED = -100  # a label at which no loss is computed
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` as the model's forward takes them, `labels` shaped as its logits without the vocabulary."""
+    """`inputs` as the model's forward takes them, `labels` shaped like its logits without the vocabulary."""
 
     inputs: tuple[Tensor, ...]
     labels: Int[Tensor, "batch time"]
@@ -27,43 +27,68 @@ class Batch:
 
     @property
     def n_tokens(self) -> int:
-        """The number of labels that count."""
+        """The number of tokens that are predicted."""
         return int((self.labels != IGNORED).sum())
 
     @property
     def n_labels(self) -> int:
-        """What the loss, a sum, is divided by: here each token is a label."""
+        """The number of labels, by which the summed loss is divided: here each predicted token is one."""
         return self.n_tokens
 
 
-class Objective(Protocol):
-    """Text in, `Batch` out, loss from logits: what `train.fit`, `metrics` and `runs` need to know of a task.
+class ObjectiveConfig(Protocol):
+    """The settings of an objective in a recipe, and how to make it. A frozen dataclass of settings, with three methods.
 
-    tokenizers: by the names of the files in which a run keeps them.
+    fills: the names of the model's settings that follow from the tokenizers, such as vocab_size.
     """
 
-    tokenizers: dict[str, Tokenizer]
+    fills: tuple[str, ...]
 
-    def columns(self, **texts: Sequence[str]) -> dict[str, Sequence[list[int]]]:
-        """Ids as the columns of a dataset, a row an example."""
+    def reads(self) -> dict[str, str]:
+        """The columns of the corpus that the objective reads, as {role: column}."""
 
-    def examples(self, rows: Dataset) -> Sequence[tuple[list[int], ...]]:
-        """The examples of a dataset with these columns."""
+    def tokenizers(self, texts: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
+        """The tokenizers, trained on the training split's {role: texts} or taken from the pretrained model."""
 
-    def lengths(self, example: tuple[list[int], ...]) -> tuple[int, ...]:
-        """The lengths (tokens) by which examples of one batch should be alike."""
-
-    def collate(self, examples: list[tuple[list[int], ...]]) -> Batch:
-        """Pad examples to one length."""
-
-    def nats(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
-        """−Σ log P(label) over the labels that count, in nats: what models are compared by."""
-
-    def loss(self, logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
-        """What training makes small: `nats`, or more than that."""
+    def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Objective":
+        """The objective with these tokenizers."""
 
 
-def summed_nats(
+class Objective(Protocol):
+    """A task: from the columns of a corpus to examples, from examples to a `Batch`, from logits to a loss and to scores.
+
+    Written by hand for each objective; `training.fit`, `metrics` and `runs` need to know only this of it.
+    """
+
+    config: ObjectiveConfig
+    tokenizers: dict[str, Tokenizer]  # by the names of the files in which a run keeps them
+
+    def sizes(self) -> dict[str, int]:
+        """The model's settings that `config.fills` names."""
+
+    def tokenize(self, **columns: Sequence) -> dict[str, Sequence]:
+        """Texts, by role, to ids, as new columns of the dataset."""
+
+    def examples(self, rows: Dataset) -> Sequence:
+        """The examples of a dataset with those columns."""
+
+    def lengths(self, example: Any) -> tuple[int, ...]:
+        """The lengths (tokens) in which the examples of one batch should be similar."""
+
+    def collate(self, examples: list, generator: torch.Generator | None = None) -> Batch:
+        """Pad examples to one length. Objectives that draw (masks, corruption) take their random numbers from `generator`."""
+
+    def nll(self, logits: Any, labels: Any) -> Float[Tensor, ""]:
+        """−Σ log P(label), in nats, by which models are compared."""
+
+    def loss(self, logits: Any, labels: Any) -> Float[Tensor, ""]:
+        """What training minimises: `nll`, or `nll` with label smoothing or an auxiliary loss."""
+
+    def scores(self, model: nn.Module, splits: DatasetDict) -> dict[str, Any]:
+        """How good the model is on the splits that no training saw; the test split's scores have no prefix."""
+
+
+def summed_nll(
     logits: Float[Tensor, "batch time vocab"], labels: Int[Tensor, "batch time"], label_smoothing: float = 0.0
 ) -> Float[Tensor, ""]:
     """−Σ log P(label), in nats, over the labels that are not `IGNORED`.
@@ -83,7 +108,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[
     """The ids of each text.
 
     Raises:
-        ValueError: a text without tokens, or one of more than `limit`; names it and its length.
+        ValueError: a text without tokens, or with more than `limit`; names it and its length.
     """
     ids = tokenizer.encode_batch(texts)
     for text, i in zip(texts, ids, strict=True):
@@ -92,7 +117,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[
     return ids
 
 
-def pad(sequences: list[list[int]], value: int) -> Int[Tensor, "batch time"]:
-    """One row a sequence, filled up at the end with `value`."""
+def pad(sequences: Sequence[list[int]], value: int) -> Int[Tensor, "batch time"]:
+    """One row per sequence, filled up at the end with `value`."""
     longest = max(map(len, sequences))
     return torch.tensor([s + [value] * (longest - len(s)) for s in sequences])

@@ -1,4 +1,4 @@
-"""A drawing of a Transformer, made from the model itself: it shows what the object has."""
+"""A drawing of a Transformer, made from the model object: it shows the layers and sizes that the object has."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -8,8 +8,10 @@ from torch import nn
 from seqbook.models.transformer import Transformer
 from seqbook.nn.attention import Attention
 from seqbook.nn.block import Block
+from seqbook.nn.layers import Embedding
+from seqbook.nn.stack import Stack
 
-_WIDTH, _LANE, _GUTTER = 2.1, 0.3, 0.5  # of a box, of the way round beside it, between the stacks; inches
+_WIDTH, _LANE, _GUTTER = 2.1, 0.3, 0.5  # of a box, of the residual connection beside it, between the stacks; inches
 _BOLD = {"weight": "bold", "family": "DejaVu Sans"}  # the Chinese font has no bold
 _COLOURS = {  # of a box and its edge
     "embedding": ("#d9f0e7", "C2"),
@@ -21,7 +23,7 @@ _COLOURS = {  # of a box and its edge
 
 
 def architecture(model: Transformer) -> Axes:
-    """Encoder at the left, decoder at the right, both read downwards. The number at a box's right is its parameters.
+    """Encoder at the left, decoder at the right, both read from top to bottom. The number at the right of a box is its number of parameters.
 
     B sentences, S source tokens, T target tokens; (B, S, …) is the shape of what passes there.
 
@@ -32,21 +34,21 @@ def architecture(model: Transformer) -> Axes:
         raise ValueError(f"{type(model).__name__} can't be drawn here: give a Transformer")
     width = 2 * (_LANE + _WIDTH) + _GUTTER
     ax = plt.subplots(figsize=(width, 1))[1]
-    vocab_size, d_model = model.target_embedding.weight.shape
+    vocab_size, d_model = model.target_embedding.tokens.weight.shape
 
     encoder = _Column(ax, _LANE + _WIDTH / 2, side=-1)
     encoder.words("encoder", **_BOLD)
     encoder.words("source_ids (B, S)")
-    encoder.embed(model.source_embedding, model.source_positions)
+    encoder.embed(model.source_embedding)
     encoder.arrow(f"(B, S, {d_model})")
-    encoder.blocks(model.encoder, model.encoder_norm)
+    encoder.blocks(model.encoder)
 
     decoder = _Column(ax, width - encoder.x, side=1)
     decoder.words("decoder", **_BOLD)
     decoder.words("target_ids (B, T)")
-    decoder.embed(model.target_embedding, model.target_positions)
+    decoder.embed(model.target_embedding)
     decoder.arrow(f"(B, T, {d_model})")
-    decoder.blocks(model.decoder, model.decoder_norm)
+    decoder.blocks(model.decoder)
     decoder.arrow(f"(B, T, {d_model})")
     own = model.out_bias.numel()
     decoder.box("embedding", "output, tied to embedding", f"{d_model} → {vocab_size:,}", own)
@@ -57,13 +59,13 @@ def architecture(model: Transformer) -> Axes:
     ax.plot([encoder.x, encoder.x, middle, middle], [encoder.y, end, end, entry], color="C3")
     _arrow(ax, (middle, entry), (decoder.x - _WIDTH / 2, entry), color="C3")
     ax.text(middle, end - 0.15, f"memory (B, S, {d_model})", va="center", ha="right", size=9)
-    block = model.encoder[0]
+    block = model.encoder.blocks[0]
     facts = [
         f"{_count(model):,} parameters",
         f"{_heads(block.attention)} heads of {block.attention.d_head}",
-        f"norm {'before' if block.norm_first else 'after'} each part",
+        f"{model.config.norm}-norm blocks",
         f"positions {model.config.positions}",
-        f"dropout {model.dropout.p:g}",
+        f"dropout {model.config.dropout:g}",
         "B sentences of S tokens",
         "and T target tokens",
     ]
@@ -75,7 +77,7 @@ def architecture(model: Transformer) -> Axes:
 
 
 class _Column:
-    """A stack that grows downwards from y = 0, the ways round its parts at the left (side -1) or right (1) of it."""
+    """A stack drawn downwards from y = 0, with residual connections at its left (side -1) or right (1)."""
 
     def __init__(self, ax: Axes, x: float, side: int):
         self.ax, self.x, self.side, self.y = ax, x, side, 0.0
@@ -92,7 +94,7 @@ class _Column:
         self.y -= length
 
     def box(self, kind: str, title: str, sizes: str, n: int) -> float:
-        """A part of the model; returns the height of its middle."""
+        """A part of the model; returns the y of its middle."""
         height = 0.44 if sizes else 0.25
         fill, edge = _COLOURS[kind]
         self.ax.add_patch(_rounded(self.left, self.y - height, _WIDTH, height, facecolor=fill, edgecolor=edge))
@@ -102,24 +104,27 @@ class _Column:
         self.y -= height
         return self.y + height / 2
 
-    def embed(self, vectors: nn.Embedding, positions: nn.Module | None) -> None:
+    def embed(self, embedding: Embedding) -> None:
+        vectors, positions = embedding.tokens, embedding.positions
         self.arrow()
         self.box("embedding", "embedding", f"{vectors.num_embeddings:,} → {vectors.embedding_dim}", _count(vectors))
-        if positions is None:  # they turn queries and keys instead
+        if positions is None:  # they rotate queries and keys instead
             return
         self.arrow()
         title = f"+ positions, {type(positions).__name__.lower()}"
         self.box("embedding", title, "{} × {}".format(*positions.table.shape), _count(positions))
 
-    def blocks(self, blocks: nn.ModuleList, last_norm: nn.Module) -> None:
-        """The first block in a frame with the number of its like, and the norm of the sum when there is one."""
+    def blocks(self, stack: Stack) -> None:
+        """The first block in a frame with the number of blocks, and the final norm where there is one."""
+        blocks, last_norm = stack.blocks, stack.norm
         block, top = blocks[0], self.y
         self.ax.text(self.left + 0.1, top - 0.14, f"block × {len(blocks)}", va="center", **_BOLD)
         self.ax.text(self.right - 0.1, top - 0.14, f"{_count(block):,}", va="center", ha="right", size=9)
         self.line(0.2)
-        title = "self-attention, causal" if block.cross else "self-attention"
+        cross = block.cross_attention is not None
+        title = "self-attention, causal" if cross else "self-attention"
         self.residual(block, "self", title, block.attention, block.attention_norm)
-        if block.cross:
+        if cross:
             self.cross_attention = self.residual(
                 block, "cross", "cross-attention", block.cross_attention, block.cross_norm
             )
@@ -135,10 +140,10 @@ class _Column:
             self.box("norm", type(last_norm).__name__, "", _count(last_norm))
 
     def residual(self, block: Block, kind: str, title: str, part: nn.Module, norm: nn.Module) -> float:
-        """A part, its norm before or after it, and the way round; returns the height of the part's middle."""
+        """A part, its norm before or after it, and the residual connection; returns the y of the part's middle."""
         fork = self.y - 0.06
         self.arrow()
-        if block.norm_first:
+        if block.pre_norm:
             self.box("norm", type(norm).__name__, "", _count(norm))
             self.arrow()
         middle = self.box(kind, title, _sizes(part), _count(part))
@@ -150,7 +155,7 @@ class _Column:
         self.ax.plot([self.x, lane, lane], [fork, fork, self.y], color="black", linewidth=1)
         _arrow(self.ax, (lane, self.y), (self.x + self.side * 0.09, self.y))
         self.y -= 0.09
-        if not block.norm_first:
+        if not block.pre_norm:
             self.arrow()
             self.box("norm", type(norm).__name__, "", _count(norm))
         return middle
@@ -176,7 +181,7 @@ def _rounded(x: float, y: float, width: float, height: float, **style) -> FancyB
 
 
 def _sizes(part: nn.Module) -> str:
-    """The widths that a vector passes through: of heads × d_head in attention, of d_ff in the feed-forward network."""
+    """The widths of the vectors: n_heads × d_head inside attention, d_ff inside the feed-forward network."""
     if isinstance(part, Attention):
         return f"{part.query.in_features} → {_heads(part)}×{part.d_head} → {part.out.out_features}"
     return f"{part.inner.in_features} → {part.inner.out_features} → {part.out.out_features}"

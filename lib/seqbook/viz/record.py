@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -13,7 +14,7 @@ from seqbook.nn.attention import Attention
 
 @contextmanager
 def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
-    """Inside the block, every forward appends its attention weights to the list under the attention's name.
+    """Inside the `with` block, every forward appends its attention weights to the list under the attention's name.
 
     Weights are (batch, heads, query, key), of the RNN's attentions (batch, query, key); each row sums to 1. The model
     computes what it would without being watched.
@@ -58,11 +59,15 @@ class _Watch(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _weights(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, is_causal: bool, enable_gqa: bool) -> Tensor:
-    k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # each head of keys serves several of queries
-    scores = q.detach() @ k.detach().transpose(2, 3) / q.shape[-1] ** 0.5  # (B, H, T, S)
+def _weights(
+    q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, is_causal: bool, scale: float | None, enable_gqa: bool
+) -> Tensor:
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # each head of keys serves several heads of queries
+    scores = q.detach() @ k.detach().transpose(2, 3) * (q.shape[-1] ** -0.5 if scale is None else scale)  # (B, H, T, S)
     if is_causal:
         attn_mask = masks.causal(k.shape[2], device=k.device)
-    if attn_mask is not None:
-        scores = scores.masked_fill(~attn_mask, -float("inf"))
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        scores = scores.masked_fill(~attn_mask, -torch.inf)
+    elif attn_mask is not None:  # a bias
+        scores = scores + attn_mask.detach()
     return scores.softmax(-1)

@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from seqbook.generate import greedy, longest
+from seqbook.generation.decoding import greedy
 from seqbook.nn import masks
 from seqbook.nn.mode import evaluating
 from seqbook.runs import System
-from seqbook.tokenizer import PAD
 from seqbook.viz import figures
 from seqbook.viz.record import record
 
@@ -33,14 +32,14 @@ def mask_explorer(max_len: int = 8) -> VBox:
 
     def picture(prefix: int, padding: int) -> HTML:
         ids = torch.ones(1, max_len, dtype=torch.long)
-        ids[:, max_len - padding :] = PAD
-        mask = (masks.prefix(torch.tensor([prefix]), max_len) & masks.padding(ids))[0, 0]
-        kinds = {0: "causal, as in GPT", max_len: "full sight, as in BERT"}
-        kind = kinds.get(prefix, "full sight inside the prefix, causal after it")
-        caption = f"Prefix {prefix}, padding {padding}: {kind}{' (padding is never seen)' if padding else ''}."
+        ids[:, max_len - padding :] = 0
+        mask = (masks.prefix(torch.tensor([prefix]), max_len) & masks.padding(ids, pad_id=0))[0, 0]
+        kinds = {0: "causal, as in GPT", max_len: "bidirectional, as in BERT"}
+        kind = kinds.get(prefix, "bidirectional inside the prefix, causal after it")
+        caption = f"Prefix {prefix}, padding {padding}: {kind}{' (no query attends to padding)' if padding else ''}."
         (ax,) = figures.masks({"": mask}, axes=[plt.subplots(figsize=(2.7, 2.8))[1]])
         seen = ", ".join(str(n) for n in mask.sum(1).tolist())
-        return _picture(ax.figure, caption, f"The queries, from the first, see this many keys: {seen}.")
+        return _picture(ax.figure, caption, f"The queries, from the first, may attend to this many keys: {seen}.")
 
     prefix, padding = _slider("prefix", max_len), _slider("padding", 3)
     by_padding = [_stack(prefix, "value", [picture(n, p) for n in range(max_len + 1)]) for p in range(4)]
@@ -94,8 +93,9 @@ def decoder_stepper(system: System, text: str) -> VBox:
     model, objective = system.model, system.objective
     device = next(model.parameters()).device
     (source,) = objective.encode_sources([text])
-    source_ids = objective.collate_sources([source])  # reversed, if the model reads it so
-    (written,) = greedy(model, source_ids.to(device), min(longest(objective, len(source)), objective.max_len - 1))
+    source_ids, first = objective.prompt([source])  # the source is reversed if the model reads it so
+    max_new, stop = min(objective.longest(len(source)), objective.max_len - 1), [objective.target_tokenizer.eos_id]
+    (written,) = greedy(model, (source_ids.to(device), first.to(device)), max_new=max_new, stop=stop)
     with torch.no_grad(), evaluating(model), record(model) as maps:
         logits = model(*objective.collate([(source, written)]).to(device).inputs)[0]  # all the steps at once (T, V)
     *_, last = maps.values()

@@ -1,7 +1,8 @@
-"""A run's last two checkpoints: one safetensors file each, written whole or not at all, never unpickled."""
+"""A run's last two checkpoints: one safetensors file each, written whole or not at all; nothing is unpickled."""
 
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from seqbook.home import writing
+from seqbook.storage import writing
 
 logger = logging.getLogger(__name__)
 
@@ -18,29 +19,53 @@ class CheckpointError(ValueError):
     """Checkpoints that belong to another run; the message names them and what differs."""
 
 
-class Checkpoints:
-    """The checkpoints of one run in `folder` (None: keep none). Only the main process writes.
+@dataclass(frozen=True)
+class Identity:
+    """What a run is. settings: its recipe, data and seed; code: the meaning of the code that it uses."""
 
-    identity: what the run is (code, configuration, data, seed); one that differs is refused.
+    settings: str = ""
+    code: str = ""
+
+    def check(self, settings: str | None, code: str | None, where: Path) -> None:
+        """Compare with what was kept in `where`: warn where only the code differs.
+
+        Raises:
+            CheckpointError: recipe, data or seed differ.
+        """
+        if settings != self.settings:
+            raise CheckpointError(
+                f"{where} belongs to another run (its recipe, data or seed differ): "
+                "choose another folder, or delete this one to start anew"
+            )
+        if code != self.code:
+            logger.warning(
+                "%s was made by other code, with the same recipe, data and seed: delete it to start anew", where
+            )
+
+
+class Checkpoints:
+    """The checkpoints of one run in `folder` (None: none are kept). Only the main process writes.
+
+    identity: what the run is; the checkpoints of another one are refused.
     """
 
-    def __init__(self, folder: Path | None, identity: str, is_main_process: bool = True):
+    def __init__(self, folder: Path | None, identity: Identity, is_main_process: bool = True):
         self.folder = folder and Path(folder)
         self.identity = identity
         self.is_main_process = is_main_process
 
     def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[dict]) -> None:
-        """Keep weights, moments and history as of now, and drop all but the last two.
+        """Save weights, moments and history as they are now, and delete all but the last two checkpoints.
 
         Raises:
-            StorageError: the folder can't be written; what was there before still is.
+            StorageError: the folder cannot be written; the checkpoints before this one are kept.
         """
         if self.folder is None or not self.is_main_process:
             return
         tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
         for i, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{name}": t for name, t in moments.items()}
-        metadata = {"identity": self.identity, "history": json.dumps(history)}
+        metadata = {"settings": self.identity.settings, "code": self.identity.code, "history": json.dumps(history)}
         with writing(self.folder / f"step-{history[-1]['step']:08d}.safetensors") as scratch:
             # Not save_file: on a full disk it raises an error of its own instead of OSError.
             scratch.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
@@ -48,7 +73,7 @@ class Checkpoints:
             old.unlink(missing_ok=True)
 
     def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[dict]:
-        """Load the newest checkpoint that is whole into model and optimizer; its history, or [] when there is none.
+        """Load the newest undamaged checkpoint into model and optimizer; returns its history, or [] when there is none.
 
         A damaged file is named in a warning, and the one before it is used.
 
@@ -63,11 +88,7 @@ class Checkpoints:
             except (SafetensorError, OSError) as error:
                 logger.warning("%s is damaged (%s): trying the checkpoint before it", path, error)
                 continue
-            if metadata.get("identity") != self.identity:
-                raise CheckpointError(
-                    f"{path} belongs to another run (its code, configuration, data or seed differ): "
-                    "choose another folder, or delete this one to start anew"
-                )
+            self.identity.check(metadata.get("settings"), metadata.get("code"), path)
             weights = {k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")}
             model.load_state_dict(weights)
             state: dict[int, dict] = {}
@@ -80,11 +101,11 @@ class Checkpoints:
         return []
 
     def last_good(self) -> str:
-        """A sentence that says what is kept and how to go on, for messages."""
+        """A sentence for messages: what was saved, and how to continue."""
         kept = self._newest_first()
         if not kept:
-            return "No checkpoint was kept."
-        return f"The last checkpoint is {kept[0]}: the same command goes on from there."
+            return "No checkpoint was saved."
+        return f"The last checkpoint is {kept[0]}: the same command continues from there."
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"), reverse=True) if self.folder else []

@@ -1,7 +1,4 @@
-"""Text to ids and back: words (a Chinese character is one), characters, byte pairs for real corpora.
-
-Every vocabulary made here begins with the same four special tokens, so that models and objectives agree on their ids.
-"""
+"""Text to ids and back: words (each Chinese character counts as one), characters, or byte pairs for real corpora."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,18 +7,17 @@ from typing import Literal, Self
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-from seqbook.home import writing
+from seqbook.storage import writing
 
-SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")
-PAD, BOS, EOS, UNK = range(4)
+SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")  # every vocabulary that is trained here begins with these
 
 Kind = Literal["word", "character", "bpe"]
 
 
 class Tokenizer:
-    """A vocabulary with its rules, kept as one JSON file. Built by chapter 1.1.
+    """A vocabulary with its rules, kept as one JSON file. Built in chapter 1.1.
 
-    No text can produce a special token: "<eos>" written by a reader is cut up like any other text.
+    No text can produce a special token: if a reader types "<eos>", it is split like any other text.
     """
 
     def __init__(self, backend: tokenizers.Tokenizer):
@@ -37,7 +33,7 @@ class Tokenizer:
         """
         texts = list(texts)
         if not any(texts):
-            raise ValueError("can't learn a vocabulary from no text at all: give at least one text that is not empty")
+            raise ValueError("can't train a tokenizer on no text: give at least one text that is not empty")
         smallest = len(SPECIAL_TOKENS) + (256 if kind == "bpe" else 1)
         if vocab_size < smallest:
             raise ValueError(f"vocab_size={vocab_size} is too small for a {kind} vocabulary: give {smallest} or more")
@@ -85,7 +81,7 @@ class Tokenizer:
 
     @classmethod
     def load_bpe(cls, vocab: str | Path, merges: str | Path) -> Self:
-        """Read a vocabulary of byte pairs from the two files that GPT-2 came with {cite}`radford2019language`.
+        """Read a byte-pair vocabulary from the two files that GPT-2 came with {cite}`radford2019language`.
 
         Raises:
             ValueError: a file is missing, or not what it should be.
@@ -100,7 +96,7 @@ class Tokenizer:
             scratch.write_text(self.backend.to_str(pretty=True), encoding="utf-8")
 
     def with_special(self, *names: str) -> Self:
-        """The same vocabulary with special tokens added at its end, which no text can produce either.
+        """A copy of the vocabulary with more special tokens at its end, which no text can produce either.
 
         Raises:
             ValueError: a token of that name is there already.
@@ -111,6 +107,21 @@ class Tokenizer:
                 raise ValueError(f"the vocabulary has a token {name!r} already: choose another name")
             grown.add_special_tokens([name])
         return type(self)(grown)
+
+    @property
+    def pad_id(self) -> int:
+        """The id that fills up short sequences."""
+        return self.special_id("<pad>")
+
+    @property
+    def bos_id(self) -> int:
+        """The id that begins a sequence."""
+        return self.special_id("<bos>")
+
+    @property
+    def eos_id(self) -> int:
+        """The id that ends a sequence."""
+        return self.special_id("<eos>")
 
     def special_id(self, name: str) -> int:
         """The id of a special token.
@@ -127,7 +138,7 @@ class Tokenizer:
         return self.backend.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of the text's tokens; what the vocabulary lacks becomes `<unk>`. No `<bos>` or `<eos>` is added."""
+        """Ids of the text's tokens, `<unk>` for those outside the vocabulary. No `<bos>` or `<eos>` is added."""
         return self.backend.encode(text, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -144,7 +155,7 @@ class Tokenizer:
         return self.backend.decode(list(ids), skip_special_tokens=True)
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
-        """What each id stands for, special tokens included: the labels of a figure's axis.
+        """The token of each id, special tokens included, for example to label the axis of a figure.
 
         Raises:
             ValueError: an id outside the vocabulary.
@@ -158,8 +169,13 @@ class Tokenizer:
             raise ValueError(f"ids {wrong[:5]} are outside the vocabulary of {len(self)} tokens (0 to {len(self) - 1})")
 
 
+def load_tokenizers(folder: Path) -> dict[str, Tokenizer]:
+    """The tokenizers that a prepared corpus or a run keeps in its folder, by the names of their files."""
+    return {path.stem: Tokenizer.load(path) for path in sorted(folder.glob("*tokenizer.json"))}
+
+
 def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
-    """Bytes are the letters, so that every text can be spelled, and a word's space belongs to it."""
+    """The alphabet is the 256 bytes, so that every text can be written; the space before a word belongs to the word."""
     backend = tokenizers.Tokenizer(model)
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()

@@ -1,4 +1,4 @@
-"""Which token comes next, when chance decides: a temperature, and two ways to leave out the unlikely."""
+"""Drawing the next token at random: a temperature, and two filters for improbable tokens."""
 
 from collections.abc import Callable
 
@@ -15,15 +15,15 @@ def sampler(
     top_p: float | None = None,
     generator: torch.Generator | None = None,
 ) -> Choose:
-    """A function that draws a token of each row from softmax(logits / temperature), less the unlikely. Built in chapter 3.1.
+    """A function that draws one token per row from softmax(filtered(logits / temperature)). Built in chapter 3.1.
 
-    top_k, top_p: as in `likely`; generator: where the random numbers come from, the same again for the same seed.
+    top_k, top_p: as in `filter_logits`; generator: the source of the random numbers, for reproducible samples.
 
     Raises:
         ValueError: a temperature that is not above 0, top_k below one, top_p outside 0 to 1.
     """
     if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be above 0: top_k=1 always takes the likeliest token")
+        raise ValueError(f"temperature={temperature} must be above 0: top_k=1 always takes the most probable token")
     if top_k is not None and top_k < 1:
         raise ValueError(f"top_k={top_k} must be at least 1")
     if top_p is not None and not 0 < top_p <= 1:
@@ -32,27 +32,27 @@ def sampler(
     def choose(logits: Tensor) -> Tensor:
         if top_k == 1:
             return logits.argmax(-1)
-        probs = likely(logits / temperature, top_k, top_p).softmax(-1)
+        probs = filter_logits(logits / temperature, top_k, top_p).softmax(-1)
         return torch.multinomial(probs, 1, generator=generator).squeeze(1)
 
     return choose
 
 
-def likely(
+def filter_logits(
     logits: Float[Tensor, "batch vocab"], top_k: int | None = None, top_p: float | None = None
 ) -> Float[Tensor, "batch vocab"]:
-    """The logits, −∞ where a token is left out.
+    """The logits, with −∞ for tokens that are filtered out.
 
-    top_k: the k likeliest stay {cite}`fan2018hierarchical`. top_p: of those, the fewest likeliest whose probabilities sum
-    to p or more stay, the nucleus {cite}`holtzman2020curious`.
+    top_k: keep the k most probable tokens {cite}`fan2018hierarchical`. top_p: of those, keep the smallest set of most
+    probable tokens whose probabilities sum to p or more, the nucleus {cite}`holtzman2020curious`.
     """
     if top_k is not None:
         best = logits.topk(min(top_k, logits.shape[-1]), dim=-1)
         logits = torch.full_like(logits, -torch.inf).scatter(-1, best.indices, best.values)
-    if top_p is not None and top_p < 1:  # at 1 all stay, also those too unlikely to move a sum
+    if top_p is not None and top_p < 1:  # at 1 all are kept, also those too small to change a sum
         ordered, order = logits.sort(dim=-1, descending=True)
         probs = ordered.softmax(-1)
-        outside = probs.cumsum(-1) - probs >= top_p  # the likelier ones already suffice
+        outside = probs.cumsum(-1) - probs >= top_p  # the more probable tokens sum to top_p without it
         outside[:, 0] = False
         logits = logits.masked_fill(outside.scatter(-1, order, outside), -torch.inf)
     return logits

@@ -1,11 +1,9 @@
-"""Where things live between runs: one folder, safe for two processes at once, never half-written.
+"""What is kept between runs: one folder, safe for two processes at once, never half-written.
 
-The folder is `$SEQBOOK_HOME`, or `seqbook` in the user's cache folder. It holds the worlds and corpora made ready for
-training and the models that recipes trained. Everything in it can be deleted: it is made again when it is needed.
+The folder is `$SEQBOOK_HOME`, or `seqbook` in the user's cache folder. It holds corpora prepared for training and the models
+that recipes trained. Everything in it can be deleted: it is made again when it is needed.
 """
 
-import hashlib
-import json
 import os
 import shutil
 import uuid
@@ -18,25 +16,13 @@ from filelock import FileLock
 
 
 class StorageError(OSError):
-    """A folder or disk that can't be written; the message says which and what to do."""
+    """A folder or disk that cannot be written; the message says which one, and what to do."""
 
 
 def home() -> Path:
     """The one folder: `$SEQBOOK_HOME`, else `$XDG_CACHE_HOME/seqbook`, else `~/.cache/seqbook`."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("SEQBOOK_HOME") or Path(cache) / "seqbook").expanduser()
-
-
-def fingerprint(*parts: object) -> str:
-    """16 hexadecimal digits that change when a part (anything JSON can hold) changes."""
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def source_fingerprint(*paths: Path) -> str:
-    """16 hexadecimal digits that change when one of these Python files changes, or any in these folders."""
-    files = sorted(file for path in paths for file in ([path] if path.suffix else path.rglob("*.py")))
-    return fingerprint([(file.name, file.read_text(encoding="utf-8")) for file in files if file.suffix == ".py"])
 
 
 @contextmanager
@@ -46,7 +32,7 @@ def writing(path: Path) -> Iterator[Path]:
     The content reaches the disk before the name does, so that a crash leaves the old `path` or the new one.
 
     Raises:
-        StorageError: the folder can't be written, or the disk is full; nothing is left behind.
+        StorageError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
@@ -66,12 +52,12 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)  # where it is a folder
         with suppress(OSError):
-            scratch.unlink()  # where it is a file; not there, or out of reach, is no second error
+            scratch.unlink()  # where it is a file; that it is missing or out of reach is not another error
 
 
 def build_once(path: Path, build: Callable[[Path], None]) -> Path:
-    """Return the folder `path`, made by `build(scratch_folder)` if it isn't there; of two processes, one builds."""
-    if os.path.exists(path):  # False, where Path.exists() raises: the folder around it is closed to us
+    """Return the folder `path`, made by `build(scratch_folder)` if it is missing; of two processes, only one builds it."""
+    if os.path.exists(path):  # False where Path.exists() raises, because we may not read the folder around it
         return path
     with locked(path):
         if not path.exists():
@@ -83,7 +69,7 @@ def build_once(path: Path, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    """Without the progress bars of `datasets`: what is built here is written in a moment."""
+    """Hide the progress bars of `datasets`: what is built here takes a moment."""
     shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
@@ -95,10 +81,10 @@ def _no_bars() -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold `path` against other processes of this machine; waits for its turn.
+    """Keep other processes of this machine away from `path`; waits for its turn.
 
     Raises:
-        StorageError: the folder can't be written.
+        StorageError: the folder cannot be written.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:

@@ -1,0 +1,81 @@
+"""Beam search: keep the few most probable beginnings of each sequence."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqbook.nn.checks import check_positive
+from seqbook.nn.mode import evaluating
+
+
+class Hypothesis(NamedTuple):
+    """New ids without the one that ended them, and their log-probability (nats) divided by the length penalty."""
+
+    ids: list[int]
+    score: float
+
+
+@torch.inference_mode()
+def beam(
+    model,
+    given: tuple[Tensor, ...],
+    *,
+    max_new: int,
+    stop: Collection[int],
+    beams: int = 4,
+    length_penalty: float = 1.0,
+) -> list[list[Hypothesis]]:
+    """The best hypotheses of each row, best first: log P(y | given) / |y|^length_penalty, the end token counted in |y|.
+
+    At each step the `beams` most probable beginnings are kept. A search ends when `beams` hypotheses have ended, or after
+    `max_new` tokens; with one beam it is greedy decoding. Built in chapter 1.1.
+
+    Raises:
+        ValueError: `beams` or `max_new` below one.
+    """
+    check_positive(beams=beams, max_new=max_new)
+    batch, device = given[0].shape[0], given[0].device
+    with evaluating(model):
+        logits, state = model.prefill(*given)
+        rows = torch.arange(batch, device=device)
+        logits, state = logits.repeat_interleave(beams, 0), state.select(rows.repeat_interleave(beams))
+        ends_at = torch.tensor(list(stop), dtype=torch.long, device=device)
+        beginnings = torch.empty(batch, beams, 0, dtype=torch.long, device=device)
+        # All beams of a row begin alike: only the first may be continued, or they would remain copies of each other.
+        scores = torch.full((batch, beams), -torch.inf, device=device)
+        scores[:, 0] = 0.0
+        ended: list[list[Hypothesis]] = [[] for _ in range(batch)]
+        for length in range(1, max_new + 1):
+            log_probs = logits.float().log_softmax(-1).unflatten(0, (batch, beams))  # (B, K, V)
+            vocab = log_probs.shape[-1]
+
+            # At most `beams` candidates of a kind of end can end here, so enough are left to continue.
+            n = min((1 + len(stop)) * beams, beams * vocab)
+            candidates = (scores[:, :, None] + log_probs).flatten(1).topk(n, dim=-1)
+            parent, token = candidates.indices // vocab, candidates.indices % vocab  # (B, n)
+            ends = torch.isin(token, ends_at)
+            for row, rank in (ends[:, :beams] & candidates.values[:, :beams].isfinite()).nonzero().tolist():
+                if len(ended[row]) < beams:
+                    ids = beginnings[row, parent[row, rank]].tolist()
+                    ended[row].append(Hypothesis(ids, float(candidates.values[row, rank]) / length**length_penalty))
+
+            scores, kept = candidates.values.masked_fill(ends, -torch.inf).topk(beams, dim=-1)  # (B, K)
+            parent, token = parent.gather(1, kept), token.gather(1, kept)
+            beginnings = torch.cat(
+                [beginnings.gather(1, parent[:, :, None].expand_as(beginnings)), token[:, :, None]], 2
+            )
+            if length == max_new or all(len(hypotheses) == beams for hypotheses in ended):
+                break
+            logits, state = model.decode(token.flatten(), state.select((parent + beams * rows[:, None]).flatten()))
+
+    for row, hypotheses in enumerate(ended):  # what max_new cut off competes with what ended
+        if len(hypotheses) < beams:
+            hypotheses += [
+                Hypothesis(ids, score / length**length_penalty)
+                for ids, score in zip(beginnings[row].tolist(), scores[row].tolist(), strict=True)
+                if score > -torch.inf
+            ]
+        hypotheses.sort(key=lambda hypothesis: -hypothesis.score)
+    return [hypotheses[:beams] for hypotheses in ended]

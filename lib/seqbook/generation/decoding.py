@@ -1,0 +1,103 @@
+"""Decoding one sequence per row: greedily, or by sampling."""
+
+from collections.abc import Collection, Sequence
+from itertools import takewhile
+
+import torch
+from torch import Tensor
+
+from seqbook.generation.sampling import Choose, sampler
+from seqbook.nn.checks import check_ids, check_positive
+from seqbook.nn.mode import evaluating
+
+
+def greedy(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[int]) -> list[list[int]]:
+    """The most probable token at each step, until one of `stop` (left out) or `max_new` tokens. Built in chapter 1.1."""
+    return _decode(model, given, max_new, stop, lambda logits: logits.argmax(-1))
+
+
+def sample(
+    model,
+    given: tuple[Tensor, ...],
+    *,
+    max_new: int,
+    stop: Collection[int],
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """Tokens drawn as `sampling.sampler` says, until one of `stop` (left out) or `max_new` tokens.
+
+    Raises:
+        ValueError: a temperature, top_k or top_p that `sampler` refuses.
+    """
+    return _decode(model, given, max_new, stop, sampler(temperature, top_k, top_p, generator))
+
+
+def complete(
+    model,
+    prompts: Sequence[Sequence[int]],
+    max_new: int,
+    *,
+    stop: Collection[int],
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> list[list[int]]:
+    """How a decoder-only model continues each prompt, all in one batch: the new ids alone. Built in chapter 3.1.
+
+    The prompts are padded on the left, so that all of them end at the same position. Tokens are drawn as in `sample`;
+    top_k=1 is greedy.
+
+    Raises:
+        ValueError: no prompts, an empty one, or one that leaves no room for `max_new` tokens; what `sampler` refuses.
+    """
+    choose, config = sampler(temperature, top_k, top_p, generator), model.config
+    check_positive(max_new=max_new)
+    check_prompts(prompts)
+    room = config.max_len + 1 - max_new  # the last new token is written and never read
+    for i, prompt in enumerate(prompts):
+        if len(prompt) > room:
+            raise ValueError(
+                f"prompt {i} has {len(prompt)} tokens, which leaves no room for max_new={max_new}: "
+                f"at most {max(room, 0)} fit under the model's max_len={config.max_len}"
+            )
+    width, device = max(map(len, prompts)), next(model.parameters()).device
+    padding = [width - len(prompt) for prompt in prompts]
+    ids = torch.tensor([[0] * n + list(prompt) for n, prompt in zip(padding, prompts, strict=True)], device=device)
+    check_ids(ids, config.vocab_size, config.max_len, "prompts")
+    return _decode(model, (ids, torch.tensor(padding, device=device)), max_new, stop, choose)
+
+
+def check_prompts(prompts: Sequence[Sequence[int]]) -> None:
+    """Refuse no prompts, and empty ones.
+
+    Raises:
+        ValueError: names the prompt.
+    """
+    if not prompts:
+        raise ValueError("there are no prompts: give at least one")
+    for i, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise ValueError(f"prompt {i} is empty: give at least one token to continue, such as <bos>")
+
+
+@torch.inference_mode()
+def _decode(model, given: tuple[Tensor, ...], max_new: int, stop: Collection[int], choose: Choose) -> list[list[int]]:
+    """The loop: prefill, then one token per row and step, until every row has met one of `stop`."""
+    check_positive(max_new=max_new)
+    with evaluating(model):
+        logits, state = model.prefill(*given)
+        ends = torch.tensor(list(stop), dtype=torch.long, device=logits.device)
+        written, done = [], torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+        while True:
+            tokens = choose(logits.float())  # (B,)
+            written.append(tokens)
+            done |= torch.isin(tokens, ends)
+            if len(written) == max_new or done.all():
+                break
+            logits, state = model.decode(tokens, state)
+    rows = torch.stack(written, dim=1).tolist()
+    return [list(takewhile(lambda token: token not in stop, row)) for row in rows]

@@ -1,0 +1,236 @@
+"""Fine-tuning {cite:p}`radford2018improving`: labelled examples become one sequence of tokens, or several.
+
+Every sequence begins with `<bos>` and ends with `<extract>`, whose hidden state the head reads; `<delimiter>` separates two
+texts. Training minimises L_task + λ·L_LM, where L_LM is the language model's loss on the same sequences.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from datasets import Dataset, DatasetDict
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqbook import metrics
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.models.heads import Outputs
+from seqbook.objectives.batch import IGNORED, Batch, encode, pad
+
+DELIMITER, EXTRACT = "<delimiter>", "<extract>"
+Transformation = Literal["classification", "entailment", "similarity", "multiple_choice"]
+Example = tuple[list[list[int]], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationConfig:
+    """transformation: how the columns of the task become sequences; classes: the labels, in the order of their numbers
+    (none: the labels are numbers); lm_weight: λ, the weight of the language model's loss."""
+
+    transformation: Transformation = "classification"
+    classes: tuple[str, ...] = ()
+    lm_weight: float = 0.0
+    fills: ClassVar[tuple[str, ...]] = ("vocab_size", "n_classes")
+
+    def __post_init__(self):
+        if self.lm_weight < 0:
+            raise ValueError(f"lm_weight={self.lm_weight} must be 0 or more")
+
+    def reads(self) -> dict[str, str]:
+        return {name: name for name in (*TRANSFORMATIONS[self.transformation].reads, "label")}
+
+    def tokenizers(self, _: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
+        return {"tokenizer": pretrained["tokenizer"].with_special(DELIMITER, EXTRACT)}
+
+    def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "FineTuning":
+        return TRANSFORMATIONS[self.transformation](**tokenizers, config=self, max_len=max_len)
+
+
+class Labels(NamedTuple):
+    """The class of each example, and the next token at each position of its sequences."""
+
+    task: Int[Tensor, " batch"]
+    lm: Int[Tensor, "batch sequences time"]
+
+
+@dataclass(frozen=True)
+class TaskBatch(Batch):
+    """The sequences of each example, the position of each `<extract>`, and labels of both kinds. The loss is averaged over
+    examples, not over tokens."""
+
+    labels: Labels
+
+    def to(self, device: torch.device) -> "TaskBatch":
+        return TaskBatch(tuple(t.to(device) for t in self.inputs), Labels(*(t.to(device) for t in self.labels)))
+
+    @property
+    def n_tokens(self) -> int:
+        return int((self.labels.lm != IGNORED).sum())
+
+    @property
+    def n_labels(self) -> int:
+        return len(self.labels.task)
+
+
+class FineTuning:
+    """Examples are (sequences of ids, number of the class). A subclass makes the sequences, in `rows`.
+
+    tokenizer: of the language model, with the two special tokens added.
+
+    Raises:
+        ValueError: a tokenizer without the special tokens.
+    """
+
+    reads: ClassVar[tuple[str, ...]]  # the columns of the task, without the label
+
+    def __init__(self, tokenizer: Tokenizer, config: ClassificationConfig = ClassificationConfig(), *, max_len: int):
+        self.tokenizers = {"tokenizer": tokenizer}
+        self.tokenizer, self.config, self.max_len = tokenizer, config, max_len
+        self.delimiter, self.extract = (tokenizer.special_id(name) for name in (DELIMITER, EXTRACT))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.config.classes)
+
+    def sizes(self) -> dict[str, int]:
+        return {"vocab_size": len(self.tokenizer), "n_classes": max(1, len(self.classes))}
+
+    def rows(self, **texts: Sequence[Any]) -> list[list[list[int]]]:
+        """The sequences of each example, from the columns of the task."""
+        raise NotImplementedError
+
+    def tokenize(self, **texts: Sequence[Any]) -> dict[str, list[list[list[int]]]]:
+        """`rows` as a new column of the dataset; the label stays as it is.
+
+        Raises:
+            ValueError: a text without tokens, or a sequence over max_len; names it and its length.
+        """
+        del texts["label"]
+        made = self.rows(**texts)
+        for example in made:
+            for row in example:
+                if len(row) > self.max_len:
+                    raise ValueError(
+                        f"{self.tokenizer.decode(row)[:80]!r} is {len(row)} tokens long with its special tokens: "
+                        f"it must have at most max_len={self.max_len}"
+                    )
+        return {"rows": made}
+
+    def encode(self, **columns: Sequence[Any]) -> list[Example]:
+        """Examples from the columns of the task, the label among them.
+
+        Raises:
+            ValueError: as `tokenize`; a label that is not a class.
+        """
+        return list(zip(self.tokenize(**columns)["rows"], self.numbers(columns["label"]), strict=True))
+
+    def examples(self, rows: Dataset) -> list[Example]:
+        """The examples of a dataset with these columns."""
+        return list(zip(rows["rows"][:], self.numbers(rows["label"][:]), strict=True))
+
+    def numbers(self, labels: Sequence[str | int]) -> list[int]:
+        """The number of each label's class.
+
+        Raises:
+            ValueError: a label that is not a class.
+        """
+        for label in set(labels) - set(self.classes or labels):
+            raise ValueError(f"label {label!r} is not one of the classes {', '.join(self.classes)}")
+        return [self.classes.index(label) for label in labels] if self.classes else list(labels)
+
+    def lengths(self, example: Example) -> tuple[int]:
+        return (max(map(len, example[0])),)
+
+    def collate(self, examples: list[Example], generator: torch.Generator | None = None) -> TaskBatch:
+        n = len(examples[0][0])
+        flat = [row for rows, _ in examples for row in rows]
+        ids, following = pad(flat, self.tokenizer.pad_id), pad([[*row[1:], IGNORED] for row in flat], IGNORED)
+        extract = torch.tensor([len(row) - 1 for row in flat])
+        labels = Labels(torch.tensor([label for _, label in examples]), following.unflatten(0, (-1, n)))
+        return TaskBatch((ids.unflatten(0, (-1, n)), extract.unflatten(0, (-1, n))), labels)
+
+    def nll(self, outputs: Outputs, labels: Labels) -> Float[Tensor, ""]:
+        """−Σ log P(class), in nats."""
+        return F.cross_entropy(outputs.task.float(), labels.task, reduction="sum")
+
+    def loss(self, outputs: Outputs, labels: Labels) -> Float[Tensor, ""]:
+        """Σ (L_task + λ·L_LM) over the examples, L_LM being a mean over the tokens of an example, in nats."""
+        nll = self.nll(outputs, labels)
+        if self.config.lm_weight == 0:
+            return nll
+        tokens = F.cross_entropy(
+            outputs.lm.float().flatten(0, 2), labels.lm.flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        tokens = tokens.view_as(labels.lm).sum((1, 2)) / (labels.lm != IGNORED).sum((1, 2))  # (B,)
+        return nll + self.config.lm_weight * tokens.sum()
+
+    def scores(self, model: nn.Module, splits: DatasetDict) -> dict[str, Any]:
+        """Accuracy and loss (nats per example), beside the accuracy of the majority class of the training split."""
+        train = self.numbers(splits["train"]["label"][:])
+        most = max(sorted(set(train)), key=train.count)
+
+        def of(rows: Dataset) -> dict[str, float]:
+            examples = self.examples(rows)
+            labels = [label for _, label in examples]
+            return {
+                "loss": metrics.mean_nll(model, self, examples),
+                "accuracy": metrics.accuracy(metrics.predicted_classes(model, self, examples), labels),
+                "majority": labels.count(most) / len(labels),
+            }
+
+        return metrics.on_unseen(splits, of)
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return encode(self.tokenizer, texts, self.max_len - 2)
+
+    def _pair(self, first: list[int], second: list[int]) -> list[int]:
+        return [self.tokenizer.bos_id, *first, self.delimiter, *second, self.extract]
+
+
+class Classification(FineTuning):
+    """`<bos> text <extract>`."""
+
+    reads = ("text",)
+
+    def rows(self, text: Sequence[str]) -> list[list[list[int]]]:
+        return [[[self.tokenizer.bos_id, *ids, self.extract]] for ids in self._encode(text)]
+
+
+class Entailment(FineTuning):
+    """`<bos> premise <delimiter> hypothesis <extract>`."""
+
+    reads = ("premise", "hypothesis")
+
+    def rows(self, premise: Sequence[str], hypothesis: Sequence[str]) -> list[list[list[int]]]:
+        pairs = zip(self._encode(premise), self._encode(hypothesis), strict=True)
+        return [[self._pair(first, second)] for first, second in pairs]
+
+
+class Similarity(FineTuning):
+    """`<bos> first <delimiter> second <extract>` and `<bos> second <delimiter> first <extract>`."""
+
+    reads = ("first", "second")
+
+    def rows(self, first: Sequence[str], second: Sequence[str]) -> list[list[list[int]]]:
+        pairs = zip(self._encode(first), self._encode(second), strict=True)
+        return [[self._pair(one, other), self._pair(other, one)] for one, other in pairs]
+
+
+class MultipleChoice(FineTuning):
+    """`<bos> context <delimiter> choice <extract>` for each choice."""
+
+    reads = ("context", "choices")
+
+    def rows(self, context: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        pairs = zip(self._encode(context), choices, strict=True)
+        return [[self._pair(ids, choice) for choice in self._encode(answers)] for ids, answers in pairs]
+
+
+TRANSFORMATIONS = {
+    "classification": Classification,
+    "entailment": Entailment,
+    "similarity": Similarity,
+    "multiple_choice": MultipleChoice,
+}

@@ -1,0 +1,99 @@
+"""Part 3: GPT, pretrained, fine-tuned and prompted."""
+
+from dataclasses import replace
+
+from seqbook.models.gpt import GPTConfig
+from seqbook.models.heads import FineTunedConfig, Head
+from seqbook.objectives.causal import CausalConfig
+from seqbook.objectives.classification import ClassificationConfig, Transformation
+from seqbook.recipes.schema import DataConfig, Recipe
+from seqbook.training.optimizer import TrainingConfig
+
+STORIES = GPTConfig(max_len=128, positions="rotary")
+SHAKESPEARE = DataConfig(corpus="tiny_shakespeare")
+CHARACTERS = CausalConfig(kind="character")
+SHAKESPEARE_TRAINING = TrainingConfig(
+    steps=2_000, batch_size=12, learning_rate=1e-3, warmup=100, weight_decay=0.1, evaluations=8
+)
+
+
+def _fine_tuned(
+    about: str,
+    task: Transformation,
+    *,
+    size: int,
+    steps: int,
+    classes: tuple[str, ...] = (),
+    head: Head = "classes",
+    batch_size: int = 16,
+    evaluations: int = 5,
+) -> Recipe:
+    """The GPT of chapter 3.1, with room for the longest story and its answer, under a head."""
+    return Recipe(
+        about=f"{about}, after pretraining (chapter 3.2)",
+        data=DataConfig(corpus="sentiment" if task == "classification" else task, size=size),
+        objective=ClassificationConfig(transformation=task, classes=classes, lm_weight=0.5),
+        model=FineTunedConfig(backbone=replace(STORIES, max_len=192, dropout=0.1), head=head),
+        training=TrainingConfig(
+            steps=steps, batch_size=batch_size, learning_rate=1e-3, warmup=30, evaluations=evaluations
+        ),
+        base="gpt",
+    )
+
+
+RECIPES = {
+    "gpt": Recipe(
+        about="a decoder alone, which continues stories (chapter 3.1)",
+        data=DataConfig(corpus="texts"),
+        objective=CausalConfig(),
+        model=STORIES,
+        training=TrainingConfig(steps=700, batch_size=16, learning_rate=5e-3, warmup=100, evaluations=4),
+    ),
+    "gpt-sentiment": _fine_tuned(
+        "praise or complaint", "classification", size=10_000, steps=300, classes=("negative", "positive")
+    ),
+    "gpt-entailment": _fine_tuned(
+        "whether one sentence follows from another",
+        "entailment",
+        size=10_000,
+        steps=800,
+        classes=("entailment", "neutral", "contradiction"),
+    ),
+    "gpt-similarity": _fine_tuned(
+        "whether two sentences mean the same",
+        "similarity",
+        size=20_000,
+        steps=2_500,
+        classes=("different", "paraphrase"),
+    ),
+    "gpt-multiple-choice": _fine_tuned(
+        "which of four endings is true",
+        "multiple_choice",
+        size=10_000,
+        steps=800,
+        head="choices",
+        batch_size=4,
+        evaluations=2,  # each takes as long as a sixth of the training
+    ),
+    "gpt-prompting": Recipe(
+        about="the same on stories and on tasks in words (chapter 3.3)",
+        data=DataConfig(corpus="prompting"),
+        objective=CausalConfig(),
+        model=replace(STORIES, max_len=192),  # a window that holds the longest prompt with some text around it
+        training=TrainingConfig(steps=1_500, batch_size=6, learning_rate=4e-3, warmup=100, evaluations=4),
+    ),
+    "gpt-shakespeare": Recipe(
+        about="characters of Tiny Shakespeare, with nanoGPT's sizes and budget for a CPU",
+        data=SHAKESPEARE,
+        objective=CHARACTERS,
+        model=GPTConfig(max_len=64),
+        training=SHAKESPEARE_TRAINING,
+    ),
+    "gpt-shakespeare-best": Recipe(
+        about="the same text by a smaller network, which reaches 1.88 nats sooner",
+        data=SHAKESPEARE,
+        objective=CHARACTERS,
+        model=GPTConfig(max_len=64, n_layers=2, d_model=96, positions="rotary"),
+        training=replace(SHAKESPEARE_TRAINING, steps=800, learning_rate=4e-3, warmup=60),
+    ),
+}

@@ -1,0 +1,63 @@
+"""From a corpus to ids: its tokenizers, trained on the training split, and each split tokenised."""
+
+import hashlib
+from pathlib import Path
+
+from datasets import Dataset, DatasetDict, concatenate_datasets
+
+import microworld
+from seqbook.data import corpora
+from seqbook.data.tokenizer import load_tokenizers
+from seqbook.recipes.schema import Recipe, describe
+from seqbook.runs.identity import fingerprint, meaning
+from seqbook.storage import build_once, home
+
+
+def prepare(recipe: Recipe, data: str | Path | None = None, base: Path | None = None) -> Path:
+    """The folder with the recipe's corpus, its ids and its tokenizers; made once.
+
+    data: the local folder of a real corpus (None: the Hub); base: what was prepared for the recipe that this one starts
+    from.
+
+    Raises:
+        CorpusError: no such corpus, or a broken one; ValueError: a column that is missing, a text that is too long.
+    """
+    given = load_tokenizers(base) if base else {}
+    max_len, objective = recipe.model.max_len, recipe.objective
+
+    def make(scratch: Path) -> None:
+        corpus = corpora.load(recipe.data.corpus, data, recipe.data.size)
+        columns, there = objective.reads(), corpus["train"].column_names
+        for role, column in columns.items():
+            if column not in there:
+                raise ValueError(
+                    f"{role}={column!r} is not a column of {recipe.data.corpus}: it has {', '.join(there)}"
+                )
+        texts = {split: {role: rows[column][:] for role, column in columns.items()} for split, rows in corpus.items()}
+        trained = objective.tokenizers(texts["train"], given)
+        for name, tokenizer in trained.items():
+            tokenizer.save(scratch / f"{name}.json")
+        task, prepared = objective.build(trained, max_len), DatasetDict()
+        for split, rows in corpus.items():
+            prepared[split] = concatenate_datasets([rows, Dataset.from_dict(task.tokenize(**texts[split]))], axis=1)
+        prepared.save_to_disk(str(scratch))
+
+    code = meaning(type(objective).__module__, __name__, *corpus_modules(recipe))
+    key = fingerprint(code, corpus_identity(recipe, data), describe(objective), max_len, base and base.name)
+    return build_once(home() / "prepared" / f"{recipe.data.corpus}-{key}", make)
+
+
+def corpus_identity(recipe: Recipe, data: str | Path | None) -> list:
+    """Which rows the recipe reads: a task and its size, or the bytes of files. Nothing is loaded, except from the Hub."""
+    name, size = recipe.data.corpus, recipe.data.size
+    if name in microworld.TASKS:
+        return [name, size]
+    if data is None:
+        return [name, [split._fingerprint for split in corpora.load(name).values()]]
+    return [name, [hashlib.sha256(file.read_bytes()).hexdigest() for file in corpora.files(name, data)]]
+
+
+def corpus_modules(recipe: Recipe) -> list[str]:
+    """The modules that make the recipe's corpus."""
+    name = recipe.data.corpus
+    return [f"microworld.tasks.{name}", "microworld"] if name in microworld.TASKS else [corpora.__name__]

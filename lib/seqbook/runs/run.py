@@ -1,0 +1,167 @@
+"""One run of a recipe, from its name to the trained system: read `run` from top to bottom."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from datasets import DatasetDict, load_from_disk
+from torch import nn
+
+from seqbook.objectives.batch import Objective
+from seqbook.recipes import RECIPES, Recipe, configure, describe
+from seqbook.runs import folder as folders
+from seqbook.runs.build import build
+from seqbook.runs.identity import fingerprint, meaning
+from seqbook.runs.prepare import corpus_identity, corpus_modules, prepare
+from seqbook.storage import home, locked
+from seqbook.training.checkpoints import Identity
+from seqbook.training.device import device, device_name, on_cpu
+from seqbook.training.loop import fit
+
+
+@dataclass(frozen=True)
+class System:
+    """A trained model, with the objective whose tokenizers give its ids a meaning."""
+
+    model: nn.Module
+    objective: Objective
+
+    def generate(self, texts: Sequence[str], **how: Any) -> list[str]:
+        """What the model writes for each text: a translation, or a continuation; `how` as the objective's `generate`.
+
+        Raises:
+            ValueError: a text without tokens, or one that is too long; a system that was trained to classify.
+        """
+        if not hasattr(self.objective, "generate"):
+            raise ValueError(
+                f"{type(self.objective).__name__} classifies and writes nothing: generate with another system"
+            )
+        return self.objective.generate(self.model, texts, **how)
+
+
+@dataclass(frozen=True)
+class Run(System):
+    """What a recipe made: the trained system, the texts that it was trained on, its history and its scores."""
+
+    splits: DatasetDict
+    history: list[dict]
+    result: dict[str, Any]
+    folder: Path
+
+    def examples(self, split: str) -> Sequence[tuple]:
+        """The split's texts as ids, as the objective takes them."""
+        return self.objective.examples(self.splits[split])
+
+
+def run(
+    name: str, *, seed: int = 0, data: str | Path | None = None, out: str | Path | None = None, **settings: Any
+) -> Run:
+    """Train the recipe `name` with some settings changed, or read the result if this run has been made before.
+
+    data: the local folder of a real corpus (None: the Hub); out: the run's folder (None: one under `home()`).
+
+    Raises:
+        ValueError: an unknown recipe or setting; CorpusError: no such corpus; CheckpointError: `out` holds another run.
+        FloatingPointError, KeyboardInterrupt, StorageError: as `training.fit`.
+    """
+    recipe = configure(name, **settings)
+    identity = identify(recipe, data, seed)
+    folder = Path(out) if out else home() / "runs" / f"{name}-{fingerprint(identity.settings, identity.code)}"
+    prepared = prepare(recipe, data, prepare(RECIPES[recipe.base]) if recipe.base else None)
+    splits = load_from_disk(str(prepared))
+
+    processes = PartialState(cpu=on_cpu())
+    with locked(folder) if processes.is_main_process else nullcontext():
+        if not folders.is_finished(folder):
+            pretrained = run(recipe.base).model if recipe.base and recipe.pretrained else None
+            model, objective = build(recipe, prepared, seed, pretrained)
+            train, validation = (objective.examples(splits[split]) for split in ("train", "validation"))
+            history = fit(
+                model, objective, train, validation, recipe.training, seed=seed, out=folder, identity=identity
+            )
+            if processes.is_main_process:
+                began = time.perf_counter()
+                scores = objective.scores(model, splits) | {"scoring_seconds": time.perf_counter() - began}
+                about = {"recipe": name, "seed": seed, "settings": identity.settings, "code": identity.code}
+                result = about | {"config": describe(recipe)} | _summary(model, history) | scores
+                folders.keep(folder, model, objective, history, result)
+            processes.wait_for_everyone()
+    result, history = folders.read(folder, identity)
+    system = load(folder)
+    return Run(system.model, system.objective, splits, history, result, folder)
+
+
+def identify(recipe: Recipe, data: str | Path | None, seed: int) -> Identity:
+    """What the run is: its settings, and the meaning of the code that it uses."""
+    base = identify(RECIPES[recipe.base], None, 0) if recipe.base else Identity()
+    told = {name: value for name, value in describe(recipe).items() if name != "about"}
+    modules = {type(config).__module__ for config in (recipe.objective, *recipe.models())}
+    used = sorted({*modules, *corpus_modules(recipe), "seqbook.runs.build", "seqbook.training.loop"})
+    return Identity(
+        settings=fingerprint(told, corpus_identity(recipe, data), seed, base.settings),
+        code=fingerprint(meaning(*used), torch.__version__, base.code),
+    )
+
+
+def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
+    """Several runs, {label: (recipe, settings)}, in the order of the labels; on a CPU one at a time on each core.
+
+    A model this small is hardly faster on a second thread, but two models train side by side at nearly full speed.
+
+    Raises:
+        RuntimeError: a run failed; with its message.
+    """
+
+    def train(command: list[str]) -> None:
+        done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        if done.returncode:
+            said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+            raise RuntimeError(f"{shlex.join(command[1:])} failed: {said}")
+
+    if device().type == "cpu":
+        commands = []
+        for name, settings in wanted.values():
+            values = {key: json.dumps(value) for key, value in settings.items()}
+            given = [f"--seed={values.pop('seed')}"] if "seed" in values else []
+            given += [f"--set={key}={value}" for key, value in values.items()]
+            commands.append([sys.executable, "-m", "seqbook", "train", name, *given])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(train, commands))
+    return {label: run(name, **settings) for label, (name, settings) in wanted.items()}
+
+
+def load(folder: str | Path) -> System:
+    """The system that a run left in its folder, ready to generate, on the best device here.
+
+    Raises:
+        FileNotFoundError: no finished run there; ValueError: damaged files.
+    """
+    model, objective = folders.load(Path(folder))
+    return System(model.to(device()).eval(), objective)
+
+
+def _summary(model: nn.Module, history: list[dict]) -> dict[str, Any]:
+    """What result.json says of any training."""
+    seconds, tokens = (sum(row[key] for row in history) for key in ("seconds", "tokens"))
+    last = history[-20:]
+    return {
+        "params": sum(p.numel() for p in model.parameters()),
+        "steps": len(history),
+        "tokens": tokens,
+        "seconds": seconds,
+        "tokens_per_second": tokens / seconds,
+        "device": device_name(),
+        "train_loss": sum(row["loss"] for row in last) / len(last),
+        "val_loss": history[-1]["val_loss"],
+    }

@@ -1,0 +1,157 @@
+"""The training loop of the course: any model, any objective, any number of processes.
+
+All randomness of a step (its batch, its masks, its dropout) is a function of the seed and the step. So a run needs only
+its weights, the optimiser's moments and the step to continue exactly as if it had never been interrupted.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+from tqdm import tqdm
+
+from seqbook import metrics
+from seqbook.data.loader import batches
+from seqbook.objectives.batch import Batch, Objective
+from seqbook.training.checkpoints import Checkpoints, Identity
+from seqbook.training.device import on_cpu, precision
+from seqbook.training.optimizer import TrainingConfig, adamw, learning_rate
+
+
+def fit(
+    model: nn.Module,
+    objective: Objective,
+    train: Sequence,
+    validation: Sequence,
+    config: TrainingConfig,
+    *,
+    seed: int = 0,
+    out: Path | None = None,
+    identity: Identity = Identity(),  # noqa: B008
+) -> list[dict]:
+    """Train `model` in place; returns its history, one dict per step with loss (nats per token), learning rate, tokens.
+
+    out: the folder of the checkpoints; a run that finds its own there continues from the last one. identity: what this
+    run is; the checkpoints of another run are refused.
+
+    Raises:
+        FloatingPointError: the loss or the gradient is not finite; names step, loss and learning rate.
+        KeyboardInterrupt: after Ctrl-C, once the step is complete and a checkpoint is saved.
+        StorageError: `out` cannot be written.
+    """
+    accelerator = Accelerator(mixed_precision=precision(), cpu=on_cpu())
+    optimizer = adamw(model, config)
+    plan = batches(train, objective.lengths, config.batch_size, seed)
+    checkpoints = Checkpoints(out, identity, accelerator.is_main_process)
+    history = checkpoints.resume(model, optimizer)
+    network, optimizer = accelerator.prepare(model, optimizer)
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    save_every = math.ceil(config.steps / config.evaluations)
+    network.train()
+
+    with _ctrl_c() as interrupted, _progress_bar(accelerator, config.steps, len(history)) as bar:
+        for step in range(len(history), config.steps):
+            began = time.perf_counter()
+
+            # batch: this process takes every n-th example of the step's batch
+            draw = hash((seed, step, rank))
+            torch.manual_seed(draw)
+            chosen = [train[i] for i in plan.batch(step)[rank::processes]]
+
+            # forward, loss, backward, clip, update
+            rate = learning_rate(step, config)
+            loss, norm, n_tokens = training_step(
+                network,
+                objective,
+                objective.collate(chosen, torch.Generator().manual_seed(draw)).to(accelerator.device),
+                optimizer,
+                rate,
+                config.clip,
+                accelerator,
+            )
+            if not math.isfinite(loss + norm):
+                raise FloatingPointError(
+                    f"step {step + 1}: loss {loss}, gradient norm {norm}, at learning rate {rate:.3g}. "
+                    f"{checkpoints.last_good()} Lower learning_rate, or lengthen warmup."
+                )
+
+            # log
+            seconds = time.perf_counter() - began
+            history.append(
+                {"step": step + 1, "loss": loss, "learning_rate": rate, "tokens": n_tokens, "seconds": seconds}
+            )
+
+            # evaluate, save
+            if (step + 1) % save_every == 0 or step + 1 == config.steps:
+                history[-1]["val_loss"] = metrics.mean_nll(model, objective, validation)
+            if "val_loss" in history[-1] or interrupted.is_set():
+                checkpoints.save(model, optimizer, history)
+            _show(bar, history)
+            if interrupted.is_set():
+                raise KeyboardInterrupt(f"stopped after step {step + 1} of {config.steps}. {checkpoints.last_good()}")
+    return history
+
+
+def training_step(
+    model: nn.Module,
+    objective: Objective,
+    batch: Batch,
+    optimizer: torch.optim.Optimizer,
+    rate: float,
+    clip: float,
+    accelerator: Accelerator,
+) -> tuple[float, float, int]:
+    """One update of the weights. Returns the mean loss, the norm of the gradient and the number of predicted tokens, over
+    the batches of all processes. Where the loss or its gradient is not finite, the weights stay as they are."""
+    counts = torch.tensor([batch.n_labels, batch.n_tokens], device=accelerator.device)
+    n_labels, n_tokens = accelerator.reduce(counts).tolist()
+
+    # forward, loss: the loss is a sum over labels, also over those of the other processes
+    with accelerator.autocast():
+        loss = objective.loss(model(*batch.inputs), batch.labels) / n_labels
+    del batch  # frees what the graph does not need
+
+    # backward: gradients are averaged over the processes, where we want their sum
+    accelerator.backward(loss * accelerator.num_processes)
+
+    # clip, update
+    norm = accelerator.clip_grad_norm_(model.parameters(), clip)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    if norm.isfinite():
+        optimizer.step()
+    optimizer.zero_grad()
+    return accelerator.reduce(loss.detach()).item(), norm.item(), n_tokens
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, so that no step is cut in the middle; outside the main thread it is never set."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _progress_bar(accelerator: Accelerator, steps: int, done: int) -> tqdm:
+    """A bar that only the main process shows."""
+    return tqdm(total=steps, initial=done, unit="step", disable=not accelerator.is_main_process, mininterval=0.5)
+
+
+def _show(bar: tqdm, history: list[dict]) -> None:
+    recent = history[-20:]
+    tokens_per_second = sum(row["tokens"] for row in recent) / sum(row["seconds"] for row in recent)
+    bar.set_postfix_str(f"loss {history[-1]['loss']:.3f}, {tokens_per_second:,.0f} tokens/s", refresh=False)
+    bar.update()

@@ -1,0 +1,49 @@
+"""How a model is trained: the number of steps, the learning rate at each of them, the optimiser."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from seqbook.nn.checks import check_positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How long and how fast a model trains.
+
+    steps: optimiser steps; batch_size: examples per step, over all processes; learning_rate: at its peak; warmup: steps
+    from 0 to the peak, after which the rate falls linearly to 0; weight_decay: of matrices; clip: the largest norm of the
+    gradient; evaluations: how often, over the run, the validation loss is measured and a checkpoint is saved.
+    """
+
+    steps: int
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    evaluations: int = 5
+
+    def __post_init__(self):
+        check_positive(steps=self.steps, batch_size=self.batch_size, evaluations=self.evaluations)
+
+
+def learning_rate(step: int, config: TrainingConfig) -> float:
+    """Linear warm-up for `warmup` steps, then linear decay to 0 {cite}`bergsma2025straight`. `step` counts from 0."""
+    up = (step + 1) / max(1, config.warmup)
+    down = (config.steps - step) / max(1, config.steps - config.warmup)
+    return config.learning_rate * min(1.0, up, down)
+
+
+def adamw(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
+    """AdamW {cite}`loshchilov2019decoupled` with weight decay on matrices only, not on biases and the weights of norms.
+
+    β₂ is 0.95, as in {cite}`brown2020language`: in short runs the usual 0.999 would average over nearly the whole run.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
