@@ -1,0 +1,64 @@
+"""The micro-world: a small town whose events are written down as texts, each with what is true of it.
+
+`load(task)` returns the splits of a task. The generator knows grammar and facts, and nothing of models.
+
+To follow one translation pair from the first random draw to the finished row, read these files in this order:
+
+1. `tasks/translation.py` draws sentences, realizes each in two languages and aligns them
+2. `draw/sentences.py` draws the shape of a sentence: statement, question, passive, two clauses, …
+3. `draw/deeds.py` draws who does what to whom, the tense, where and when
+4. `draw/phrases.py` draws the noun phrases: names, adjectives, owners, places
+5. `words/verbs.py` has the verbs; each has a frame of slots in English and one in Chinese
+6. `events.py` holds what was drawn: a `Sentence` of `Event`s of `Phrase`s
+7. `realize/english.py` fills the English frames, and tags each word with the part of the event that it expresses
+8. `realize/chinese.py` does the same for Chinese; words with the same tag are aligned
+
+The other rooms: `words/` has all words; `story/` a town whose state changes as a story is told; `tasks/` one file for
+each task; `reader/` reads a story and checks its grammar and its facts. Imports go one way: words, events, realize and
+draw, story, tasks and reader.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from microworld import cache
+from microworld.tasks import TASKS, splits
+
+__all__ = ["TASKS", "load"]
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+HELD_OUT_SIZE = 1_000
+
+
+def load(task: str, *, size: int = 20_000, seed: int = 0) -> "DatasetDict":
+    """Load the splits of a task: train (`size` rows), validation, test and compositional (1,000 rows each).
+
+    No text is in two splits. The rows of the compositional split combine known words in ways that no other split does.
+    `prompting` has one more split, new_phrasing: the test split in phrasings that the other splits don't use. The data
+    depend on the arguments alone. They are generated in seconds, and kept on disk until the code of this package changes.
+
+    Args:
+        task: one of `TASKS`; microworld.tasks describes them and their columns.
+        size: the number of rows of the training split.
+        seed: of the random numbers; other seeds give other texts of the same town.
+
+    Raises:
+        ValueError: there is no such task, or `size` is less than 1.
+        OSError: the cache can't be written.
+    """
+    if task not in TASKS:
+        raise ValueError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}")
+    if size < 1:
+        raise ValueError(f"size is {size}; a training split needs at least 1 row")
+    from datasets import Dataset, DatasetDict, load_from_disk  # here, because it takes seconds
+
+    sizes = {"train": size} | dict.fromkeys(("validation", "test", "compositional"), HELD_OUT_SIZE)
+
+    def build(folder: Path) -> None:
+        rows = splits(task, seed, sizes)
+        DatasetDict({name: Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
+
+    folder = cache.home() / cache.fingerprint(task, size, seed)
+    return load_from_disk(str(cache.build_once(folder, build)))

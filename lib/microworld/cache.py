@@ -1,0 +1,95 @@
+"""Keeps what was generated on disk: one folder for each task, size, seed and version of the code.
+
+A folder is built in a scratch folder beside it and then renamed, so that a crash leaves no half-written folder. Everything
+here can be deleted: it is generated again when it is needed.
+"""
+
+import ast
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+
+def home() -> Path:
+    """The cache folder: `$MICROWORLD_HOME`, else `$XDG_CACHE_HOME/microworld`, else `~/.cache/microworld`."""
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("MICROWORLD_HOME") or Path(caches) / "microworld").expanduser()
+
+
+def fingerprint(task: str, size: int, seed: int) -> str:
+    """The name of a folder: it changes with the arguments and with the meaning of this package's code."""
+    code = code_fingerprint(Path(__file__).parent)
+    return f"{task}-{size}-{seed}-{code}"
+
+
+@cache
+def code_fingerprint(package: Path) -> str:
+    """16 hexadecimal digits that change with the code of a package, but not with its comments and docstrings."""
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+                del node.body[0]
+        digest.update(f"{file.relative_to(package)} {ast.dump(tree)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
+    """Return `folder`, which `build(scratch_folder)` fills if it isn't there; of two processes, one builds.
+
+    Raises:
+        OSError: the folder can't be written, or the disk is full. Nothing half-written is left.
+    """
+    if os.path.exists(folder):  # unlike Path.exists, doesn't raise if the folder around it can't be read
+        return folder
+    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not folder.exists():
+                scratch.mkdir()
+                with _no_progress_bars():
+                    build(scratch)
+                for path in [*scratch.rglob("*"), scratch]:  # the content reaches the disk before the name does
+                    _sync(path)
+                os.replace(scratch, folder)
+                _sync(folder.parent)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"can't write {folder}: {error.strerror or error}. "
+            "Free some space, or set MICROWORLD_HOME to a folder that can be written.",
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return folder
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Without the progress bars of `datasets`."""
+    import datasets  # here, because it takes seconds
+
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

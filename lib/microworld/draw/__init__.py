@@ -1,0 +1,1 @@
+"""Draws at random what happens: one sampler for rich sentences, one for simple deeds that are varied."""

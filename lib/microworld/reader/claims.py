@@ -1,0 +1,35 @@
+"""What a reader found in stories: how many sentences were grammatical, and which claims contradict the story."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Reading:
+    """What was found in one story or, added up, in many: sentences, and claims of four kinds.
+
+    "who": that a phrase means somebody or something known. "has": who holds what. "where": who and what is where.
+    "when": that times follow one another.
+    """
+
+    sentences: int = 0
+    parsed: int = 0
+    claims: Counter[str] = field(default_factory=Counter)
+    contradictions: list[tuple[str, str]] = field(default_factory=list)  # (kind, why the claim doesn't hold)
+
+    @property
+    def grammatical(self) -> float:
+        """The share of the sentences that the grammar parses."""
+        return self.parsed / max(self.sentences, 1)
+
+    def kept(self, kind: str = "") -> float:
+        """The share of the claims (of all, or of one kind) that nothing told before contradicts."""
+        against = sum(kind in ("", broken) for broken, _ in self.contradictions)
+        return 1 - against / max(self.claims[kind] if kind else self.claims.total(), 1)
+
+    def claim(self, kind: str, holds: bool, otherwise: str) -> bool:
+        """Count a claim and, if it doesn't hold, why not. Returns whether it holds."""
+        self.claims[kind] += 1
+        if not holds:
+            self.contradictions.append((kind, otherwise))
+        return holds

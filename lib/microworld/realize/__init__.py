@@ -1,0 +1,1 @@
+"""Turns events into text: one file for each language."""

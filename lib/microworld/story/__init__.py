@@ -1,0 +1,1 @@
+"""Stories: a town whose state changes with each deed that is told."""

@@ -1,0 +1,75 @@
+"""Referring expressions: whether a story calls somebody by name, by description or by a pronoun."""
+
+from microworld.draw.dice import Dice
+from microworld.events import Phrase
+from microworld.story.town import Person, Thing
+from microworld.words.nouns import Noun, Pronoun
+from microworld.words.people import ITSELF
+
+LONGEST_WITHOUT_NAME = 2  # sentences in a row
+
+
+class Referring:
+    """Chooses noun phrases for persons and things, and remembers what was mentioned lately.
+
+    Attributes:
+        before: what the last sentence mentioned.
+        now: what the current sentence has mentioned so far.
+        referents: whom each pronoun of the current sentence refers to, by the pronoun's path in the sentence.
+    """
+
+    def __init__(self, rng: Dice) -> None:
+        self.rng = rng
+        self.before: list[Person | Thing | Noun] = []
+        self.now: list[Person | Thing | Noun] = []
+        self.referents: dict[str, str] = {}
+        self.unnamed: dict[Person | Thing, int] = {}  # for how many sentences in a row they were pronouns
+
+    def next_sentence(self) -> None:
+        """A sentence ends."""
+        self.before, self.now, self.referents = self.now, [], {}
+
+    def mention(self, who: Person | Thing, path: str) -> Phrase:
+        """A pronoun where it is unambiguous (though not every time), else a name or a description."""
+        recent = {*self.before, *self.now}
+        pronoun = self._pronoun(who, recent)
+        if pronoun and (pronoun is ITSELF or who in self.now or self.rng.chance(0.88)):
+            self.referents[path + "noun"] = who.key
+            self.unnamed[who] = self.unnamed.get(who, 0) + (who not in self.now)
+            self.now.append(who)
+            return Phrase(pronoun)
+        self.unnamed[who] = 0
+        self.now.append(who)
+        if isinstance(who, Thing):
+            return self._description(who, path, recent)
+        if who.owner:
+            return Phrase(who.noun, owner=self._owner(who.owner, path, recent))
+        return Phrase(who.noun, who.determiner)
+
+    def _pronoun(self, who: Person | Thing, recent: set) -> Pronoun | None:
+        """The pronoun, if it can refer to nobody else."""
+        if who not in recent or (self.unnamed.get(who, 0) >= LONGEST_WITHOUT_NAME and who not in self.now):
+            return None
+        if isinstance(who, Thing):
+            # In "took the key from the box and hid it", readers don't think of the box.
+            rivals = [o for o in self.now if isinstance(o, Thing)] if who in self.now else recent
+            return None if any(isinstance(o, Thing | Noun) and o is not who for o in rivals) else ITSELF
+        same = any(isinstance(o, Person) and o is not who and o.pronoun is who.pronoun for o in recent)
+        return None if same else who.pronoun
+
+    def _owner(self, owner: Person, path: str, recent: set) -> Phrase:
+        """Whose: her, Anna's."""
+        if owner in recent and self._pronoun(owner, recent):
+            self.referents[path + "owner.noun"] = owner.key
+            return Phrase(owner.pronoun)
+        self.now.append(owner)
+        return Phrase(owner.noun, owner.determiner)
+
+    def _description(self, what: Thing, path: str, recent: set) -> Phrase:
+        """A thing with its adjectives at its first mention, "the key" or "her key" later."""
+        first, what.known = not what.known, True
+        adjectives = what.adjectives if first or self.rng.chance(0.12) else ()
+        owned = what.owner and not first and (what.owner not in self.now or self._pronoun(what.owner, recent))
+        if owned and self.rng.chance(0.35):
+            return Phrase(what.noun, owner=self._owner(what.owner, path, recent), adjectives=adjectives)
+        return Phrase(what.noun, "a" if first else "the", adjectives=adjectives)
