@@ -1,4 +1,4 @@
-"""What all tests share: a home of their own, no network, and systems small enough to train while you wait.
+"""What all tests share: folders of their own, no network, and systems small enough to train while you wait.
 
 Nothing here imports seqbook before a fixture runs: jaxtyping's hook, which has beartype check every shape, comes first.
 """
@@ -27,6 +27,15 @@ BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 BROWSER += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def microworld_home(tmp_path_factory):
+    """One MICROWORLD_HOME for the whole session: its data are always the same, and take seconds to generate."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # by the workers too
+    os.environ["MICROWORLD_HOME"] = str(shared / "microworld")
+    return shared / "microworld"
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """A SEQBOOK_HOME of the test's own, and the same random numbers whatever ran before."""
@@ -37,7 +46,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def pairs():
-    """280 pairs of 2 to 6 words: each word has its translation, and the order is turned round."""
+    """280 pairs of 2 to 6 words: each word has its translation, and the order is reversed."""
     rng, found = random.Random(0), set()
     while len(found) < 280:
         found.add(tuple(rng.choices(range(8), k=rng.randint(2, 6))))
@@ -91,8 +100,8 @@ class Toy:
 
 @pytest.fixture
 def toy(pairs):
+    from seqbook.data.tokenizer import Tokenizer
     from seqbook.objectives.seq2seq import Seq2Seq
-    from seqbook.tokenizer import Tokenizer
 
     tokenizers = [Tokenizer.train([row[side] for row in pairs], "word") for side in ("de", "en")]
     objective = Seq2Seq(*tokenizers, max_len=12)
