@@ -6,7 +6,7 @@ import inspect
 import json
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from seqbook.runs import device, load, run
 from seqbook.runs.published import commit
 from seqbook.storage import writing
 
-CHOICES = ("beams", "max_new", "temperature", "top_k", "top_p", "seed")  # of `generate`
+CONTINUING = ("max_new", "temperature", "top_k", "top_p", "seed")  # the options of continuing a text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,28 +116,28 @@ def _value(text: str) -> Any:
 
 def _generate(options: argparse.Namespace) -> None:
     folder = Path(options.model)
-    given = {name: value for name, value in vars(options).items() if name in CHOICES}
+    given = {name: value for name, value in vars(options).items() if name in CONTINUING or name == "beams"}
     if folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file()):
         system = load(folder)
-        _check_choices(
-            given, getattr(system.objective, "generate", None), f"{folder} ({type(system.objective).__name__})"
-        )
+        translates = "beams" in inspect.signature(getattr(system.objective, "generate", dict)).parameters
+        _check_choices(given, ("beams",) if translates else CONTINUING, folder)
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
-        _check_choices(given, continue_texts, f"{options.model} (a language model)")
+        _check_choices(given, CONTINUING, folder)
         tokenizer = load_tokenizer(options.model)
         end = tokenizer.backend.token_to_id(END_OF_TEXT)
-        model = from_pretrained(options.model).to(device())
-        lines = continue_texts(model, tokenizer, options.text, begin=[], end=end, **given)
+        lines = continue_texts(from_pretrained(options.model).to(device()), tokenizer, options.text, [], end, **given)
     print("\n".join(lines))
 
 
-def _check_choices(given: dict[str, Any], function: Callable | None, what: str) -> None:
+def _check_choices(given: Iterable[str], known: Collection[str], what: object) -> None:
     """Refuse an option that this kind of generation does not have."""
-    for name in given:
-        if function is not None and name not in inspect.signature(function).parameters:
-            flag = "--beam" if name == "beams" else f"--{name.replace('_', '-')}"
-            raise ValueError(f"{what} has no {flag}: leave it out")
+    flags = {
+        name: "--beam" if name == "beams" else f"--{name.replace('_', '-')}" for name in given if name not in known
+    }
+    if flags:
+        does = "translates" if "beams" in known else "continues texts"
+        raise ValueError(f"{what} {does}, which has no {', '.join(flags.values())}: leave it out")
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from itertools import takewhile
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,45 +17,27 @@ def greedy(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[i
     return _decode(model, given, max_new, stop, lambda logits: logits.argmax(-1))
 
 
-def sample(
-    model,
-    given: tuple[Tensor, ...],
-    *,
-    max_new: int,
-    stop: Collection[int],
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    generator: torch.Generator | None = None,
-) -> list[list[int]]:
-    """Tokens drawn as `sampling.sampler` says, until one of `stop` (left out) or `max_new` tokens.
+def sample(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[int], **how: Any) -> list[list[int]]:
+    """Tokens drawn by `sampling.sampler(**how)`, until one of `stop` (left out) or `max_new` tokens.
 
     Raises:
         ValueError: a temperature, top_k or top_p that `sampler` refuses.
     """
-    return _decode(model, given, max_new, stop, sampler(temperature, top_k, top_p, generator))
+    return _decode(model, given, max_new, stop, sampler(**how))
 
 
 def complete(
-    model,
-    prompts: Sequence[Sequence[int]],
-    max_new: int,
-    *,
-    stop: Collection[int],
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
-    generator: torch.Generator | None = None,
+    model, prompts: Sequence[Sequence[int]], max_new: int, *, stop: Collection[int], **how: Any
 ) -> list[list[int]]:
     """How a decoder-only model continues each prompt, all in one batch: the new ids alone. Built in chapter 3.1.
 
-    The prompts are padded on the left, so that all of them end at the same position. Tokens are drawn as in `sample`;
-    top_k=1 is greedy.
+    The prompts are padded on the left, so that all of them end at the same position. Tokens are drawn by
+    `sampling.sampler(**how)`; top_k=1 is greedy.
 
     Raises:
         ValueError: no prompts, an empty one, or one that leaves no room for `max_new` tokens; what `sampler` refuses.
     """
-    choose, config = sampler(temperature, top_k, top_p, generator), model.config
+    choose, config = sampler(**how), model.config
     check_positive(max_new=max_new)
     check_prompts(prompts)
     room = config.max_len + 1 - max_new  # the last new token is written and never read

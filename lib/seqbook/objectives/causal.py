@@ -89,44 +89,32 @@ class Causal:
         """The loss (nats per token)."""
         return metrics.on_unseen(splits, lambda rows: {"loss": metrics.mean_nll(model, self, self.examples(rows))})
 
-    def generate(
-        self,
-        model: nn.Module,
-        texts: Sequence[str],
-        *,
-        max_new: int = 40,
-        seed: int = 0,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-    ) -> list[str]:
-        """Each text with its continuation by the model, until `<eos>`; after an empty text a new one begins."""
-        begin, end = [self.tokenizer.bos_id], self.tokenizer.eos_id
-        how = {"max_new": max_new, "seed": seed, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return continue_texts(model, self.tokenizer, texts, begin=begin, end=end, **how)
+    def generate(self, model: nn.Module, texts: Sequence[str], **how: Any) -> list[str]:
+        """Each text with its continuation by the model, until `<eos>`; after an empty text a new one begins.
+
+        how: as in `continue_texts`.
+        """
+        return continue_texts(model, self.tokenizer, texts, [self.tokenizer.bos_id], self.tokenizer.eos_id, **how)
 
 
 def continue_texts(
     model: nn.Module,
     tokenizer: Tokenizer,
     texts: Sequence[str],
-    *,
-    begin: Sequence[int],
+    begin: list[int],
     end: int | None,
+    *,
     max_new: int = 40,
     seed: int = 0,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    top_p: float | None = None,
+    **how: Any,
 ) -> list[str]:
     """Each text with its continuation by a decoder-only model.
 
-    begin: ids before each text; end: the id that ends a text (None: there is none), and stands before a new one; the rest
-    as `generation.sampling.sampler` takes it.
+    begin: ids before each text; end: the id that ends a text (None: there is none), which also stands before a new one;
+    how: temperature, top_k, top_p, as `generation.sampling.sampler` takes them.
     """
     ends = [] if end is None else [end]
     prompts = [[*begin, *tokenizer.encode(text)] or ends for text in texts]
     generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
-    how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "generator": generator}
-    found = complete(model, prompts, max_new, stop=ends, **how)
+    found = complete(model, prompts, max_new, stop=ends, generator=generator, **how)
     return [tokenizer.decode([*prompt, *new]) for prompt, new in zip(prompts, found, strict=True)]

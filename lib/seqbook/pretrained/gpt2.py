@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from seqbook.models.gpt import GPT, GPTConfig
@@ -21,20 +22,20 @@ _OPTIONS = {  # with the only value that our network has, which is also the defa
     "tie_word_embeddings": True,
     "layer_norm_epsilon": 1e-5,
 }
-_PARTS = {  # of a block, theirs: ours; c_attn is split, because ours has two matrices
-    "ln_1": "attention_norm",
-    "attn.c_proj": "attention.out",
-    "ln_2": "feed_forward_norm",
-    "mlp.c_fc": "feed_forward.inner",
-    "mlp.c_proj": "feed_forward.out",
+_PARTS = {  # of a block, theirs: ours
+    "ln_1": ["attention_norm"],
+    "attn.c_attn": ["attention.query", "attention.key_value"],
+    "attn.c_proj": ["attention.out"],
+    "ln_2": ["feed_forward_norm"],
+    "mlp.c_fc": ["feed_forward.inner"],
+    "mlp.c_proj": ["feed_forward.out"],
 }
 
 
 def load(folder: Path, theirs: dict[str, Any]) -> GPT:
     """The model that config.json (`theirs`) describes, with the weights in the folder."""
-    config = _config(theirs, folder)
-    model = GPT(config)
-    model.load_state_dict(_weights(read_tensors(folder), config, folder))
+    model = GPT(_config(theirs, folder))
+    model.load_state_dict(_weights(read_tensors(folder), model, folder))
     return model
 
 
@@ -60,54 +61,42 @@ def _config(theirs: dict[str, Any], folder: Path) -> GPTConfig:
     )
 
 
-def _weights(tensors: dict[str, Tensor], config: GPTConfig, folder: Path) -> dict[str, Tensor]:
+def _weights(tensors: dict[str, Tensor], model: GPT, folder: Path) -> dict[str, Tensor]:
     """Their tensors under our names. Their matrices are (in, out), torch's and ours are (out, in)."""
     found = {name.removeprefix("transformer."): t for name, t in tensors.items()}
     found = {
         name: t for name, t in found.items() if not re.fullmatch(r"h\.\d+\.attn\.(bias|masked_bias)", name)
     }  # masks
     head = found.pop("lm_head.weight", None)
-    expected = _shapes(config)
-    for what, names in {
-        "lacks": expected.keys() - found.keys(),
-        "has, beyond a GPT-2,": found.keys() - expected.keys(),
+    names = _names(model.config.n_layers)
+    for what, wrong in {
+        "lacks": names.keys() - found.keys(),
+        "has, beyond a GPT-2,": found.keys() - names.keys(),
     }.items():
-        if names:
-            raise ValueError(f"{folder} {what} the tensors {', '.join(sorted(names)[:5])} ({len(names)} in all)")
-    for name, shape in expected.items():
-        if found[name].shape != shape or not found[name].is_floating_point():
-            is_, must = (f"{tuple(found[name].shape)} of {found[name].dtype}", f"{shape} of floating point")
-            raise ValueError(f"{folder}: the tensor {name} is {is_}, by config.json it must be {must}")
+        if wrong:
+            raise ValueError(f"{folder} {what} the tensors {', '.join(sorted(wrong)[:5])} ({len(wrong)} in all)")
     if head is not None and not torch.equal(head, found["wte.weight"]):
         raise ValueError(f"{folder}: lm_head.weight differs from wte.weight, but only tied embeddings can be read")
-    ours = {"embedding.tokens.weight": found["wte.weight"], "embedding.positions.table": found["wpe.weight"]}
-    for kind in ("weight", "bias"):
-        ours[f"stack.norm.{kind}"] = found[f"ln_f.{kind}"]
-        for i in range(config.n_layers):
-            for their_part, our_part in _PARTS.items():
-                ours[f"stack.blocks.{i}.{our_part}.{kind}"] = found[f"h.{i}.{their_part}.{kind}"].t()
-            parts = found[f"h.{i}.attn.c_attn.{kind}"].t().split([config.d_model, 2 * config.d_model])
-            for our_part, part in zip(("query", "key_value"), parts, strict=True):
-                ours[f"stack.blocks.{i}.attention.{our_part}.{kind}"] = part
+
+    here, ours = model.state_dict(), {}
+    for theirs, mine in names.items():
+        transpose = theirs.startswith("h.") and found[theirs].dim() == 2
+        expected = torch.cat([here[name] for name in mine])  # query, key and value are one matrix in theirs
+        shape, t = tuple(expected.t().shape if transpose else expected.shape), found[theirs]
+        if t.shape != shape or not t.is_floating_point():
+            is_, must = f"{tuple(t.shape)} of {t.dtype}", f"{shape} of floating point"
+            raise ValueError(f"{folder}: the tensor {theirs} is {is_}, by config.json it must be {must}")
+        parts = (t.t() if transpose else t).split([len(here[name]) for name in mine])
+        ours |= dict(zip(mine, parts, strict=True))
     return ours
 
 
-def _shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    """The names and shapes in GPT2LMHeadModel's file, without the prefix `transformer.`."""
-    d_model, d_ff = config.d_model, 4 * config.d_model if config.d_ff is None else config.d_ff
-    norms = {"ln_f": d_model}
-    matrices = {}
-    for i in range(config.n_layers):
-        norms |= {f"h.{i}.ln_1": d_model, f"h.{i}.ln_2": d_model}
-        matrices |= {
-            f"h.{i}.attn.c_attn": (d_model, 3 * d_model),
-            f"h.{i}.attn.c_proj": (d_model, d_model),
-            f"h.{i}.mlp.c_fc": (d_model, d_ff),
-            f"h.{i}.mlp.c_proj": (d_ff, d_model),
-        }
-    shapes = {"wte.weight": (config.vocab_size, d_model), "wpe.weight": (config.max_len, d_model)}
-    for name, width in norms.items():
-        shapes |= {f"{name}.weight": (width,), f"{name}.bias": (width,)}
-    for name, shape in matrices.items():
-        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[1:]}
-    return shapes
+def _names(n_layers: int) -> dict[str, list[str]]:
+    """Their names, without the prefix `transformer.`, and ours for each."""
+    names = {"wte.weight": ["embedding.tokens.weight"], "wpe.weight": ["embedding.positions.table"]}
+    for kind in ("weight", "bias"):
+        names[f"ln_f.{kind}"] = [f"stack.norm.{kind}"]
+        for i in range(n_layers):
+            for theirs, ours in _PARTS.items():
+                names[f"h.{i}.{theirs}.{kind}"] = [f"stack.blocks.{i}.{part}.{kind}" for part in ours]
+    return names

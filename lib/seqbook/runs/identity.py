@@ -54,7 +54,7 @@ def _read(file: Path) -> tuple[str, list[str]]:
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
             ours = node.module.split(".")[0] in PACKAGES
             names += [name if ours and _file(name) else node.module for name in inner]
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body[0] = ast.Pass()
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body[0] = ast.Pass()
     return fingerprint(ast.dump(tree)), sorted({name for name in names if name.split(".")[0] in PACKAGES})
