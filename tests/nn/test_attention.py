@@ -8,8 +8,8 @@ from torch import nn
 from seqbook.nn import masks
 from seqbook.nn.attention import AdditiveAttention, Attention, DotProductAttention
 from seqbook.nn.cache import Cache
-from seqbook.tokenizer import PAD
 
+PAD = 0
 KINDS = {"additive": lambda: AdditiveAttention(6), "dot": DotProductAttention}
 
 
@@ -93,13 +93,13 @@ def mask_of(kind, n_heads, query, key):
     per_head[..., 0] = True
     return {
         "none": lambda: None,
-        "padding": lambda: masks.padding(ids),
+        "padding": lambda: masks.padding(ids, PAD),
         "causal": lambda: masks.causal(key),
         "causal by name": lambda: "causal",
         "prefix": lambda: masks.prefix(torch.tensor([3, 1]), key),
         "per head": lambda: per_head,
-        "padding, per head": lambda: masks.padding(ids) & per_head,
-        "all": lambda: masks.prefix(torch.tensor([3, 1]), key) & masks.padding(ids) & per_head,
+        "padding, per head": lambda: masks.padding(ids, PAD) & per_head,
+        "all": lambda: masks.prefix(torch.tensor([3, 1]), key) & masks.padding(ids, PAD) & per_head,
     }[kind]()
 
 
@@ -158,8 +158,8 @@ def test_self_attention_with_a_cache_equals_all_at_once(chunks, n_kv_heads, name
 def test_cross_attention_with_a_cache_reads_the_memory_once():
     attention, cache = Attention(16, 4), Cache()
     x, memory, hidden = torch.randn(2, 3, 16), torch.randn(2, 5, 16), mask_of("padding", 4, 3, 5)
-    found = [attention(x[:, :1], memory, hidden, cache)]
-    found += [attention(x[:, i : i + 1], torch.zeros_like(memory), hidden, cache) for i in (1, 2)]
+    found = [attention(x[:, :1], memory, hidden, cache=cache)]
+    found += [attention(x[:, i : i + 1], torch.zeros_like(memory), hidden, cache=cache) for i in (1, 2)]
     torch.testing.assert_close(torch.cat(found, dim=1), attention(x, memory, hidden))
     assert cache.length == 5
 
@@ -173,6 +173,47 @@ def test_no_position_sees_the_future(training, mask):
     before, after = attention(x, mask=mask), attention(changed, mask=mask)
     torch.testing.assert_close(before[:, :5], after[:, :5], rtol=0, atol=0)
     assert (before[:, 5:] != after[:, 5:]).any(-1).all()
+
+
+def test_heads_may_be_wider_than_their_share_of_the_model():
+    attention, x = Attention(16, 4, d_head=6), torch.randn(2, 7, 16)
+    assert attention.query.weight.shape == (24, 16)
+    assert attention.key_value.weight.shape == (48, 16)
+    assert attention.out.weight.shape == (16, 24)
+    k, v = attention.keys_values(x)
+    assert k.shape == v.shape == (2, 4, 7, 6)
+    assert attention(x).shape == x.shape
+    assert Attention(15, 4, d_head=6)(x[..., :15]).shape == (2, 7, 15)  # d_model need not be a multiple of n_heads then
+
+
+@pytest.mark.parametrize("n_kv_heads", [1, 4])
+@pytest.mark.parametrize("scale", [None, 1.0, 0.3])
+@pytest.mark.parametrize("kind", ["none", "causal", "causal by name", "prefix", "all"])
+def test_a_bias_is_added_to_the_scaled_scores(kind, scale, n_kv_heads):
+    attention, x, bias = (
+        Attention(16, 4, n_kv_heads=n_kv_heads, scale=scale),
+        torch.randn(2, 7, 16),
+        torch.randn(1, 4, 7, 7),
+    )
+    q = attention.query(x).unflatten(-1, (4, 4)).transpose(1, 2)
+    k, v = (t.repeat_interleave(4 // n_kv_heads, dim=1) for t in attention.keys_values(x))
+    scores = torch.einsum("bhtd,bhsd->bhts", q, k) * (0.5 if scale is None else scale) + bias
+    mask = mask_of(kind, 4, 7, 7)
+    seen = mask_of("causal", 4, 7, 7) if kind == "causal by name" else mask
+    weights = (scores if seen is None else scores.masked_fill(~seen, -1e9)).softmax(-1)
+    expected = attention.out((weights @ v).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(attention(x, mask=mask, bias=bias), expected)
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["tensor", "by name"])
+def test_with_a_cache_the_bias_has_one_row_per_new_position(named):
+    attention, cache, x, bias = Attention(16, 4), Cache(), torch.randn(2, 20, 16), torch.randn(1, 4, 20, 20)
+    found = []
+    for part in x.split([3, 1, 14, 2], dim=1):
+        seen, now = cache.length, cache.length + part.shape[1]
+        mask = "causal" if named else masks.causal(now, seen)
+        found.append(attention(part, mask=mask, bias=bias[:, :, seen:now, :now], cache=cache))
+    torch.testing.assert_close(torch.cat(found, dim=1), attention(x, mask=masks.causal(20), bias=bias))
 
 
 def test_a_mask_by_another_name_is_refused():

@@ -45,19 +45,19 @@ def test_what_was_read_stays_as_it_was():
     assert same(before, kept)
 
 
-def test_reorder_takes_each_row_as_often_as_it_is_named():
+def test_select_takes_each_row_as_often_as_it_is_named():
     cache, rows = Cache(), torch.tensor([2, 0, 0, 1])
     expected = [t[rows] for t in cache.append(*positions(5))]
-    other = cache.reorder(rows)
+    other = cache.select(rows)
     assert other.length == 5
     assert same(other.read(), expected)
 
 
-def test_reordered_caches_go_on_alone():
+def test_selected_caches_continue_on_their_own():
     cache = Cache()
     cache.append(*positions(5))
     kept = [t.clone() for t in cache.read()]
-    one, two = cache.reorder(torch.arange(3)), cache.reorder(torch.arange(3))
+    one, two = cache.select(torch.arange(3)), cache.select(torch.arange(3))
     new = [positions(n) for n in (1, 2, 40)]
     for other, (k, v) in zip((one, two, cache), new, strict=True):
         other.append(k, v)
@@ -65,8 +65,8 @@ def test_reordered_caches_go_on_alone():
         assert same(other.read(), [torch.cat([a, b], dim=2) for a, b in zip(kept, more, strict=True)])
 
 
-def test_reorder_before_anything_was_read():
-    other = Cache().reorder(torch.tensor([0, 0]))
+def test_select_before_anything_was_read():
+    other = Cache().select(torch.tensor([0, 0]))
     assert other.length == 0
     new = positions(1, batch=2)
     assert same(other.append(*new), new)

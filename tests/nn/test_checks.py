@@ -4,7 +4,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from seqbook.nn.checks import check_ids, check_positive
+from seqbook.nn.checks import check_ids, check_positive, check_room
 
 
 @pytest.mark.parametrize(
@@ -21,26 +21,35 @@ from seqbook.nn.checks import check_ids, check_positive
 def test_refuses_ids_by_name(rows, message):
     ids = torch.tensor(rows, dtype=torch.long) if rows else torch.zeros(0, 4, dtype=torch.long)
     with pytest.raises(ValueError, match=message):
-        check_ids(ids, vocab_size=12, max_len=5, name="source_ids")
+        check_ids(ids, vocab_size=12, max_len=5, name="source_ids", pad_id=0)
 
 
 def test_takes_what_fits_to_the_last_id_and_the_last_position():
-    check_ids(torch.tensor([[11, 0, 0, 0, 1]]), vocab_size=12, max_len=5, name="source_ids")
+    check_ids(torch.tensor([[11, 0, 0, 0, 1]]), vocab_size=12, max_len=5, name="source_ids", pad_id=0)
 
 
 def test_without_padding_every_row_is_a_sequence():
     ids = torch.tensor([[0, 0], [3, 5]])
-    check_ids(ids, vocab_size=12, max_len=5, name="ids", pad_id=None)
+    check_ids(ids, vocab_size=12, max_len=5, name="ids")
+    check_ids(ids, vocab_size=12, max_len=5, name="ids", pad_id=1)
     with pytest.raises(ValueError, match=r"ids has empty sequences .* in rows \[0\]"):
-        check_ids(ids, vocab_size=12, max_len=5, name="ids")
+        check_ids(ids, vocab_size=12, max_len=5, name="ids", pad_id=0)
+    with pytest.raises(ValueError, match=r"ids has empty sequences .* in rows \[1\]"):
+        check_ids(torch.tensor([[0, 0], [1, 1]]), vocab_size=12, max_len=5, name="ids", pad_id=1)
     with pytest.raises(ValueError, match="ids has the id 5, outside"):
-        check_ids(ids, vocab_size=5, max_len=5, name="ids", pad_id=None)
+        check_ids(ids, vocab_size=5, max_len=5, name="ids")
 
 
 def test_refuses_sizes_below_one():
     check_positive(d_model=1, n_layers=1)
     with pytest.raises(ValueError, match="n_layers=0 must be at least 1"):
         check_positive(d_model=1, n_layers=0)
+
+
+def test_refuses_to_decode_past_the_last_position():
+    check_room(4, max_len=5)
+    with pytest.raises(ValueError, match="5 tokens have been read: the model takes at most max_len=5"):
+        check_room(5, max_len=5)
 
 
 def test_every_shape_is_checked(pytestconfig):

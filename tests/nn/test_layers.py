@@ -4,9 +4,10 @@ from typing import get_args
 import jaxtyping
 import pytest
 import torch
+import torch.nn.functional as F
 
-from seqbook.nn.layers import Activation, FeedForward, embedding
-from seqbook.tokenizer import PAD
+from seqbook.nn.layers import Activation, Embedding, FeedForward, token_embedding
+from seqbook.nn.positions import Learned
 
 FORMULAS = {
     "relu": lambda z: max(0.0, z),
@@ -44,10 +45,45 @@ def test_feed_forward_refuses_no_width():
         FeedForward(4, 0)
 
 
+@pytest.mark.parametrize("pad_id", [0, 1])
 @pytest.mark.parametrize("std", [0.1, 0.5])
-def test_embeddings_start_as_asked_and_padding_stays_zero(std):
-    vectors = embedding(400, 50, std=std)
-    assert vectors.weight[1:].std().item() == pytest.approx(std, rel=0.05)
-    vectors(torch.tensor([[5, PAD]])).sub(1).square().sum().backward()
+def test_embeddings_start_as_asked_and_padding_stays_zero(std, pad_id):
+    vectors = token_embedding(400, 50, std, pad_id)
+    assert vectors.weight[torch.arange(400) != pad_id].std().item() == pytest.approx(std, rel=0.05)
+    vectors(torch.tensor([[5, pad_id]])).sub(1).square().sum().backward()
     torch.optim.SGD(vectors.parameters(), lr=0.1).step()
-    assert (vectors.weight[PAD] == 0).all()
+    assert (vectors.weight[pad_id] == 0).all()
+
+
+def test_without_padding_every_embedding_is_drawn_and_trained():
+    vectors = token_embedding(400, 50, None)
+    assert vectors.weight.std().item() == pytest.approx(1, rel=0.05)
+    assert (vectors.weight != 0).any(1).all()
+    vectors(torch.arange(400)[None]).square().sum().backward()
+    assert (vectors.weight.grad != 0).any(1).all()
+
+
+def test_the_vector_of_a_token_is_scaled_and_its_position_is_added():
+    table, ids = Learned(8, 12), torch.tensor([[5, 6, 0], [9, 5, 5]])
+    plain, placed = Embedding(10, 8), Embedding(10, 8, positions=table, scale=3.0, std=0.2, pad_id=0)
+    assert torch.equal(plain(ids), plain.tokens.weight[ids])
+    assert torch.equal(placed(ids), 3.0 * placed.tokens.weight[ids] + table.table[:3])
+    assert torch.equal(placed(ids, 4), 3.0 * placed.tokens.weight[ids] + table.table[4:7])
+    each = placed(ids, torch.tensor([4, -1]))
+    assert torch.equal(each[0], placed(ids[:1], 4)[0])
+    assert torch.equal(each[1, 1:], placed(ids[1:, 1:])[0])  # after one position of padding
+    assert (placed.tokens.weight[0] == 0).all()
+
+
+def test_dropout_falls_on_tokens_and_positions_in_train_mode_only():
+    embedding, ids = Embedding(10, 8, positions=Learned(8, 12), dropout=1.0), torch.tensor([[5, 6, 7]])
+    assert (embedding(ids) == 0).all()
+    assert torch.equal(embedding.eval()(ids), embedding.tokens.weight[ids] + embedding.positions.table[:3])
+
+
+def test_the_vectors_that_read_a_token_score_the_next_one():
+    embedding, hidden, bias = Embedding(10, 8, scale=3.0), torch.randn(2, 3, 8), torch.randn(10)
+    torch.testing.assert_close(embedding.logits(hidden), hidden @ embedding.tokens.weight.T)
+    torch.testing.assert_close(
+        embedding.logits(hidden[:, -1], bias), F.linear(hidden, embedding.tokens.weight)[:, -1] + bias
+    )

@@ -2,11 +2,12 @@ import pytest
 import torch
 
 from seqbook.nn import masks
-from seqbook.tokenizer import PAD
+
+PAD = 0
 
 
 def table(rows):
-    """One row a query, one letter a key: x is seen, a dot is not."""
+    """One row per query, one letter per key: x may be attended to, a dot may not."""
     return torch.tensor([[letter == "x" for letter in row] for row in rows.split()])
 
 
@@ -47,18 +48,38 @@ def test_an_offset_leaves_the_last_rows(offset):
     assert torch.equal(masks.causal(7, offset), masks.causal(7)[:, :, offset:])
     lengths = torch.tensor([0, 2, 5, 7])
     assert torch.equal(masks.prefix(lengths, 7, offset), masks.prefix(lengths, 7)[:, :, offset:])
+    assert torch.equal(masks.left_padding(lengths, 7, offset), masks.left_padding(lengths, 7)[:, :, offset:])
 
 
 def test_padding_by_hand():
     ids = torch.tensor([[5, 6, 7, 8], [9, 4, PAD, PAD], [PAD, 3, PAD, 11]])
-    assert torch.equal(masks.padding(ids), table("xxxx xx.. .x.x")[:, None, None, :])
+    assert torch.equal(masks.padding(ids, PAD), table("xxxx xx.. .x.x")[:, None, None, :])
+    assert torch.equal(masks.padding(ids, 4), table("xxxx x.xx xxxx")[:, None, None, :])  # as the vocabulary has it
 
 
 def test_left_padding_by_hand():
-    assert torch.equal(masks.left_padding(torch.tensor([0, 3, 4]), 4), table("xxxx ...x ....")[:, None, None, :])
+    found = masks.left_padding(torch.tensor([0, 1, 3]), 4)
+    assert found.shape == (3, 1, 4, 4)
+    expected = ["xxxx xxxx xxxx xxxx", "xxxx .xxx .xxx .xxx", "x..x .x.x ..xx ...x"]
+    assert torch.equal(found[:, 0], torch.stack([table(rows) for rows in expected]))
+
+
+def test_left_padding_attends_to_itself_and_no_token_attends_to_it():
+    """A softmax over no key at all would not be a number."""
+    found = masks.causal(4) & masks.left_padding(torch.tensor([0, 1, 3]), 4)
+    expected = [CAUSAL, table("x... .x.. .xx. .xxx"), table("x... .x.. ..x. ...x")]
+    assert torch.equal(found[:, 0], torch.stack(expected))
+    assert found.any(-1).all()
+    assert found.diagonal(dim1=2, dim2=3).all()
+
+
+def test_left_padding_before_a_prefix():
+    lengths = torch.tensor([0, 1])
+    found = masks.prefix(torch.tensor([2, 3]), 4) & masks.left_padding(lengths, 4)
+    assert torch.equal(found[:, 0], torch.stack([table("xx.. xx.. xxx. xxxx"), table("xxx. .xx. .xx. .xxx")]))
 
 
 def test_kinds_combine():
     ids = torch.tensor([[5, 6, 7, 8], [9, 4, 7, PAD]])
-    both = masks.prefix(torch.tensor([0, 2]), 4) & masks.padding(ids)
+    both = masks.prefix(torch.tensor([0, 2]), 4) & masks.padding(ids, PAD)
     assert torch.equal(both[:, 0], torch.stack([CAUSAL, table("xx.. xx.. xxx. xxx.")]))

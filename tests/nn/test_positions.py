@@ -1,10 +1,11 @@
 import math
 
+import jaxtyping
 import pytest
 import torch
 
 from seqbook.nn.attention import Attention
-from seqbook.nn.positions import Learned, Rotary, Sinusoidal
+from seqbook.nn.positions import Learned, Rotary, Sinusoidal, build
 
 KINDS = {"sinusoidal": Sinusoidal, "learned": Learned}
 
@@ -20,7 +21,7 @@ def test_sinusoidal_equals_the_formula_written_with_loops():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_offset_goes_on_where_the_cache_ends(kind):
+def test_an_offset_continues_where_the_cache_ends(kind):
     positions = KINDS[kind](8, 12)
     assert positions(12).shape == (12, 8)
     for offset in (0, 3, 11):
@@ -28,8 +29,9 @@ def test_an_offset_goes_on_where_the_cache_ends(kind):
     assert torch.equal(positions(1, offset=5), positions(12)[5:6])
 
 
-def test_learned_positions_of_rows_that_begin_at_different_places():
-    positions = Learned(8, 12)
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_may_begin_at_different_positions(kind):
+    positions = KINDS[kind](8, 12)
     found = positions(3, offset=torch.tensor([0, 9, -2]))
     assert found.shape == (3, 3, 8)
     assert torch.equal(found[0], positions(3))
@@ -66,17 +68,17 @@ def test_an_odd_width_is_refused(d_model):
         Sinusoidal(d_model, 12)
 
 
-def test_rotary_turns_each_pair_of_features_by_its_own_angle():
-    t, turned = torch.randn(1, 1, 7, 6), Rotary(6, 20)(torch.zeros(1, 1, 7, 6))
-    assert (turned == 0).all()
-    turned = Rotary(6, 20)(t, offset=4)
+def test_rotary_rotates_each_pair_of_features_by_its_own_angle():
+    t, rotated = torch.randn(1, 1, 7, 6), Rotary(6, 20)(torch.zeros(1, 1, 7, 6))
+    assert (rotated == 0).all()
+    rotated = Rotary(6, 20)(t, offset=4)
     for p in range(7):
         for i in range(3):
-            hand = complex(t[0, 0, p, i], t[0, 0, p, i + 3])
+            pair = complex(t[0, 0, p, i], t[0, 0, p, i + 3])
             angle = (4 + p) / 10_000 ** (2 * i / 6)
-            expected = hand * complex(math.cos(angle), math.sin(angle))
-            assert turned[0, 0, p, i].item() == pytest.approx(expected.real, abs=1e-5)
-            assert turned[0, 0, p, i + 3].item() == pytest.approx(expected.imag, abs=1e-5)
+            expected = pair * complex(math.cos(angle), math.sin(angle))
+            assert rotated[0, 0, p, i].item() == pytest.approx(expected.real, abs=1e-5)
+            assert rotated[0, 0, p, i + 3].item() == pytest.approx(expected.imag, abs=1e-5)
 
 
 def test_rotary_scores_depend_on_the_distance_alone():
@@ -87,15 +89,31 @@ def test_rotary_scores_depend_on_the_distance_alone():
 
 
 def test_rotary_gives_self_attention_an_order_and_leaves_cross_attention_alone():
-    attention, x, memory, turned = (
-        Attention(16, 2, rotary=Rotary(8, 12)),
-        *torch.randn(2, 1, 5, 16),
-        torch.arange(5).flip(0),
-    )
-    assert not torch.allclose(attention(x[:, turned]), attention(x)[:, turned], atol=1e-4)
-    torch.testing.assert_close(attention(x, memory[:, turned]), attention(x, memory))
+    attention, backwards = Attention(16, 2, rotary=Rotary(8, 12)), torch.arange(5).flip(0)
+    x, memory = torch.randn(2, 1, 5, 16)
+    assert not torch.allclose(attention(x[:, backwards]), attention(x)[:, backwards], atol=1e-4)
+    torch.testing.assert_close(attention(x, memory[:, backwards]), attention(x, memory))
 
 
 def test_rotary_refuses_an_odd_width():
     with pytest.raises(ValueError, match="d_head=5 must be even"):
         Rotary(5, 8)
+
+
+@pytest.mark.parametrize(
+    ("kind", "table", "rotary"),
+    [("sinusoidal", Sinusoidal, None), ("learned", Learned, None), ("rotary", None, Rotary)],
+)
+def test_positions_enter_through_the_embedding_or_through_attention(kind, table, rotary):
+    for part, expected in zip(build(kind, d_model=16, d_head=4, max_len=12), (table, rotary), strict=True):
+        assert part is None if expected is None else type(part) is expected
+    if rotary is not None:
+        assert build(kind, 16, 4, 12)[1].cos.shape == (12, 4)
+    else:
+        assert build(kind, 16, 4, 12)[0].table.shape == (12, 16)
+
+
+def test_a_kind_of_positions_that_does_not_exist_is_refused(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as readers have it: beartype would be the first
+    with pytest.raises(ValueError, match="positions='none': choose one of sinusoidal, learned, rotary"):
+        build("none", 16, 4, 12)
