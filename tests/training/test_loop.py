@@ -4,19 +4,20 @@ from contextlib import ExitStack
 
 import pytest
 import torch
+from accelerate import Accelerator
 
-from seqbook.checkpoints import CheckpointError
 from seqbook.data.loader import LengthBuckets
-from seqbook.home import StorageError
-from seqbook.train import Budget, adamw, fit, learning_rate
+from seqbook.storage import StorageError
+from seqbook.training import TrainingConfig, adamw, fit, learning_rate, training_step
+from seqbook.training.checkpoints import CheckpointError, Identity
 
-BUDGET = Budget(steps=12, batch_size=16, learning_rate=0.01, warmup=3, evaluations=4)
+CONFIG = TrainingConfig(steps=12, batch_size=16, learning_rate=0.01, warmup=3, evaluations=4)
 
 
-def train(toy, budget=BUDGET, **options):
+def train(toy, config=CONFIG, **options):
     """A run with dropout, in which everything that is random plays a part."""
     model = toy.model(dropout=0.3, bidirectional=True)
-    return model, fit(model, toy.objective, toy.train, toy.validation, budget, **options)
+    return model, fit(model, toy.objective, toy.train, toy.validation, config, **options)
 
 
 def without_times(history):
@@ -35,7 +36,7 @@ def stop_before(monkeypatch):
 
     def stop(step):
         def stopping(self, at):
-            if at == step and self.batch_size == BUDGET.batch_size:
+            if at == step and self.batch_size == CONFIG.batch_size:
                 raise ConnectionAbortedError("killed")
             return batch(self, at)
 
@@ -55,7 +56,7 @@ def test_other_random_numbers_before_change_nothing(toy):
     one, _ = train(toy)
     model = toy.model(dropout=0.3, bidirectional=True)
     torch.rand(17)
-    fit(model, toy.objective, toy.train, toy.validation, BUDGET)
+    fit(model, toy.objective, toy.train, toy.validation, CONFIG)
     assert_same_weights(one, model)
 
 
@@ -95,9 +96,21 @@ def test_a_damaged_checkpoint_is_named_and_the_run_ends_as_it_would_have(toy, tm
 
 
 def test_another_runs_checkpoint_is_refused(toy, tmp_path):
-    train(toy, out=tmp_path, identity="theirs")
+    train(toy, out=tmp_path, identity=Identity("theirs"))
     with pytest.raises(CheckpointError, match=r"step-00000012\.safetensors belongs to another run"):
-        train(toy, out=tmp_path, identity="mine")
+        train(toy, out=tmp_path, identity=Identity("mine"))
+
+
+def test_a_run_continues_under_changed_code_and_says_so(toy, tmp_path, caplog, stop_before):
+    expected, _ = train(toy)
+    stop_before(7)
+    with pytest.raises(ConnectionAbortedError):
+        train(toy, out=tmp_path, identity=Identity("mine", "before"))
+    stop_before(None)
+    with caplog.at_level(logging.WARNING):
+        resumed, _ = train(toy, out=tmp_path, identity=Identity("mine", "after"))
+    assert f"{tmp_path / 'step-00000006.safetensors'} was made by other code" in caplog.text
+    assert_same_weights(expected, resumed)
 
 
 def test_two_checkpoints_are_kept(toy, tmp_path):
@@ -111,7 +124,7 @@ def test_two_checkpoints_are_kept(toy, tmp_path):
 def test_the_history_is_what_was_done(toy):
     _, history = train(toy)
     assert [row["step"] for row in history] == list(range(1, 13))
-    assert [row["learning_rate"] for row in history] == [learning_rate(step, BUDGET) for step in range(12)]
+    assert [row["learning_rate"] for row in history] == [learning_rate(step, CONFIG) for step in range(12)]
     assert [row["step"] for row in history if "val_loss" in row] == [3, 6, 9, 12]
     buckets = LengthBuckets([toy.objective.lengths(example) for example in toy.train], 16)
     first = [toy.train[i] for i in buckets.batch(0)]
@@ -120,9 +133,9 @@ def test_the_history_is_what_was_done(toy):
 
 def test_the_loss_is_in_nats_per_token_and_the_first_step_is_adams(toy):
     """Without dropout or clipping, the first step can be done by hand: |Δ| is the learning rate wherever a gradient is."""
-    budget = Budget(steps=1, batch_size=16, learning_rate=0.01, warmup=1, weight_decay=0.0, clip=1e9)
+    config = TrainingConfig(steps=1, batch_size=16, learning_rate=0.01, warmup=1, weight_decay=0.0, clip=1e9)
     model, before = toy.model(), toy.model()
-    (row,) = fit(model, toy.objective, toy.train, toy.validation, budget)
+    (row,) = fit(model, toy.objective, toy.train, toy.validation, config)
     buckets = LengthBuckets([toy.objective.lengths(example) for example in toy.train], 16)
     batch = toy.objective.collate([toy.train[i] for i in buckets.batch(0)])
     loss = toy.objective.loss(before(*batch.inputs), batch.labels) / batch.n_tokens
@@ -132,9 +145,30 @@ def test_the_loss_is_in_nats_per_token_and_the_first_step_is_adams(toy):
     torch.testing.assert_close(change, -0.01 * gradient / (gradient.abs() + 1e-8), rtol=1e-3, atol=1e-6)
 
 
+def test_a_step_says_what_it_did_and_a_bad_one_changes_nothing(toy):
+    model, batch = toy.model(), toy.objective.collate(toy.train[:16])
+    optimizer, before = adamw(model, CONFIG), toy.model()
+    loss = toy.objective.loss(before(*batch.inputs), batch.labels) / batch.n_labels
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(before.parameters(), 1e9)
+
+    def step(rate):
+        return training_step(model, toy.objective, batch, optimizer, rate, 1.0, Accelerator(cpu=True))
+
+    assert step(0.0) == (pytest.approx(loss.item()), pytest.approx(norm.item()), batch.n_tokens)
+    assert all(parameter.grad is None for parameter in model.parameters())
+    step(0.01)
+    with torch.no_grad():
+        model.out.weight[0, 0] = math.nan
+    kept = {name: t.clone() for name, t in model.state_dict().items()}
+    assert not math.isfinite(step(0.01)[1])
+    for name, t in model.state_dict().items():
+        assert torch.equal(t.nan_to_num(), kept[name].nan_to_num()), name
+
+
 def test_training_learns(toy):
-    budget = Budget(steps=200, batch_size=32, learning_rate=0.02, warmup=20, evaluations=2)
-    history = fit(toy.model(d_model=32), toy.objective, toy.train, toy.validation, budget)
+    config = TrainingConfig(steps=200, batch_size=32, learning_rate=0.02, warmup=20, evaluations=2)
+    history = fit(toy.model(d_model=32), toy.objective, toy.train, toy.validation, config)
     assert history[0]["loss"] > 2.3
     assert history[-1]["val_loss"] < 1.0
 
@@ -148,22 +182,22 @@ def test_a_loss_that_is_not_finite_stops_the_run(toy, tmp_path, monkeypatch, val
         return losses[-1] * (value if len(losses) == 8 else 1)
 
     monkeypatch.setattr(toy.objective, "loss", poisoned)
-    message = rf"step 8: loss {value}, .* at learning rate {learning_rate(7, BUDGET):.3g}\. .*step-00000006"
+    message = rf"step 8: loss {value}, .* at learning rate {learning_rate(7, CONFIG):.3g}\. .*step-00000006"
     with pytest.raises(FloatingPointError, match=message):
         train(toy, out=tmp_path)
     model = toy.model(dropout=0.3, bidirectional=True)
     monkeypatch.setattr(toy.objective, "loss", plain)
-    history = fit(model, toy.objective, toy.train, toy.validation, BUDGET, out=tmp_path)
+    history = fit(model, toy.objective, toy.train, toy.validation, CONFIG, out=tmp_path)
     assert all(math.isfinite(row["loss"]) for row in history)
     assert_same_weights(model, train(toy)[0])
 
 
 def test_a_learning_rate_that_is_too_high_stops_the_run(toy, tmp_path):
-    budget = Budget(steps=12, batch_size=16, learning_rate=1e30, warmup=1, evaluations=1)
+    config = TrainingConfig(steps=12, batch_size=16, learning_rate=1e30, warmup=1, evaluations=1)
     with pytest.raises(
-        FloatingPointError, match=r"step \d: loss .* learning rate \S+e\+(29|30)\. No checkpoint was kept\."
+        FloatingPointError, match=r"step \d: loss .* learning rate \S+e\+(29|30)\. No checkpoint was saved\."
     ):
-        train(toy, budget, out=tmp_path)
+        train(toy, config, out=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -185,42 +219,42 @@ def test_a_full_disk_leaves_the_checkpoint_before(toy, tmp_path, full_disk, monk
 
 
 def test_the_learning_rate_goes_up_and_then_down_in_straight_lines():
-    budget = Budget(steps=110, learning_rate=2.0, warmup=10)
-    rates = [learning_rate(step, budget) for step in range(110)]
+    config = TrainingConfig(steps=110, learning_rate=2.0, warmup=10)
+    rates = [learning_rate(step, config) for step in range(110)]
     assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
     assert rates[10] == 2.0
     assert rates[60] == pytest.approx(1.0)
     assert rates[10:] == pytest.approx([0.02 * (100 - i) for i in range(100)])
-    assert learning_rate(0, Budget(steps=5, warmup=0, learning_rate=1.0)) == 1.0
+    assert learning_rate(0, TrainingConfig(steps=5, warmup=0, learning_rate=1.0)) == 1.0
 
 
 def test_weight_decay_is_for_matrices(toy):
     model = toy.model()
-    budget = Budget(steps=1, weight_decay=0.5)
-    matrices, vectors = adamw(model, budget).param_groups
+    config = TrainingConfig(steps=1, weight_decay=0.5)
+    matrices, vectors = adamw(model, config).param_groups
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.5, 0.0)
     assert {p.dim() for p in matrices["params"]} == {2}
     assert {p.dim() for p in vectors["params"]} == {1}
     assert len(matrices["params"]) + len(vectors["params"]) == len(list(model.parameters()))
     model.out.weight.requires_grad_(False)
-    assert sum(len(group["params"]) for group in adamw(model, budget).param_groups) == len(list(model.parameters())) - 1
+    assert sum(len(group["params"]) for group in adamw(model, config).param_groups) == len(list(model.parameters())) - 1
 
 
 def test_dropout_is_on_in_training_and_off_in_evaluation(toy, monkeypatch):
     model, modes = toy.model(dropout=0.5), []
     handle = model.register_forward_hook(lambda module, _inputs, _logits: modes.append(module.training))
-    fit(model, toy.objective, toy.train, toy.validation, Budget(steps=2, batch_size=16, evaluations=2))
+    fit(model, toy.objective, toy.train, toy.validation, TrainingConfig(steps=2, batch_size=16, evaluations=2))
     handle.remove()
     assert modes == [True, False, True, False]
     assert model.training
 
 
 @pytest.mark.parametrize("name", ["steps", "batch_size", "evaluations"])
-def test_a_budget_of_nothing(name):
+def test_a_training_of_nothing(name):
     with pytest.raises(ValueError, match=f"{name}=0 must be at least 1"):
-        Budget(**{"steps": 5, name: 0})
+        TrainingConfig(**{"steps": 5, name: 0})
 
 
 def test_no_example_to_train_on(toy):
     with pytest.raises(ValueError, match="the split is empty"):
-        fit(toy.model(), toy.objective, [], toy.validation, BUDGET)
+        fit(toy.model(), toy.objective, [], toy.validation, CONFIG)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqbook.home import StorageError, build_once, fingerprint, home, locked, source_fingerprint, writing
+from seqbook.storage import StorageError, build_once, home, locked, writing
 
 
 def everything(folder):
@@ -24,25 +24,6 @@ def test_home_is_where_the_environment_says(monkeypatch, tmp_path):
     assert home() == Path("/home/anna/.cache/seqbook")
     monkeypatch.setenv("SEQBOOK_HOME", "~/books")
     assert home() == Path("/home/anna/books")
-
-
-def test_a_fingerprint_changes_with_any_part():
-    prints = [fingerprint(*parts) for parts in (("a", 1), ("a", 2), ("b", 1), ("a1",), ("a", [1]), ())]
-    assert len(set(prints)) == len(prints)
-    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
-    assert all(len(p) == 16 for p in prints)
-
-
-def test_a_source_fingerprint_changes_with_the_code(tmp_path):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "a.py").write_text("1")
-    (tmp_path / "sub" / "b.py").write_text("1")
-    before = source_fingerprint(tmp_path)
-    (tmp_path / "notes.txt").write_text("no code")
-    assert source_fingerprint(tmp_path) == before
-    (tmp_path / "sub" / "b.py").write_text("2")
-    assert source_fingerprint(tmp_path) != before
-    assert source_fingerprint(tmp_path / "a.py") != source_fingerprint(tmp_path / "sub")
 
 
 def test_writing_makes_folders_and_leaves_nothing_else(tmp_path):
@@ -114,7 +95,7 @@ def test_two_processes_build_once(tmp_path):
     code = f"""
 import os, time
 from pathlib import Path
-from seqbook.home import build_once
+from seqbook.storage import build_once
 folder = Path({str(tmp_path)!r})
 
 def build(scratch):

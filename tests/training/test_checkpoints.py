@@ -4,8 +4,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from seqbook.checkpoints import CheckpointError, Checkpoints
-from seqbook.home import StorageError
+from seqbook.storage import StorageError
+from seqbook.training.checkpoints import CheckpointError, Checkpoints, Identity
+
+MINE, THEIRS = Identity("mine", "my code"), Identity("theirs", "my code")
 
 
 @pytest.fixture
@@ -45,15 +47,15 @@ def assert_same(pair, other):
 
 
 def test_what_was_saved_is_what_is_loaded(toy, trained, tmp_path):
-    Checkpoints(tmp_path / "run", "mine").save(*trained, history(7))
+    Checkpoints(tmp_path / "run", MINE).save(*trained, history(7))
     again = fresh(toy)
-    assert Checkpoints(tmp_path / "run", "mine").resume(*again) == history(7)
+    assert Checkpoints(tmp_path / "run", MINE).resume(*again) == history(7)
     assert_same(trained, again)
     assert again[1].param_groups[0]["lr"] == 0.01
 
 
 def test_at_most_two_are_kept(trained, tmp_path):
-    checkpoints = Checkpoints(tmp_path, "mine")
+    checkpoints = Checkpoints(tmp_path, MINE)
     for step in (3, 9, 10, 100):
         checkpoints.save(*trained, history(step))
         assert len(list(tmp_path.iterdir())) <= 2
@@ -65,7 +67,7 @@ def test_at_most_two_are_kept(trained, tmp_path):
 
 
 def test_a_damaged_one_is_named_and_the_one_before_is_used(toy, trained, tmp_path, caplog):
-    checkpoints = Checkpoints(tmp_path, "mine")
+    checkpoints = Checkpoints(tmp_path, MINE)
     checkpoints.save(*trained, history(5))
     checkpoints.save(*fresh(toy), history(8))
     cut(tmp_path / "step-00000008.safetensors")
@@ -80,7 +82,7 @@ def test_a_damaged_one_is_named_and_the_one_before_is_used(toy, trained, tmp_pat
     "damage", [cut, lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"\x00" * 99)]
 )
 def test_both_damaged_start_anew(toy, trained, tmp_path, caplog, damage):
-    checkpoints = Checkpoints(tmp_path, "mine")
+    checkpoints = Checkpoints(tmp_path, MINE)
     for step in (5, 8):
         checkpoints.save(*trained, history(step))
         damage(tmp_path / f"step-{step:08d}.safetensors")
@@ -91,27 +93,39 @@ def test_both_damaged_start_anew(toy, trained, tmp_path, caplog, damage):
 
 
 def test_another_runs_checkpoint_is_refused_by_name(toy, trained, tmp_path):
-    Checkpoints(tmp_path, "theirs").save(*trained, history(5))
+    Checkpoints(tmp_path, THEIRS).save(*trained, history(5))
     again = fresh(toy)
     with pytest.raises(CheckpointError, match=r"step-00000005\.safetensors belongs to another run"):
-        Checkpoints(tmp_path, "mine").resume(*again)
+        Checkpoints(tmp_path, MINE).resume(*again)
     assert_same(again, fresh(toy))
 
 
+def test_other_code_is_told_by_name_and_the_checkpoint_is_used(toy, trained, tmp_path, caplog):
+    Checkpoints(tmp_path, MINE).save(*trained, history(5))
+    again = fresh(toy)
+    with caplog.at_level(logging.WARNING):
+        assert Checkpoints(tmp_path, Identity("mine", "other code")).resume(*again) == history(5)
+    assert_same(trained, again)
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path / 'step-00000005.safetensors'} was made by other code")
+    with pytest.raises(CheckpointError):
+        Checkpoints(tmp_path, THEIRS).resume(*again)  # the same code doesn't make it the same run
+
+
 def test_no_folder_and_no_checkpoint(toy, trained, tmp_path):
-    nowhere = Checkpoints(None, "mine")
+    nowhere = Checkpoints(None, MINE)
     nowhere.save(*trained, history(5))
     assert nowhere.resume(*fresh(toy)) == []
-    assert nowhere.last_good() == Checkpoints(tmp_path / "new", "mine").last_good() == "No checkpoint was kept."
+    assert nowhere.last_good() == Checkpoints(tmp_path / "new", MINE).last_good() == "No checkpoint was saved."
 
 
 def test_only_the_main_process_writes(trained, tmp_path):
-    Checkpoints(tmp_path / "run", "mine", is_main_process=False).save(*trained, history(5))
+    Checkpoints(tmp_path / "run", MINE, is_main_process=False).save(*trained, history(5))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_full_disk_leaves_the_one_before(toy, trained, tmp_path, full_disk):
-    checkpoints = Checkpoints(tmp_path, "mine")
+    checkpoints = Checkpoints(tmp_path, MINE)
     checkpoints.save(*trained, history(5))
     (kept,) = tmp_path.iterdir()
     with full_disk(kept.stat().st_size // 2), pytest.raises(StorageError, match=r"can't write .*step-00000008"):
@@ -123,7 +137,8 @@ def test_a_full_disk_leaves_the_one_before(toy, trained, tmp_path, full_disk):
 
 
 def test_nothing_is_pickled(trained, tmp_path):
-    Checkpoints(tmp_path, "mine").save(*trained, history(1))
+    Checkpoints(tmp_path, MINE).save(*trained, history(1))
     with safe_open(next(tmp_path.iterdir()), framework="pt") as file:
-        assert file.metadata()["identity"] == "mine"
+        assert file.metadata()["settings"] == "mine"
+        assert file.metadata()["code"] == "my code"
         assert {name.split(".")[0] for name in file.keys()} == {"model", "optimizer"}  # noqa: SIM118
