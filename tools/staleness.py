@@ -15,6 +15,8 @@ from pathlib import Path
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
+from seqbook import identity
+
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -39,45 +41,22 @@ def key(notebook: NotebookNode, root: Path) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-# To be swapped for the functions of seqbook.runs.identity, which answer the same questions for a trained model.
-
-
 def modules(trees: list[ast.AST], lib: Path) -> dict[str, str]:
     """The meaning of each module of `lib` that these trees import, directly or through another one."""
     found: dict[str, str] = {}
-    waiting = {name for tree in trees for name in imports(tree, [])}
+    waiting = {name for tree in trees for name in identity.imports(tree)}
     while waiting:
         parts = waiting.pop().split(".")
-        for end in range(1, len(parts) + 1):  # to import a.b.c runs a and a.b, too
-            name, path = ".".join(parts[:end]), lib.joinpath(*parts[:end])
-            file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-            if name in found or not file.exists():
+        for name in (".".join(parts[:end]) for end in range(1, len(parts) + 1)):  # to import a.b.c runs a and a.b, too
+            file = identity.find(name, lib)
+            key = file and str(file.relative_to(lib))
+            if file is None or key in found:
                 continue
             tree = ast.parse(file.read_text("utf-8"))
-            waiting |= imports(tree, parts[:end] if path.is_dir() else parts[: end - 1])
-            found[name] = meaning(tree)
-            for data in path.glob("*.mplstyle"):
-                found[f"{name}/{data.name}"] = data.read_text("utf-8")
+            waiting |= identity.imports(tree)
+            found[key] = identity.meaning(tree)
+            if file.name == "__init__.py":
+                found |= {
+                    str(data.relative_to(lib)): data.read_text("utf-8") for data in file.parent.glob("*.mplstyle")
+                }
     return found
-
-
-def imports(tree: ast.AST, package: list[str]) -> set[str]:
-    """The names in the import statements of a module of `package`: modules, and what may be a module."""
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) + 1 - node.level] if node.level else []
-            module = ".".join([*start, *filter(None, [node.module])])
-            names |= {f"{module}.{alias.name}" for alias in node.names}
-    return names
-
-
-def meaning(tree: ast.AST) -> str:
-    """The syntax tree as text; comments, layout and docstrings are not in it."""
-    for node in ast.walk(tree):
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if documented and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)

@@ -8,8 +8,8 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 import microworld
 from seqbook.data import corpora
 from seqbook.data.tokenizer import load_tokenizers
+from seqbook.identity import code_identity, fingerprint
 from seqbook.recipes.schema import Recipe, describe
-from seqbook.runs.identity import fingerprint, meaning
 from seqbook.storage import build_once, home
 
 
@@ -42,7 +42,7 @@ def prepare(recipe: Recipe, data: str | Path | None = None, base: Path | None = 
             prepared[split] = concatenate_datasets([rows, Dataset.from_dict(task.tokenize(**texts[split]))], axis=1)
         prepared.save_to_disk(str(scratch))
 
-    code = meaning(type(objective).__module__, __name__, *corpus_modules(recipe))
+    code = code_identity(type(objective).__module__, __name__, *corpus_modules(recipe))
     key = fingerprint(code, corpus_identity(recipe, data), describe(objective), max_len, base and base.name)
     return build_once(home() / "prepared" / f"{recipe.data.corpus}-{key}", make)
 

@@ -18,11 +18,11 @@ from accelerate import PartialState
 from datasets import DatasetDict, load_from_disk
 from torch import nn
 
+from seqbook.identity import code_identity, fingerprint
 from seqbook.objectives.batch import Objective
 from seqbook.recipes import RECIPES, Recipe, configure, describe
 from seqbook.runs import folder as folders
 from seqbook.runs.build import build
-from seqbook.runs.identity import fingerprint, meaning
 from seqbook.runs.prepare import corpus_identity, corpus_modules, prepare
 from seqbook.storage import home, locked
 from seqbook.training.checkpoints import Identity
@@ -110,7 +110,7 @@ def identify(recipe: Recipe, data: str | Path | None, seed: int) -> Identity:
     used = sorted({*modules, *corpus_modules(recipe), "seqbook.runs.build", "seqbook.training.loop"})
     return Identity(
         settings=fingerprint(told, corpus_identity(recipe, data), seed, base.settings),
-        code=fingerprint(meaning(*used), torch.__version__, base.code),
+        code=fingerprint(code_identity(*used), torch.__version__, base.code),
     )
 
 

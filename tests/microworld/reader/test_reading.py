@@ -7,11 +7,12 @@ from random import Random
 
 import pytest
 
-from seqbook.data.world import lexicon
-from seqbook.data.world.grammar import grammar
-from seqbook.data.world.reading import read, read_all
-from seqbook.data.world.stories import stories
-from seqbook.data.world.things import PLACES
+from microworld.draw.dice import Dice
+from microworld.reader.grammar import grammar
+from microworld.reader.reading import read, read_all
+from microworld.story.plots import stories
+from microworld.words.names import NAMES
+from microworld.words.things import PLACES
 
 FLIPPED = {"he": "she", "she": "he", "him": "her", "He": "She", "She": "He"}
 KEPT = (
@@ -25,7 +26,7 @@ KEPT = (
 @pytest.fixture(scope="module")
 def told():
     """Stories that the grammar wasn't learned from."""
-    return [story.text for story in islice(stories(Random(123)), 300)]
+    return [story.text.string for story in islice(stories(Dice(123)), 300)]
 
 
 def sentences(texts):
@@ -99,7 +100,7 @@ def test_changed_words_are_noticed(told):
     vocabulary = sorted({word.strip(".,") for sentence in known for word in sentence.split()})
     accepted, names = (
         defaultdict(list),
-        {noun.en for noun in lexicon.NAMES} | {"he", "she", "him", "her", "they", "them"},
+        {noun.en for noun in NAMES} | {"he", "she", "him", "her", "they", "them"},
     )
     for sentence in known:
         words = sentence[:-1].split(" ")
@@ -126,7 +127,7 @@ def exchange(rng, text, words):
 
 @pytest.mark.parametrize(
     ("words", "least"),
-    [([noun.en for noun in lexicon.NAMES], 0.8), (FLIPPED, 0.85), ([noun.en for noun in PLACES], 0.7)],
+    [([noun.en for noun in NAMES], 0.8), (FLIPPED, 0.85), ([noun.en for noun in PLACES], 0.7)],
     ids=["names", "pronouns", "places"],
 )  # fmt: skip
 def test_exchanged_persons_and_places_contradict_the_story(told, words, least):

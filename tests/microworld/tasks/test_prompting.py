@@ -7,24 +7,28 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from seqbook.data.world import new_words, prompting, verbs
-from seqbook.data.world.events import held_out
-from seqbook.data.world.phrasings import NEW, PHRASINGS
-from seqbook.tokenizer import Tokenizer
+from microworld.events import held_out
+from microworld.realize.english import TOKEN
+from microworld.tasks import prompting
+from microworld.tasks.prompting import new_words
+from microworld.tasks.prompting.phrasings import NEW, PHRASINGS
+from microworld.words import verbs
+from seqbook.data.tokenizer import Tokenizer
 
 SIZE, HELD = 1_400, 210
 SPLITS = ("train", "validation", "test", "compositional", "new_phrasing")
 BUILD = f"""
 import itertools, json, sys
-from seqbook.data import world
-from seqbook.data.world import new_words
-world.HELD_OUT_SIZE = {HELD}
-mixed = world.load("prompting", size={SIZE})
-examples = world.EXAMPLES | {{"new_word": new_words.examples}}
-truth = {{task: world.splits(examples[task](0), 1_300) for task in examples if task not in ("ner", "stories")}}
-stories = (({{"text": row["text"]}}, held) for row, held in examples["stories"](0))
-truth["stories"] = world.splits(stories, 1_300)
-small = world.prompting.splits(3, 56, 28)
+import microworld
+from microworld.tasks import prompting, stories
+from microworld.tasks.dealing import deal
+microworld.HELD_OUT_SIZE = {HELD}
+mixed = microworld.load("prompting", size={SIZE})
+sizes = {{"train": 1_300}} | dict.fromkeys(("validation", "test", "compositional"), {HELD})
+truth = {{task: deal(examples(0), sizes) for task, examples in prompting.EXAMPLES.items()}}
+plain = (({{"text": row["text"]}}, held) for row, held in stories.examples(0))
+truth["stories"] = deal(plain, sizes)
+small = prompting.splits(3, {{"train": 56}} | dict.fromkeys(("validation", "test", "compositional"), 28))
 json.dump([{{name: list(mixed[name]) for name in mixed}}, truth, small], open(sys.argv[1], "w"))
 """
 # Which column finds a row of a task in a prompt.
@@ -59,7 +63,7 @@ def rows(splits, task, *names):
 
 
 def words(text):
-    return prompting.TOKEN.findall(text)
+    return TOKEN.findall(text)
 
 
 def asked(row, known):
@@ -96,7 +100,9 @@ def test_texts_are_well_spelled_and_short(splits):
 
 
 def test_a_seed_gives_the_same_rows_in_any_process_and_its_held_out_rows_for_any_size(built):
-    small = json.loads(json.dumps(prompting.splits(3, 28, 28)))
+    small = json.loads(
+        json.dumps(prompting.splits(3, dict.fromkeys(("train", "validation", "test", "compositional"), 28)))
+    )
     assert small.pop("train") == built[2]["train"][:28]
     assert all(small[name] == built[2][name] for name in small)
     assert not {row["text"] for row in small["test"]} & {row["text"] for row in built[0]["test"]}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from seqbook.data import world
-from seqbook.data.world.texts import COLUMNS
+import microworld
+from microworld.tasks.texts import COLUMNS
 
 SIZE = 2_000
 
@@ -11,9 +11,9 @@ SIZE = 2_000
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEQBOOK_HOME", str(tmp_path_factory.mktemp("world")))
-        splits = {split: rows["text"][:] for split, rows in world.load("texts", size=SIZE).items()}
-        tasks = {task: world.load(task, size=3 * SIZE) for task in ("stories", *COLUMNS)}
+        patch.setenv("MICROWORLD_HOME", str(tmp_path_factory.mktemp("world")))
+        splits = {split: rows["text"][:] for split, rows in microworld.load("texts", size=SIZE).items()}
+        tasks = {task: microworld.load(task, size=3 * SIZE) for task in ("stories", *COLUMNS)}
     own = {}
     for task, there in tasks.items():
         _, columns = COLUMNS.get(task, (None, ("text",)))
@@ -44,5 +44,5 @@ def test_no_text_is_in_two_splits(texts):
 
 def test_the_same_seed_gives_the_same_texts(texts):
     splits, _ = texts
-    assert world.load("texts", size=SIZE)["train"]["text"][:] == splits["train"]
-    assert world.load("texts", size=SIZE, seed=1)["train"]["text"][:5] != splits["train"][:5]
+    assert microworld.load("texts", size=SIZE)["train"]["text"][:] == splits["train"]
+    assert microworld.load("texts", size=SIZE, seed=1)["train"]["text"][:5] != splits["train"][:5]
