@@ -26,10 +26,12 @@ Example = tuple[list[list[int]], int]
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationConfig:
-    """transformation: how the columns of the task become sequences; classes: the labels, in the order of their numbers
-    (none: the labels are numbers); lm_weight: λ, the weight of the language model's loss."""
+    """transformation: how the columns of the task become sequences; texts: the corpus's columns that it reads (none: those
+    that it is named after); classes: the labels, in the order of their numbers (none: the labels are numbers); lm_weight:
+    λ, the weight of the language model's loss."""
 
     transformation: Transformation = "classification"
+    texts: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     lm_weight: float = 0.0
     fills: ClassVar[tuple[str, ...]] = ("vocab_size", "n_classes")
@@ -39,7 +41,10 @@ class ClassificationConfig:
             raise ValueError(f"lm_weight={self.lm_weight} must be 0 or more")
 
     def reads(self) -> dict[str, str]:
-        return {name: name for name in (*TRANSFORMATIONS[self.transformation].reads, "label")}
+        roles = TRANSFORMATIONS[self.transformation].reads
+        if self.texts and len(self.texts) != len(roles):
+            raise ValueError(f"texts={self.texts}: {self.transformation} reads {len(roles)}, {', '.join(roles)}")
+        return dict(zip(roles, self.texts or roles, strict=True)) | {"label": "label"}
 
     def tokenizers(self, _: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
         return {"tokenizer": pretrained["tokenizer"].with_special(DELIMITER, EXTRACT)}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from seqbook.models.gpt import GPTConfig
 from seqbook.models.heads import FineTunedConfig, Head
 from seqbook.objectives.causal import CausalConfig
-from seqbook.objectives.classification import ClassificationConfig, Transformation
+from seqbook.objectives.classification import TRANSFORMATIONS, ClassificationConfig, Transformation
 from seqbook.recipes.schema import DataConfig, Recipe
 from seqbook.training.optimizer import TrainingConfig
 
@@ -32,7 +32,9 @@ def _fine_tuned(
     return Recipe(
         about=f"{about}, after pretraining (chapter 3.2)",
         data=DataConfig(corpus="sentiment" if task == "classification" else task, size=size),
-        objective=ClassificationConfig(transformation=task, classes=classes, lm_weight=0.5),
+        objective=ClassificationConfig(
+            transformation=task, texts=TRANSFORMATIONS[task].reads, classes=classes, lm_weight=0.5
+        ),
         model=FineTunedConfig(backbone=replace(STORIES, max_len=192, dropout=0.1), head=head),
         training=TrainingConfig(
             steps=steps, batch_size=batch_size, learning_rate=1e-3, warmup=30, evaluations=evaluations
