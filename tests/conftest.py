@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,36 @@ def toy(pairs):
     objective = Seq2Seq(*tokenizers, max_len=12)
     examples = objective.encode([row["de"] for row in pairs], [row["en"] for row in pairs])
     return Toy(objective, examples[:240], examples[240:])
+
+
+@pytest.fixture
+def random_model():
+    """Build an untrained model whose probabilities are far from equal, so that ties and near-ties are rare."""
+    from seqbook.models import GPTConfig, RNNConfig, TransformerConfig
+
+    vocabularies = {"source_vocab_size": 6, "target_vocab_size": 12}
+    configs = {
+        "RNNSeq2Seq": RNNConfig(**vocabularies, d_model=8, context="dot"),
+        "Transformer": TransformerConfig(**vocabularies, d_model=8, n_layers=1, n_heads=2, d_ff=16),
+        "GPT": GPTConfig(vocab_size=12, d_model=16, n_layers=2, n_heads=2, max_len=24),
+    }
+
+    def build(architecture: str, seed: int, **changes) -> nn.Module:
+        torch.manual_seed(seed)
+        model = replace(configs[architecture], **changes).build()
+        for name, parameter in model.named_parameters():
+            if architecture == "RNNSeq2Seq":
+                if name in ("out.weight", "embedding.weight", "encoder.embedding.weight"):
+                    nn.init.normal_(parameter, std=3.0 if name == "out.weight" else 2.0)
+            elif architecture == "GPT":
+                nn.init.normal_(parameter, std=3.0 if name.startswith("stack.norm") else 0.5)
+            elif name.endswith("norm.weight"):  # of both signs: a token, scored by its own vector, would follow itself
+                nn.init.normal_(parameter, std=3.0)
+            elif parameter.dim() > 1 and "embedding" not in name:
+                nn.init.normal_(parameter)
+        return model
+
+    return build
 
 
 @pytest.fixture

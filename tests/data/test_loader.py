@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from seqbook.data.loader import LengthBuckets, RandomPlaces, Windows, batches
+from seqbook.data.loader import LengthBuckets, RandomWindows, Windows, batches, in_length_order
 
 
 def lengths(n=1000, seed=0):
@@ -82,7 +82,7 @@ def test_nothing_to_batch():
         LengthBuckets(lengths(3), 0)
 
 
-def test_windows_are_every_place_of_a_text():
+def test_windows_are_at_every_position_of_a_text():
     windows = Windows(list(range(10)), 4)
     assert len(windows) == 6
     assert [ids for (ids,) in (windows[0], windows[5])] == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
@@ -91,24 +91,35 @@ def test_windows_are_every_place_of_a_text():
 
 
 @pytest.mark.parametrize("n", [5, 8, 9, 10])
-def test_windows_side_by_side_foretell_each_token_once(n):
-    foretold = [token for (ids,) in Windows(list(range(n)), 4).side_by_side() for token in ids[1:]]
-    assert foretold == list(range(1, n))
+def test_windows_side_by_side_predict_each_token_once(n):
+    predicted = [token for (ids,) in Windows(list(range(n)), 4).side_by_side() for token in ids[1:]]
+    assert predicted == list(range(1, n))
 
 
-def test_places_of_windows_are_a_function_of_seed_and_step():
+def test_random_windows_are_a_function_of_seed_and_step():
     windows = Windows(list(range(1000)), 9)
     plan = batches(windows, len, 16, seed=3)
-    assert isinstance(plan, RandomPlaces)
+    assert isinstance(plan, RandomWindows)
     expected = [plan.batch(step) for step in range(400)]
     assert [batches(windows, len, 16, seed=3).batch(step) for step in (399, 7)] == [expected[399], expected[7]]
     assert batches(windows, len, 16, seed=4).batch(0) != expected[0]
-    places = {place for batch in expected for place in batch}
-    assert min(places) == 0
-    assert max(places) == len(windows) - 1  # the last window is drawn too
-    assert len(places) > 0.95 * len(windows)
+    drawn = {start for batch in expected for start in batch}
+    assert min(drawn) == 0
+    assert max(drawn) == len(windows) - 1  # the last window is drawn too
+    assert len(drawn) > 0.95 * len(windows)
 
 
 def test_texts_of_many_lengths_are_batched_by_length():
     plan = batches([([1] * n,) for n in (5, 2, 5, 2)], lambda example: (len(example[0]),), 2)
     assert sorted(sorted(plan.batch(step)) for step in range(2)) == [[0, 2], [1, 3]]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 50])
+def test_in_length_order_has_every_index_from_short_to_long(batch_size):
+    rows = [length for length, _ in lengths(50)]
+    found = in_length_order(rows, batch_size)
+    assert [len(batch) for batch in found[:-1]] == [batch_size] * (len(found) - 1)
+    flat = [i for batch in found for i in batch]
+    assert sorted(flat) == list(range(50))
+    assert [rows[i] for i in flat] == sorted(rows)
+    assert in_length_order([], batch_size) == []

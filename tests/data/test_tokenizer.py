@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from seqbook.tokenizer import BOS, EOS, PAD, SPECIAL_TOKENS, UNK, Tokenizer
+from seqbook.data.tokenizer import SPECIAL_TOKENS, Tokenizer, load_tokenizers
 
+PAD, BOS, EOS, UNK = range(4)  # in every vocabulary that is trained here
 ENGLISH = [
     "Anna's teacher, who met Tom, didn't leave.",
     "Why was the key lost?",
@@ -55,7 +56,7 @@ def test_what_a_token_is():
 
 
 def test_special_tokens_come_first_in_every_vocabulary(tokenizer):
-    assert (PAD, BOS, EOS, UNK) == (0, 1, 2, 3)
+    assert (tokenizer.pad_id, tokenizer.bos_id, tokenizer.eos_id, tokenizer.special_id("<unk>")) == (PAD, BOS, EOS, UNK)
     assert tokenizer.tokens([PAD, BOS, EOS, UNK]) == list(SPECIAL_TOKENS)
 
 
@@ -142,6 +143,28 @@ def test_no_text(texts):
 def test_ids_outside_the_vocabulary(tokenizer, method, wrong):
     with pytest.raises(ValueError, match=rf"\[{wrong}\] are outside the vocabulary of {len(tokenizer)} tokens"):
         getattr(tokenizer, method)([4, wrong])
+
+
+def test_a_vocabulary_may_have_its_special_tokens_elsewhere_or_none(tmp_path):
+    """As pretrained ones do: BART pads with 1, GPT-2 has no padding at all."""
+    vocab = {"<s>": 0, "<pad>": 1, "a": 2, "</s>": 3}
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab), encoding="utf-8")
+    (tmp_path / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    other = Tokenizer.load_bpe(tmp_path / "vocab.json", tmp_path / "merges.txt")
+    assert (other.pad_id, other.special_id("</s>")) == (1, 3)
+    for name in ("bos_id", "eos_id"):
+        with pytest.raises(ValueError, match=f"no token '<{name[:3]}>': add it"):
+            getattr(other, name)
+
+
+def test_the_tokenizers_of_a_folder_by_name(tokenizer, kind, tmp_path):
+    for name in ("source_tokenizer", "tokenizer"):
+        tokenizer.save(tmp_path / f"{name}.json")
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    found = load_tokenizers(tmp_path)
+    assert set(found) == {"source_tokenizer", "tokenizer"}
+    assert all(one.encode(CASES[kind][0]) == tokenizer.encode(CASES[kind][0]) for one in found.values())
+    assert load_tokenizers(tmp_path / "none") == {}
 
 
 def test_a_missing_file(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from seqbook.sampling import likely, sampler
+from seqbook.generation.sampling import filter_logits, sampler
 
 LOGITS = torch.log(torch.tensor([[0.1, 0.4, 0.05, 0.25, 0.2], [0.6, 0.1, 0.1, 0.1, 0.1]]))
 
@@ -26,20 +26,20 @@ def stays(logits):
     ],
 )
 def test_what_stays_by_hand(options, expected):
-    found = likely(LOGITS[:1], **options)
+    found = filter_logits(LOGITS[:1], **options)
     assert stays(found) == [expected]
     assert torch.equal(found[0, expected], LOGITS[0, expected])
 
 
 def test_equal_tokens_are_no_more_than_k():
-    assert [len(row) for row in stays(likely(torch.zeros(2, 5), top_k=2))] == [2, 2]
+    assert [len(row) for row in stays(filter_logits(torch.zeros(2, 5), top_k=2))] == [2, 2]
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 7, 49, 50, 80])
 def test_top_k_equals_transformers(top_k):
     transformers = pytest.importorskip("transformers")
     logits = torch.randn(6, 50) * 3
-    assert torch.equal(likely(logits, top_k=top_k), transformers.TopKLogitsWarper(top_k)(None, logits))
+    assert torch.equal(filter_logits(logits, top_k=top_k), transformers.TopKLogitsWarper(top_k)(None, logits))
 
 
 @pytest.mark.parametrize("top_p", [0.01, 0.3, 0.5, 0.9, 0.95, 0.999])
@@ -48,7 +48,7 @@ def test_top_p_equals_transformers(top_k, top_p):
     transformers = pytest.importorskip("transformers")
     logits = torch.randn(6, 50) * 3
     expected = logits if top_k is None else transformers.TopKLogitsWarper(top_k)(None, logits)
-    assert torch.equal(likely(logits, top_k, top_p), transformers.TopPLogitsWarper(top_p)(None, expected))
+    assert torch.equal(filter_logits(logits, top_k, top_p), transformers.TopPLogitsWarper(top_p)(None, expected))
 
 
 def test_the_temperature_comes_before_the_nucleus():
@@ -73,4 +73,4 @@ def test_refuses_by_name(options, message):
 
 def test_all_tokens_stay_at_a_top_p_of_1():
     logits = torch.tensor([[0.0, -40.0, -90.0]])
-    assert torch.equal(likely(logits, top_p=1.0), logits)
+    assert torch.equal(filter_logits(logits, top_p=1.0), logits)

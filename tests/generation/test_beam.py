@@ -1,0 +1,90 @@
+import itertools
+
+import pytest
+import torch
+
+from seqbook.generation.beam import beam
+from seqbook.generation.decoding import greedy
+from seqbook.generation.likelihood import log_likelihood
+
+BOS, EOS = 1, 2
+VARIANTS = {
+    "RNNSeq2Seq": [{}, {"bidirectional": True, "n_layers": 2}],
+    "Transformer": [{}, {"norm": "post", "n_layers": 2, "positions": "learned"}],
+}
+
+every_architecture = pytest.mark.parametrize("architecture", VARIANTS)
+
+
+@every_architecture
+@pytest.mark.parametrize("seed", range(8))
+def test_one_beam_is_greedy(architecture, seed, random_model, given):
+    model, options = (
+        random_model(architecture, seed, **VARIANTS[architecture][seed % 2]),
+        {"max_new": 15, "stop": [EOS]},
+    )
+    found = beam(model, given, **options, beams=1)
+    assert [hypotheses[0].ids for hypotheses in found] == greedy(model, given, **options)
+
+
+def every_ending(model, source, max_new, stop, length_penalty):
+    """All hypotheses of at most max_new tokens and their scores, by forward passes over each of them, best first."""
+    vocab = [i for i in range(model.config.target_vocab_size) if i not in stop]
+    found = []
+    for n in range(max_new + 1):
+        every = list(itertools.product(vocab, repeat=n))
+        for end in [[i] for i in stop] if n < max_new else [[]]:
+            written = torch.tensor([[*ids, *end] for ids in every])
+            begun = torch.tensor([[BOS, *ids][: written.shape[1]] for ids in every])
+            log_probs = model(source.expand(len(every), -1), begun).log_softmax(-1)
+            total = log_probs.gather(2, written[:, :, None]).sum((1, 2)) / written.shape[1] ** length_penalty
+            found += zip(every, total.tolist(), strict=True)
+    return sorted(found, key=lambda hypothesis: -hypothesis[1])
+
+
+@every_architecture
+@pytest.mark.parametrize(
+    ("stop", "length_penalty"), [([EOS], 0.0), ([EOS], 0.6), ([EOS], 1.0), ([EOS, 4], 0.6), ([], 0.6)]
+)
+def test_a_wide_beam_finds_what_brute_force_finds(architecture, stop, length_penalty, random_model, given):
+    model = random_model(architecture, 5, target_vocab_size=5)
+    with torch.no_grad():
+        found = beam(model, given, max_new=3, stop=stop, beams=130, length_penalty=length_penalty)
+        for source, hypotheses in zip(given[0], found, strict=True):
+            expected = every_ending(model, source, 3, stop, length_penalty)
+            assert len(hypotheses) == len(expected) == [5**3, 1 + 4 + 16 + 64, 2 * (1 + 3 + 9) + 27][len(stop)]
+            assert [tuple(h.ids) for h in hypotheses[:10]] == [ids for ids, _ in expected[:10]]
+            scores = torch.tensor([h.score for h in hypotheses])
+            torch.testing.assert_close(scores, torch.tensor([score for _, score in expected]))
+
+
+@every_architecture
+@pytest.mark.parametrize("beams", [2, 3, 5])
+def test_a_narrow_beam_reports_true_scores_best_first(architecture, beams, random_model, given):
+    model = random_model(architecture, 6, target_vocab_size=7)
+    found = beam(model, given, max_new=6, stop=[EOS], beams=beams, length_penalty=0.6)
+    for source, hypotheses in zip(given[0], found, strict=True):
+        assert len(hypotheses) == beams
+        assert len({tuple(h.ids) for h in hypotheses}) == beams
+        assert [h.score for h in hypotheses] == sorted((h.score for h in hypotheses), reverse=True)
+        for ids, score in hypotheses:
+            log_probs = model(source[None], torch.tensor([[BOS, *ids]])).log_softmax(-1)[0]
+            written = ids if len(ids) == 6 else [*ids, EOS]
+            true = sum(log_probs[t, i].item() for t, i in enumerate(written)) / len(written) ** 0.6
+            assert score == pytest.approx(true, abs=1e-4)
+
+
+@pytest.mark.parametrize("padding", [[0, 0], [0, 2]], ids=str)
+def test_a_beam_continues_the_prompts_of_a_decoder(padding, random_model):
+    model, ids = random_model("GPT", 1).eval(), torch.tensor([[5, 6, 7], [9, 4, 3]])
+    found = beam(model, (ids, torch.tensor(padding)), max_new=6, stop=[EOS], beams=3)
+    for row, n, hypotheses in zip(ids.tolist(), padding, found, strict=True):
+        for new, score in hypotheses:
+            ending = new if len(new) == 6 else [*new, EOS]
+            (expected,) = log_likelihood(model, [row[n:]], [ending])
+            assert score == pytest.approx(expected / len(ending), abs=1e-4)
+
+
+def test_no_beams(random_model, given):
+    with pytest.raises(ValueError, match="beams=0 must"):
+        beam(random_model("RNNSeq2Seq", 0), given, max_new=5, stop=[EOS], beams=0)
