@@ -17,7 +17,7 @@ every_gpt = pytest.mark.parametrize(
 @every_architecture
 @pytest.mark.parametrize("stop", [(EOS,), (EOS, 4, 7), ()], ids=str)
 def test_greedy_takes_the_most_probable_until_a_stop(architecture, stop, random_model, given):
-    model = random_model(architecture, 3)
+    model = random_model(architecture, 1)
     for source, ids in zip(given[0], greedy(model, given, max_new=15, stop=stop), strict=True):
         best = model(source[None], torch.tensor([[BOS, *ids]]))[0].argmax(-1).tolist()
         assert best[: len(ids)] == ids
@@ -27,7 +27,7 @@ def test_greedy_takes_the_most_probable_until_a_stop(architecture, stop, random_
 
 @every_architecture
 def test_writing_continues_the_target_that_is_given(architecture, random_model, source_ids):
-    model, first = random_model(architecture, 3), torch.tensor([[1, 4], [1, 5], [7, 6]])
+    model, first = random_model(architecture, 1), torch.tensor([[1, 4], [1, 5], [7, 6]])
     options = {"max_new": 9, "stop": [EOS]}
     together = greedy(model, (source_ids, first), **options)
     assert together != greedy(model, (source_ids, first[:, :1]), **options)
@@ -42,7 +42,7 @@ def test_writing_continues_the_target_that_is_given(architecture, random_model, 
 @every_architecture
 @pytest.mark.parametrize("how", [greedy, beam], ids=["greedy", "beam"])
 def test_a_row_does_not_depend_on_its_batch(architecture, how, random_model, given):
-    model = random_model(architecture, 7)
+    model = random_model(architecture, 1)
     together = how(model, given, max_new=12, stop=[EOS])
     for row, n in enumerate((4, 2, 1)):
         (alone,) = how(model, (given[0][row : row + 1, :n], given[1][:1]), max_new=12, stop=[EOS])
