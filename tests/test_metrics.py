@@ -2,9 +2,22 @@ import math
 
 import pytest
 import torch
+from datasets import Dataset, DatasetDict
+from torch import nn
 
-from seqbook.metrics import accuracy, alignment_error_rate, bleu, exact_match, mean_by_length, nats_per_token
-from seqbook.objectives.seq2seq import Seq2Seq
+from seqbook.metrics import (
+    accuracy,
+    alignment_error_rate,
+    bleu,
+    exact_match,
+    mean_by_length,
+    mean_nll,
+    on_unseen,
+    predicted_classes,
+)
+from seqbook.models.heads import Outputs
+from seqbook.objectives.batch import Batch
+from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 
 
 def test_bleu_is_sacrebleus_and_says_how_it_was_measured():
@@ -53,22 +66,23 @@ def test_pairs_that_are_none(metric, n_found, n_true):
         metric([item] * n_found, [item] * n_true)
 
 
-def test_nats_per_token_by_hand(toy):
+def test_mean_nll_by_hand(toy):
     model = toy.model().eval()
-    nats, n = 0.0, 0
+    nll, n = 0.0, 0
     for source, target in toy.validation:
         log_probs = model(torch.tensor([source]), torch.tensor([[1, *target]]))[0].log_softmax(-1)
-        nats -= sum(log_probs[t, i].item() for t, i in enumerate([*target, 2]))
+        nll -= sum(log_probs[t, i].item() for t, i in enumerate([*target, 2]))
         n += len(target) + 1
     for batch_size in (1, 7, 250):
-        assert nats_per_token(model, toy.objective, toy.validation, batch_size) == pytest.approx(nats / n, rel=1e-5)
+        assert mean_nll(model, toy.objective, toy.validation, batch_size) == pytest.approx(nll / n, rel=1e-5)
 
 
 def test_label_smoothing_and_dropout_play_no_part(toy):
     model = toy.model(dropout=0.5).train()
-    plain = nats_per_token(model, toy.objective, toy.validation)
-    smoothed = Seq2Seq(toy.objective.source_tokenizer, toy.objective.target_tokenizer, max_len=12, label_smoothing=0.3)
-    assert nats_per_token(model, smoothed, toy.validation) == plain
+    plain = mean_nll(model, toy.objective, toy.validation)
+    tokenizers = toy.objective.source_tokenizer, toy.objective.target_tokenizer
+    smoothed = Seq2Seq(*tokenizers, Seq2SeqConfig(label_smoothing=0.3), max_len=12)
+    assert mean_nll(model, smoothed, toy.validation) == plain
     assert model.training
 
 
@@ -76,12 +90,46 @@ def test_knowing_nothing_costs_the_log_of_the_vocabulary(toy):
     model = toy.model()
     torch.nn.init.zeros_(model.out.weight)
     torch.nn.init.zeros_(model.out.bias)
-    assert nats_per_token(model, toy.objective, toy.validation) == pytest.approx(math.log(12))
+    assert mean_nll(model, toy.objective, toy.validation) == pytest.approx(math.log(12))
 
 
 def test_no_examples(toy):
-    with pytest.raises(ValueError, match="split is empty"):
-        nats_per_token(toy.model(), toy.objective, [])
+    for measure in (mean_nll, predicted_classes):
+        with pytest.raises(ValueError, match="split is empty"):
+            measure(toy.model(), toy.objective, [])
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
+def test_classes_come_in_the_order_of_the_examples(batch_size):
+    """Although the batches are made by length: an example says its class, and how long it is."""
+
+    class Saying(nn.Linear):
+        def forward(self, classes):
+            assert not self.training
+            return Outputs(nn.functional.one_hot(classes, 5).float(), torch.zeros(1, 1, 1, 1), torch.zeros(1, 1))
+
+    class Objective:
+        def lengths(self, example):
+            return (example[1],)
+
+        def collate(self, examples, generator):
+            return Batch((torch.tensor([label for label, _ in examples]),), torch.zeros(len(examples), 1).long())
+
+    examples = [(3, 2), (0, 9), (4, 1), (4, 8), (1, 5), (2, 3), (0, 1)]
+    model = Saying(1, 1)
+    assert predicted_classes(model, Objective(), examples, batch_size) == [label for label, _ in examples]
+    assert model.training
+
+
+def test_scores_of_the_splits_that_no_training_saw():
+    def of(*names):
+        splits = DatasetDict({name: Dataset.from_dict({"text": [name]}) for name in names})
+        return on_unseen(splits, lambda rows: {"of": rows["text"][0]})
+
+    assert of("train", "validation", "test") == {"of": "test"}
+    found = of("compositional", "new_phrasing", "train", "validation", "test")
+    assert found == {"of": "test", "compositional_of": "compositional", "new_phrasing_of": "new_phrasing"}
+    assert of("train", "validation") == {"of": "validation"}
 
 
 def test_means_of_bins():

@@ -4,10 +4,11 @@ import pytest
 import torch
 from datasets import Dataset
 
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.causal import Causal
-from seqbook.tokenizer import BOS, EOS, PAD, Tokenizer
 
+PAD, BOS, EOS = range(3)
 TEXTS = ["a dog runs", "two women read", "fast"]
 
 
@@ -16,7 +17,7 @@ def objective():
     return Causal(Tokenizer.train(TEXTS, "word"), max_len=6)
 
 
-def test_a_text_is_read_from_bos_and_foretold_to_eos(objective):
+def test_a_text_is_read_from_bos_and_predicted_to_eos(objective):
     batch = objective.collate(objective.encode(["a dog runs", "fast"]))
     a, dog, runs, fast = objective.tokenizer.encode("a dog runs fast")
     (inputs,) = batch.inputs
@@ -25,7 +26,7 @@ def test_a_text_is_read_from_bos_and_foretold_to_eos(objective):
     assert batch.n_tokens == 6
 
 
-def test_what_a_reader_writes_cant_end_a_text(objective):
+def test_what_a_reader_writes_cannot_end_a_text(objective):
     ((ids,),) = objective.encode(["a <eos>"])
     assert ids.count(EOS) == 1
     assert ids[-1] == EOS
@@ -38,7 +39,7 @@ def test_the_loss_is_the_sum_over_real_tokens(objective):
 
 
 def test_texts_follow_each_other_and_are_read_in_windows(objective):
-    examples = objective.examples(Dataset.from_dict(objective.columns(TEXTS)))
+    examples = objective.examples(Dataset.from_dict(objective.tokenize(TEXTS)))
     row = [i for (ids,) in objective.encode(TEXTS) for i in ids]
     batch = objective.collate([examples[0], examples[3]])
     assert batch.inputs[0].tolist() == [row[:6], row[3:9]]
@@ -49,7 +50,7 @@ def test_texts_follow_each_other_and_are_read_in_windows(objective):
 
 def test_one_long_text_has_no_beginning_and_no_end(objective):
     text = "a dog runs fast " * 5
-    examples = objective.examples(Dataset.from_dict(objective.columns([text])))
+    examples = objective.examples(Dataset.from_dict(objective.tokenize([text])))
     assert examples.ids == objective.tokenizer.encode(text)
 
 

@@ -1,18 +1,20 @@
 import pytest
 import torch
+from datasets import Dataset
 
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.seq2seq import Seq2Seq
-from seqbook.tokenizer import BOS, EOS, PAD
+from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 
+PAD, BOS, EOS = range(3)
 EXAMPLES = [([4, 5, 6], [7, 8]), ([9], [10, 11, 4])]
 
 
-def objective(toy, **changes):
-    return Seq2Seq(toy.objective.source_tokenizer, toy.objective.target_tokenizer, **{"max_len": 5} | changes)
+def objective(toy, **settings):
+    tokenizers = toy.objective.source_tokenizer, toy.objective.target_tokenizer
+    return Seq2Seq(*tokenizers, Seq2SeqConfig(**settings), max_len=5)
 
 
-def test_the_decoder_reads_what_it_said_a_step_before(toy):
+def test_the_decoder_reads_the_token_that_it_should_have_predicted_a_step_before(toy):
     batch = objective(toy).collate(EXAMPLES)
     source, decoder_input = batch.inputs
     assert source.tolist() == [[4, 5, 6], [9, PAD, PAD]]
@@ -32,10 +34,10 @@ def test_a_source_may_be_reversed_and_keeps_its_padding_at_the_end(toy):
 def test_loss_by_hand(toy):
     batch, logits = objective(toy).collate(EXAMPLES), torch.randn(2, 4, 12)
     log_probs = logits.log_softmax(-1)
-    said = [(0, 0, 7), (0, 1, 8), (0, 2, EOS), (1, 0, 10), (1, 1, 11), (1, 2, 4), (1, 3, EOS)]
-    torch.testing.assert_close(objective(toy).loss(logits, batch.labels), -sum(log_probs[at] for at in said))
+    predicted = [(0, 0, 7), (0, 1, 8), (0, 2, EOS), (1, 0, 10), (1, 1, 11), (1, 2, 4), (1, 3, EOS)]
+    torch.testing.assert_close(objective(toy).loss(logits, batch.labels), -sum(log_probs[at] for at in predicted))
     logits[0, 3] += torch.randn(12)  # at padding
-    torch.testing.assert_close(objective(toy).loss(logits, batch.labels), -sum(log_probs[at] for at in said))
+    torch.testing.assert_close(objective(toy).loss(logits, batch.labels), -sum(log_probs[at] for at in predicted))
 
 
 def test_label_smoothing_mixes_in_the_whole_vocabulary(toy):
@@ -44,6 +46,7 @@ def test_label_smoothing_mixes_in_the_whole_vocabulary(toy):
     everything = -logits.log_softmax(-1).mean(-1)[batch.labels != IGNORED].sum()
     smoothed = objective(toy, label_smoothing=0.1).loss(logits, batch.labels)
     torch.testing.assert_close(smoothed, 0.9 * plain + 0.1 * everything)
+    assert objective(toy, label_smoothing=0.1).nll(logits, batch.labels) == plain
 
 
 def test_texts_become_ids(toy):
@@ -51,6 +54,8 @@ def test_texts_become_ids(toy):
     expected = [(source.encode("ein hund"), target.encode("a dog runs"))]
     assert objective(toy).encode(["ein hund"], ["a dog runs"]) == expected
     assert objective(toy).encode_sources(["ein hund"]) == [expected[0][0]]
+    rows = Dataset.from_dict(objective(toy).tokenize(source=["ein hund"], target=["a dog runs"]))
+    assert objective(toy).examples(rows) == expected
 
 
 def test_lengths_count_eos(toy):
@@ -73,3 +78,42 @@ def test_the_longest_that_fits_and_what_does_not(toy):
 def test_as_many_targets_as_sources(toy):
     with pytest.raises(ValueError, match="argument"):
         objective(toy).encode(["hund", "ein"], ["dog"])
+
+
+def test_what_the_model_reads_before_it_writes(toy):
+    for reverse in (False, True):
+        chosen = objective(toy, reverse_source=reverse)
+        source_ids, first_ids = chosen.prompt([[4, 5, 6], [9]])
+        assert source_ids.tolist() == [[6, 5, 4] if reverse else [4, 5, 6], [9, PAD, PAD]]
+        assert first_ids.tolist() == [[BOS], [BOS]]
+
+
+def test_translations_have_room_but_end(toy):
+    tokenizers = toy.objective.source_tokenizer, toy.objective.target_tokenizer
+    assert [objective(toy).longest(n) for n in (1, 5)] == [5, 5]  # max_len
+    assert [Seq2Seq(*tokenizers, max_len=40).longest(n) for n in (1, 5, 20)] == [12, 20, 40]
+
+
+@pytest.mark.parametrize("architecture", ["RNNSeq2Seq", "Transformer"])
+@pytest.mark.parametrize("beams", [1, 3])
+def test_translations_come_in_the_order_of_the_texts(architecture, toy, pairs, beams, random_model):
+    model = random_model(architecture, 1, source_vocab_size=12, max_len=12)
+    texts = [row["de"] for row in pairs[:30]]
+    one_by_one = [toy.objective.generate(model, [text], beams=beams)[0] for text in texts]
+    assert toy.objective.generate(model, texts, beams=beams, batch_size=7) == one_by_one
+    assert len(set(one_by_one)) > 1
+
+
+def test_a_text_that_can_not_be_translated_is_named(toy):
+    with pytest.raises(ValueError, match=r"'ein ein .* is 13 tokens long: it must have 1 to 12"):
+        toy.objective.generate(toy.model(), ["hund", "ein " * 13])
+    with pytest.raises(ValueError, match="'' is 0 tokens long"):
+        toy.objective.generate(toy.model(), ["hund", ""])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"beams": 0}, "beams=0 must"), ({"max_vocab_size": 0}, "max_vocab_size=0 must")]
+)
+def test_refuses_settings_by_name(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Seq2SeqConfig(**changes)

@@ -3,11 +3,21 @@ import torch
 import torch.nn.functional as F
 from datasets import Dataset
 
-from seqbook.models.finetuned import Outputs
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.models.heads import Outputs
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.finetuning import DELIMITER, EXTRACT, Classification, Entailment, MultipleChoice, Similarity
-from seqbook.tokenizer import BOS, PAD, Tokenizer
+from seqbook.objectives.classification import (
+    DELIMITER,
+    EXTRACT,
+    TRANSFORMATIONS,
+    Classification,
+    ClassificationConfig,
+    Entailment,
+    MultipleChoice,
+    Similarity,
+)
 
+PAD, BOS = 0, 1
 TEXTS = ["a dog runs", "two women read", "fast"]
 COLUMNS = {
     Classification: {"text": ["a dog runs", "fast"]},
@@ -22,8 +32,9 @@ def tokenizer():
     return Tokenizer.train(TEXTS, "word").with_special(DELIMITER, EXTRACT)
 
 
-def build(kind, tokenizer, **settings):
-    return kind(tokenizer, **{"max_len": 9, "classes": () if kind is MultipleChoice else ("no", "yes")} | settings)
+def build(kind, tokenizer, max_len=9, **settings):
+    classes = () if kind is MultipleChoice else ("no", "yes")
+    return kind(tokenizer, ClassificationConfig(classes=classes, **settings), max_len=max_len)
 
 
 def encode(objective, labels=None):
@@ -61,7 +72,7 @@ def test_the_four_transformations(tokenizer):
 def test_a_dataset_holds_the_same_examples(kind, tokenizer):
     objective = build(kind, tokenizer)
     labels = {"label": [2, 0] if kind is MultipleChoice else ["yes", "no"]}
-    rows = Dataset.from_dict(objective.columns(**COLUMNS[kind], **labels) | labels)
+    rows = Dataset.from_dict(objective.tokenize(**COLUMNS[kind], **labels) | labels)
     assert objective.examples(rows) == encode(objective)
 
 
@@ -97,12 +108,12 @@ def test_the_loss_is_the_tasks_and_a_share_of_the_language_models(tokenizer, wei
     lm = []
     for logits, labels in zip(outputs.lm, batch.labels.lm, strict=True):  # an example's mean over all its tokens
         lm.append(F.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED]))
-    torch.testing.assert_close(objective.nats(outputs, batch.labels), task.sum())
+    torch.testing.assert_close(objective.nll(outputs, batch.labels), task.sum())
     torch.testing.assert_close(objective.loss(outputs, batch.labels), task.sum() + weight * sum(lm))
 
 
 @pytest.mark.parametrize("text", ["<extract>", "a <delimiter> dog", "<bos><extract><delimiter>"])
-def test_what_a_reader_writes_cant_end_or_cut_a_text(tokenizer, text):
+def test_what_a_reader_writes_cannot_end_or_cut_a_text(tokenizer, text):
     objective = build(Entailment, tokenizer, max_len=40)
     ((((row,), _),)) = objective.encode(premise=[text], hypothesis=[text], label=["yes"])
     for name in (DELIMITER, EXTRACT):
@@ -110,12 +121,29 @@ def test_what_a_reader_writes_cant_end_or_cut_a_text(tokenizer, text):
     assert row.count(BOS) == 1
 
 
+@pytest.mark.parametrize(("transformation", "kind"), list(zip(TRANSFORMATIONS, COLUMNS, strict=True)))
+def test_each_task_by_name(transformation, kind, tokenizer):
+    config = ClassificationConfig(transformation=transformation, classes=("no", "yes"))
+    assert config.reads() == {name: name for name in (*COLUMNS[kind], "label")}
+    objective = config.build({"tokenizer": tokenizer}, 9)
+    assert type(objective) is kind
+    assert objective.sizes() == {"vocab_size": len(tokenizer), "n_classes": 2}
+    assert set(objective.sizes()) == set(config.fills)
+    assert build(MultipleChoice, tokenizer).sizes()["n_classes"] == 1  # the labels are numbers
+
+
+def test_the_tokenizer_is_the_pretrained_one_with_two_more_tokens(tokenizer):
+    pretrained = Tokenizer.train(TEXTS, "word")
+    grown = ClassificationConfig().tokenizers({}, {"tokenizer": pretrained})["tokenizer"]
+    assert grown.tokens(range(len(grown))) == [*pretrained.tokens(range(len(pretrained))), DELIMITER, EXTRACT]
+
+
 def test_mistakes_are_named(tokenizer):
     with pytest.raises(ValueError, match=r"no token '<delimiter>': add it with tokenizer.with_special"):
         Classification(Tokenizer.train(TEXTS, "word"), max_len=9)
     with pytest.raises(ValueError, match=r"lm_weight=-1\.0 must be 0 or more"):
         build(Classification, tokenizer, lm_weight=-1.0)
-    with pytest.raises(ValueError, match="label 'maybe' is none of the classes no, yes"):
+    with pytest.raises(ValueError, match="label 'maybe' is not one of the classes no, yes"):
         encode(build(Classification, tokenizer), ["yes", "maybe"])
     with pytest.raises(ValueError, match=r"'a dog runs a dog' is 8 tokens long with its special tokens: .* max_len=7"):
         encode(build(Entailment, tokenizer, max_len=7))
