@@ -149,7 +149,7 @@ MISTAKES = [
     ("transformer", "n-parameters", "feed_forward + 3 * norm", "feed_forward + 2 * norm"),
     ("transformer", "n-parameters", "vectors + config.target_vocab_size +", "vectors + config.target_vocab_size * (d + 1) +"),
     ("transformer", "n-parameters", "vectors + config.target_vocab_size +", "vectors +"),
-    ("transformer", "n-parameters", "2 * norm if config.norm == \"before\" else 0", "2 * norm"),
+    ("transformer", "n-parameters", "2 * norm if config.norm == \"pre\" else 0", "2 * norm"),
     ("transformer", "n-parameters", "2 * config.max_len * d", "config.max_len * d"),
     ("transformer", "n-parameters", " if config.positions == \"learned\" else 0", ""),
     ("transformer", "n-parameters", "    d, d_ff =", "    return sum(p.numel() for p in Transformer(config).parameters())\n    d, d_ff ="),
