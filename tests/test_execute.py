@@ -177,6 +177,17 @@ def test_the_key_changes(book, file, text):
     assert key(book, *cells) != before
 
 
+def test_the_key_changes_with_a_module_that_is_imported_by_a_computed_name(book):
+    computed = (
+        "from importlib import import_module\n\ndef load(task):\n    return import_module(f'town.tasks.{task}')\n"
+    )
+    write(book.root / "lib" / "town" / "tasks" / "__init__.py", computed)
+    write(book.root / "lib" / "town" / "tasks" / "stories.py", "from town.music import SONG\n")
+    before = key(book, "from town.tasks import load")
+    write(book.root / "lib" / "town" / "music.py", "SONG = 2\n")
+    assert key(book, "from town.tasks import load") != before
+
+
 def test_the_key_changes_with_a_cell_and_with_what_it_may_raise(book):
     page = notebook("1 / 0")
     before = staleness.key(page, book.root)

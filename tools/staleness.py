@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -52,11 +53,20 @@ def modules(trees: list[ast.AST], lib: Path) -> dict[str, str]:
             key = file and str(file.relative_to(lib))
             if file is None or key in found:
                 continue
-            tree = ast.parse(file.read_text("utf-8"))
-            waiting |= identity.imports(tree)
-            found[key] = identity.meaning(tree)
+            names, found[key] = parsed(file.read_text("utf-8"))
+            waiting |= names
+            if names & {"importlib", "importlib.import_module"}:  # it may import any of the modules beside it
+                package = ".".join(file.parent.relative_to(lib).parts)
+                waiting |= {f"{package}.{beside.stem}" for beside in file.parent.iterdir()}
             if file.name == "__init__.py":
                 found |= {
                     str(data.relative_to(lib)): data.read_text("utf-8") for data in file.parent.glob("*.mplstyle")
                 }
     return found
+
+
+@cache
+def parsed(text: str) -> tuple[set[str], str]:
+    """What a file imports, and what it means; many pages depend on one file."""
+    tree = ast.parse(text)
+    return identity.imports(tree), identity.meaning(tree)
