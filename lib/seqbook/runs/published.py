@@ -27,7 +27,9 @@ def read(name: str) -> dict[str, Any]:
 
 
 def translations(*names: str) -> pd.DataFrame:
-    """A table of published translation runs, one row each."""
+    """A table of published translation runs, one row each; of places to look where the repository is missing."""
+    if not FOLDER.is_dir():  # in Colab, where a page has to run on to its end
+        return pd.DataFrame({"published": "in the repository and on its site"}, index=list(names))
     rows = {}
     for name in names:
         result = read(name)
