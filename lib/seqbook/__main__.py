@@ -109,7 +109,7 @@ def _value(text: str) -> Any:
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError):
             continue
     return text
 
