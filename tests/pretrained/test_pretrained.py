@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 import seqbook
 from seqbook import __main__ as command_line
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
-from seqbook.tokenizer import Tokenizer
 
 transformers = pytest.importorskip("transformers")
 
@@ -150,11 +150,14 @@ def test_half_precision_becomes_fp32(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM: GPT2LMHeadModel is what can be read"),
-        ({"architectures": ["GPT2ForSequenceClassification"]}, "GPT2ForSequenceClassification: GPT2LMHeadModel"),
-        ({"architectures": None, "model_type": "gpt_neo"}, "holds gpt_neo: GPT2LMHeadModel is"),
-        ({"architectures": None, "model_type": None}, "holds None: GPT2LMHeadModel is"),
-        ({"architecture": "GPT"}, r"is a run of seqbook.* seqbook\.runs\.load"),
+        ({"architectures": ["BertForMaskedLM"]}, "holds BertForMaskedLM: choose one of GPT2LMHeadModel"),
+        (
+            {"architectures": ["GPT2ForSequenceClassification"]},
+            "holds GPT2ForSequenceClassification: choose one of GPT2LMHeadModel",
+        ),
+        ({"architectures": None, "model_type": "gpt_neo"}, "holds gpt_neo: choose one of GPT2LMHeadModel"),
+        ({"architectures": None, "model_type": None}, "holds None: choose one of GPT2LMHeadModel"),
+        ({"model": {"class": "GPTConfig"}, "objective": {}}, r"is a run of seqbook.* seqbook\.runs\.load"),
         ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx=True: only False"),
         ({"scale_attn_weights": False}, "scale_attn_weights=False: only True"),
         ({"add_cross_attention": True}, "add_cross_attention=True: only False"),
@@ -188,7 +191,7 @@ def test_what_we_do_not_have_is_refused_by_name(folder, changes, message):
         ),
         (
             lambda t: t.update({"lm_head.weight": torch.zeros(30, 16)}),
-            "lm_head.weight differs from wte.weight, but tie_word_embeddings",
+            "lm_head.weight differs from wte.weight, but only tied embeddings can be read",
         ),
     ],
     ids=["missing", "extra", "shape", "dtype", "head"],
@@ -218,7 +221,7 @@ def test_an_index_names_files_of_its_own_folder(folder, name):
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 def test_a_damaged_file_is_named(folder, file, content):
     (folder / file).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{file} is damaged .*get it anew"):
+    with pytest.raises(ValueError, match=f"{file} is damaged .*download it again"):
         from_pretrained(folder)
 
 
@@ -230,7 +233,9 @@ def test_a_folder_without_a_config(tmp_path):
 @pytest.mark.parametrize("load", [from_pretrained, load_tokenizer])
 @pytest.mark.parametrize("name", ["gpt2-that-is-not-here", "no/such/folder", "/no/such/folder"])
 def test_a_name_that_nobody_has(name, load):
-    with pytest.raises(ValueError, match=rf"no folder {name}, .* from the Hugging Face Hub \(.*connect to the network"):
+    with pytest.raises(
+        ValueError, match=rf"no folder {name}, .* be downloaded from the Hugging Face Hub \(.*connect to the network"
+    ):
         load(name)
 
 
@@ -242,7 +247,7 @@ def test_by_name_the_hub_gives_the_folder(folder, monkeypatch):
         assert not [pattern for pattern in allow_patterns if pattern.endswith((".bin", ".py"))]
         return str(folder)
 
-    monkeypatch.setattr("seqbook.pretrained.snapshot_download", download)
+    monkeypatch.setattr("seqbook.pretrained.files.snapshot_download", download)
     assert torch.equal(from_pretrained("somebody/small-gpt2")(IDS), from_pretrained(folder)(IDS))
     assert asked == ["somebody/small-gpt2"]
 
@@ -346,7 +351,7 @@ def test_generate_repeats_with_its_seed(generate):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["The dog", "--beam", 4], r".*goes on after texts, which has no --beam: leave it out"),
+        (["The dog", "--beam", 4], r".*continues texts, which has no --beam: leave it out"),
         (["The dog", "--top-k", 0], "top_k=0 must be at least 1"),
         (["The dog", "--top-p", 2], "top_p=2.0 must be above 0 and at most 1"),
         (["The dog", "--temperature", 0], "temperature=0.0 must be above 0"),

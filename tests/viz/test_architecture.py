@@ -31,25 +31,25 @@ def boxes(ax, left):
     return [t.split(",")[0] for t, x, _ in texts(ax) if t.startswith(kinds) and (x < middle) == left]
 
 
-@pytest.mark.parametrize("norm", ["before", "after"])
+@pytest.mark.parametrize("norm", ["pre", "post"])
 def test_parts_stand_in_the_order_in_which_they_run(norm):
     ax = viz.architecture(Transformer(replace(SIZES, norm=norm)))
-    ends = ["LayerNorm"] if norm == "before" else []
+    ends = ["LayerNorm"] if norm == "pre" else []
 
     def parts(*names):
-        order = 1 if norm == "before" else -1
+        order = 1 if norm == "pre" else -1
         return [title for name in names for title in ["LayerNorm", name][::order]]
 
     begin = ["embedding", "+ positions"]
     assert boxes(ax, left=True) == [*begin, *parts("self-attention", "feed-forward"), *ends]
     decoder = parts("self-attention", "cross-attention", "feed-forward")
     assert boxes(ax, left=False) == [*begin, *decoder, *ends, "output"]
-    assert f"norm {norm} each part" in "".join(text for text, *_ in texts(ax))
+    assert f"{norm}-norm blocks" in "".join(text for text, *_ in texts(ax))
 
 
 @pytest.mark.parametrize(
     "config",
-    [SIZES, replace(SIZES, norm="after", n_layers=5), replace(SIZES, positions="learned", n_heads=8, dropout=0.25)],
+    [SIZES, replace(SIZES, norm="post", n_layers=5), replace(SIZES, positions="learned", n_heads=8, dropout=0.25)],
 )
 def test_the_numbers_are_the_models(config):
     model = Transformer(config)
@@ -68,12 +68,12 @@ def test_the_numbers_are_the_models(config):
     counts = [(int(t.replace(",", "")), x, y) for t, x, y in texts(ax) if re.fullmatch(r"[\d,]+", t)]
     inside = [n for n, x, y in counts if any(frame.contains(x, y) for frame in frames)]
     outside = [n for n, x, y in counts if not any(frame.contains(x, y) for frame in frames)]
-    blocks = [sum(p.numel() for p in stack[0].parameters()) for stack in (model.encoder, model.decoder)]
+    blocks = [sum(p.numel() for p in stack.blocks[0].parameters()) for stack in (model.encoder, model.decoder)]
     assert sum(inside) == 2 * sum(blocks)  # each part, and their sum at the top
     assert sum(outside) + config.n_layers * sum(blocks) == total
 
 
-@pytest.mark.parametrize("norm", ["before", "after"])
+@pytest.mark.parametrize("norm", ["pre", "post"])
 def test_no_text_touches_another_or_leaves_the_picture(norm):
     big = replace(SIZES, source_vocab_size=31_000, d_model=512, n_heads=8, d_ff=2048, norm=norm, positions="learned")
     ax = viz.architecture(Transformer(big))

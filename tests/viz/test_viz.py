@@ -8,10 +8,11 @@ from matplotlib import font_manager
 from torch import nn
 
 from seqbook import viz
-from seqbook.generate import greedy
+from seqbook.generation.decoding import greedy
 
 SOURCE = torch.tensor([[5, 6, 7, 8], [9, 4, 0, 0]])
 TARGET = torch.tensor([[1, 5, 6], [1, 9, 4]])
+ALONE = (SOURCE[:1], TARGET[:1, :1])  # one source, and `<bos>`
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def test_recorded_weights_are_the_ones_that_were_used(toy, context):
     assert not weights.requires_grad
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 3))
     assert (weights[1, :, 2:] == 0).all()
-    state = model.start(SOURCE)
+    state = model.encode(SOURCE)
     layers_first = tuple(t.transpose(0, 1).contiguous() for t in (state.hidden, state.cell))
     s, _ = model.decoder(model.embedding(TARGET), layers_first)
     if context == "dot":
@@ -47,7 +48,7 @@ def test_recorded_weights_are_the_ones_that_were_used(toy, context):
 def test_recording_appends_a_map_a_forward_and_stops_with_the_block(toy):
     model = toy.model(context="dot").eval()
     with viz.record(model) as maps:
-        written = greedy(model, SOURCE[:1], 5)
+        written = greedy(model, ALONE, max_new=5, stop=[2])
     assert len(maps["attention"]) == min(5, len(written[0]) + 1)
     n = len(maps["attention"])
     model(SOURCE, TARGET)
@@ -109,10 +110,10 @@ def test_recording_changes_no_bit_of_a_transformer(transformer, training):
     with viz.record(model) as maps:
         during = run()
     assert all(torch.equal(a, b) for a, b in zip(before, during, strict=True))
-    names = [f"encoder.{i}.attention" for i in range(2)]
-    names += [f"decoder.{i}.{part}" for i in range(2) for part in ("attention", "cross_attention")]
+    names = [f"encoder.blocks.{i}.attention" for i in range(2)]
+    names += [f"decoder.blocks.{i}.{part}" for i in range(2) for part in ("attention", "cross_attention")]
     assert set(maps) == set(names)
-    assert list(maps)[-1] == "decoder.1.cross_attention"
+    assert list(maps)[-1] == "decoder.blocks.1.cross_attention"
     for name, (weights,) in maps.items():
         queries, keys = 4 if "encoder" in name else 3, 3 if "decoder" in name and "cross" not in name else 4
         assert weights.shape == (2, 4, queries, keys)
@@ -126,18 +127,18 @@ def test_recording_changes_no_bit_of_a_transformer(transformer, training):
 def test_heads_are_recorded_through_the_cache_and_no_longer_than_the_block(transformer):
     model = transformer.eval()
     with viz.record(model) as stepwise:
-        (written,) = greedy(model, SOURCE[:1], 5)
-    assert [written] == greedy(model, SOURCE[:1], 5)
-    steps = len(stepwise["decoder.0.attention"])
+        (written,) = greedy(model, ALONE, max_new=5, stop=[2])
+    assert [written] == greedy(model, ALONE, max_new=5, stop=[2])
+    steps = len(stepwise["decoder.blocks.0.attention"])
     assert steps == min(5, len(written) + 1)
-    assert len(stepwise["encoder.0.attention"]) == 1
+    assert len(stepwise["encoder.blocks.0.attention"]) == 1
     with viz.record(model) as at_once, torch.no_grad():
         model(SOURCE[:1], torch.tensor([[1, *written][:steps]]))
-    for name in ("decoder.1.attention", "decoder.1.cross_attention"):
+    for name in ("decoder.blocks.1.attention", "decoder.blocks.1.cross_attention"):
         for i, row in enumerate(stepwise[name]):
             torch.testing.assert_close(row[:, :, 0], at_once[name][0][:, :, i, : row.shape[-1]])
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
-    assert len(stepwise["decoder.0.attention"]) == steps
+    assert len(stepwise["decoder.blocks.0.attention"]) == steps
 
 
 def test_attention_by_hand_inside_the_block_is_not_the_models(transformer):
@@ -243,11 +244,11 @@ def test_heads_are_panels_with_chinese(tmp_path):
 
 @pytest.mark.slow
 def test_the_font_has_every_character_of_the_micro_world():
-    from seqbook.data import world
+    import microworld
 
     (file,) = (Path(viz.__file__).parent / "fonts").glob("*.otf")
     has = font_manager.get_font(str(file)).get_charmap().keys()
-    texts = {text for rows in world.load("translation").values() for text in rows["zh"]}
+    texts = {text for rows in microworld.load("translation").values() for text in rows["zh"]}
     characters = {c for text in texts for c in text}
     assert len(characters) > 100
     assert sorted(c for c in characters if ord(c) not in has) == []

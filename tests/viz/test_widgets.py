@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +15,7 @@ from ipywidgets.embed import dependency_state, embed_data
 from PIL import Image
 
 from seqbook import viz
-from seqbook.generate import greedy
+from seqbook.generation.decoding import greedy
 from seqbook.models.transformer import Transformer, TransformerConfig
 from seqbook.nn import masks
 from seqbook.runs import System
@@ -109,7 +110,9 @@ def test_heads_of_a_recorded_model(links, systems):
             first = keys[int(weights[0, i, 0].argmax())]
             assert picture.alt.startswith(f"Where each token looks most: {queries[0]} at {first}, ")
     (alone,) = (
-        viz.head_explorer({"cross": maps["decoder.0.cross_attention"][0][0]}, sources, targets).children[2].children
+        viz.head_explorer({"cross": maps["decoder.blocks.0.cross_attention"][0][0]}, sources, targets)
+        .children[2]
+        .children
     )
     assert [Picture(child).caption for child in alone.children] == [f"cross, head {i}" for i in range(4)]
 
@@ -133,13 +136,13 @@ def test_weights_that_cannot_be_explored_are_refused(maps, message):
 @pytest.mark.parametrize("reverse", [True, False])
 def test_the_stepper_follows_greedy_decoding(links, systems, name, reverse):
     system = systems[name]
-    system.objective.reverse_source = reverse
     model, objective = system.model.train(), system.objective
+    objective.config = replace(objective.config, reverse_source=reverse)
     text = "ein hund rennt"
     step, stack = viz.decoder_stepper(system, text).children
     assert model.training
-    source_ids = objective.collate_sources(objective.encode_sources([text]))
-    (written,) = greedy(model, source_ids, 5)
+    given, stop = objective.prompt(objective.encode_sources([text])), [objective.target_tokenizer.eos_id]
+    (written,) = greedy(model, given, max_new=5, stop=stop)
     tokens = objective.target_tokenizer.tokens(written) + ["<eos>"] * (len(written) < 5)
     pictures = [Picture(child) for child in stack.children]
     assert links == {stack: (step, "value")}
@@ -147,9 +150,9 @@ def test_the_stepper_follows_greedy_decoding(links, systems, name, reverse):
     assert len(pictures) == len(written) + 1
     model.eval()
     with viz.record(model) as maps, torch.no_grad():
-        greedy(model, source_ids, len(pictures))
+        greedy(model, given, max_new=len(pictures), stop=stop)
     *_, rows = maps.values()
-    sources = objective.source_tokenizer.tokens(source_ids[0].tolist())
+    sources = objective.source_tokenizer.tokens(given[0][0].tolist())
     assert sources == text.split()[:: -1 if reverse else 1]
     for i, (picture, token, row) in enumerate(zip(pictures, tokens, rows, strict=False)):
         beginning = objective.target_tokenizer.decode(written[:i]) or "nothing"
@@ -232,7 +235,7 @@ def test_sliders_move_without_a_kernel(show, systems):
     assert visible(page).startswith("Prefix 0, padding 0: causal, as in GPT")
     before = page.locator("img:visible").screenshot()
     prefix.press("End")
-    assert visible(page).startswith("Prefix 8, padding 0: full sight, as in BERT")
+    assert visible(page).startswith("Prefix 8, padding 0: bidirectional, as in BERT")
     assert page.locator("img:visible").screenshot() != before
     padding.press("ArrowRight")
     assert visible(page).startswith("Prefix 8, padding 1")
