@@ -77,7 +77,7 @@ def run(
     """
     recipe = configure(name, **settings)
     identity = identify(recipe, data, seed)
-    folder = Path(out) if out else home() / "runs" / f"{name}-{fingerprint(identity.settings, identity.code)}"
+    folder = Path(out) if out else _home_of(name, identity)
     prepared = prepare(recipe, data, prepare(RECIPES[recipe.base]) if recipe.base else None)
     splits = load_from_disk(str(prepared))
 
@@ -100,6 +100,10 @@ def run(
     result, history = folders.read(folder, identity)
     system = load(folder)
     return Run(system.model, system.objective, splits, history, result, folder)
+
+
+def _home_of(name: str, identity: Identity) -> Path:
+    return home() / "runs" / f"{name}-{fingerprint(identity.settings, identity.code)}"
 
 
 def identify(recipe: Recipe, data: str | Path | None, seed: int) -> Identity:
@@ -129,13 +133,13 @@ def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
             said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
             raise RuntimeError(f"{shlex.join(command[1:])} failed: {said}")
 
-    if device().type == "cpu":
-        commands = []
-        for name, settings in wanted.values():
-            values = {key: json.dumps(value) for key, value in settings.items()}
-            given = [f"--seed={values.pop('seed')}"] if "seed" in values else []
-            given += [f"--set={key}={value}" for key, value in values.items()]
-            commands.append([sys.executable, "-m", "seqbook", "train", name, *given])
+    commands = []
+    for name, settings in wanted.values():
+        seed, changed = settings.get("seed", 0), {key: value for key, value in settings.items() if key != "seed"}
+        if not folders.is_finished(_home_of(name, identify(configure(name, **changed), None, seed))):
+            given = [f"--set={key}={json.dumps(value)}" for key, value in changed.items()]
+            commands.append([sys.executable, "-m", "seqbook", "train", name, f"--seed={seed}", *given])
+    if device().type == "cpu" and len(commands) > 1:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(train, commands))
     return {label: run(name, **settings) for label, (name, settings) in wanted.items()}
