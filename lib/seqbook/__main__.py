@@ -119,8 +119,9 @@ def _generate(options: argparse.Namespace) -> None:
     given = {name: value for name, value in vars(options).items() if name in CONTINUING or name == "beams"}
     if folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file()):
         system = load(folder)
-        translates = "beams" in inspect.signature(getattr(system.objective, "generate", dict)).parameters
-        _check_choices(given, ("beams",) if translates else CONTINUING, folder)
+        if hasattr(system.objective, "generate"):
+            translates = "beams" in inspect.signature(system.objective.generate).parameters
+            _check_choices(given, ("beams",) if translates else CONTINUING, folder)
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
         _check_choices(given, CONTINUING, folder)
