@@ -6,10 +6,10 @@ import subprocess
 import datasets
 import pytest
 
+import microworld
 from seqbook import __main__ as command_line
-from seqbook.data import world
-from seqbook.recipes import RECIPES
-from seqbook.results import commit
+from seqbook.recipes import RECIPES, configure
+from seqbook.runs.published import commit
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_show_explains_a_mistake_in_one_line(main, monkeypatch, arguments, messa
     if arguments[0] == "translation":
         rows = datasets.Dataset.from_dict({"en": ["A dog."] * 100})
         splits = dict.fromkeys(("train", "validation", "test", "compositional"), rows)
-        monkeypatch.setattr(world, "load", lambda task: datasets.DatasetDict(splits))
+        monkeypatch.setattr(microworld, "load", lambda task: datasets.DatasetDict(splits))
     status, printed, errors = main("show", *arguments)
     assert (status, printed) == (2, "")
     (line,) = without_progress(errors)
@@ -73,19 +73,24 @@ def test_show_explains_a_mistake_in_one_line(main, monkeypatch, arguments, messa
     ("arguments", "message"),
     [
         (["train", "rmm"], "unknown recipe 'rmm': choose one of rnn, attention"),
-        (["train", "rnn", "--set", "d_modell=8"], "unknown setting 'd_modell' of recipe rnn"),
-        (["train", "rnn", "--set", "d_model=wide"], "d_model='wide' must be a whole number"),
+        (["train", "rnn", "--set", "d_modell=8"], "recipe rnn: unknown setting 'd_modell': choose one of .*d_model"),
+        (["train", "rnn", "--set", "d_model=wide"], "recipe rnn: d_model='wide': input should be a valid integer"),
+        (["train", "rnn", "--set", "context=first"], "recipe rnn: context='first': input should be 'last', 'mean', "),
+        (["train", "rnn", "--set", "d_model={[1]: 2}"], r"recipe rnn: d_model='\{\[1\]: 2\}': input should be"),
         (["train", "rnn", "--set", "d_model"], "--set 'd_model' has no '='"),
-        (["train", "rnn", "--steps", "0"], "steps=0 must be at least 1"),
+        (["train", "rnn", "--steps", "0"], "recipe rnn: steps=0 must be at least 1"),
         (["train", "rnn", "--set", "corpus=europarl"], "unknown corpus 'europarl'"),
         (["train", "rnn-multi30k", "--data", "/no/such/folder"], "there is no folder /no/such/folder"),
         (["train", "rnn-multi30k"], r"can't get bentrevett/multi30k from the Hugging Face Hub .*--data FOLDER"),
         (
             ["generate", "/no/run", "a text"],
-            "there is no folder /no/run, and no such model can be had from the Hugging",
+            "there is no folder /no/run, and no such model can be downloaded from the Hugging",
         ),
-        (["train", "gpt-entailment", "--set", "pretrained=perhaps"], "pretrained='perhaps' must be true or false"),
-        (["train", "gpt-entailment", "--set", "size=0"], "size=0 must be at least 1"),
+        (
+            ["train", "gpt-entailment", "--set", "pretrained=perhaps"],
+            "recipe gpt-entailment: pretrained='perhaps': input should be a valid boolean",
+        ),
+        (["train", "gpt-entailment", "--set", "size=0"], "recipe gpt-entailment: size=0 must be at least 1"),
         (["generate", "/", "a text"], "/ holds no finished run: train one with --out /"),
     ],
 )
@@ -93,6 +98,50 @@ def test_a_mistake_is_one_line_and_status_2(main, arguments, message):
     status, printed, errors = main(*arguments)
     assert (status, printed) == (2, "")
     assert re.fullmatch(f"seqbook: {message}.*\n", errors)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("d_model=48", 48),
+        ("dropout=0.25", 0.25),
+        ("learning_rate=2e-3", 0.002),
+        ("label_smoothing=0", 0),
+        ("bidirectional=true", True),
+        ("bidirectional=False", False),
+        ("source=zh", "zh"),
+        ("source=a=b", "a=b"),
+        ('source="3"', "3"),
+        ("source='null'", "null"),
+        ("source=", ""),
+    ],
+)
+def test_a_value_is_read_as_json_or_python_writes_it(main, monkeypatch, text, value):
+    asked = []
+
+    def run(name, seed, data, out, **settings):
+        asked.append(settings)
+        raise ValueError("asked")
+
+    monkeypatch.setattr(command_line, "run", run)
+    assert main("train", "rnn", "--set", text) == (2, "", "seqbook: asked\n")
+    name = text.partition("=")[0]
+    assert asked == [{name: value}]
+    assert type(asked[0][name]) is type(value)
+    configure("rnn", **asked[0])
+
+
+@pytest.mark.parametrize(("text", "value"), [("d_ff=null", None), ("d_ff=None", None), ("d_ff=64", 64)])
+def test_none_can_be_set(main, monkeypatch, text, value):
+    asked = []
+
+    def run(name, seed, data, out, **settings):
+        asked.append(configure(name, **settings))
+        raise ValueError
+
+    monkeypatch.setattr(command_line, "run", run)
+    main("train", "gpt", "--set", text)
+    assert asked == [configure("gpt", d_ff=value)]
 
 
 @pytest.mark.parametrize("arguments", [[], ["sing"], ["train"], ["train", "rnn", "--steps", "many"]])
@@ -169,22 +218,22 @@ def test_training_writes_its_result_and_generating_uses_it(main, arguments, tmp_
         assert message in errors
 
 
-def test_a_language_model_goes_on_after_a_text(main, long_text, tmp_path):
+def test_a_language_model_continues_a_text(main, long_text, tmp_path):
     sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2, "max_len": 16, "steps": 3, "evaluations": 1}
     chosen = [f"--set={name}={value}" for name, value in sizes.items()]
     status, _, errors = main("train", "gpt-shakespeare", "--data", long_text, "--out", tmp_path / "run", *chosen)
     assert status == 0, errors
-    going_on = ("generate", tmp_path / "run", "A dog", "Two")
-    status, printed, _ = main(*going_on, "--max-new", 5, "--temperature", 0.8, "--seed", 1)
+    continuing = ("generate", tmp_path / "run", "A dog", "Two")
+    status, printed, _ = main(*continuing, "--max-new", 5, "--temperature", 0.8, "--seed", 1)
     assert status == 0
     assert [line[: len(text)] for line, text in zip(printed.splitlines(), ("A dog", "Two"), strict=False)] == [
         "A dog",
         "Two",
     ]
-    assert main(*going_on, "--max-new", 5, "--temperature", 0.8, "--seed", 1)[1] == printed
-    assert main(*going_on, "--beam", 2)[::2] == (
+    assert main(*continuing, "--max-new", 5, "--temperature", 0.8, "--seed", 1)[1] == printed
+    assert main(*continuing, "--beam", 2)[::2] == (
         2,
-        f"seqbook: {tmp_path / 'run'} goes on after texts, which has no --beam: leave it out\n",
+        f"seqbook: {tmp_path / 'run'} continues texts, which has no --beam: leave it out\n",
     )
 
 
@@ -205,7 +254,7 @@ def test_a_json_file_that_can_not_be_written_is_one_line(main, arguments, tmp_pa
 def test_a_run_that_blows_up_is_one_line(main, arguments, tmp_path):
     status, _, errors = main(*arguments(tmp_path / "run", learning_rate=1e30, warmup=1, evaluations=1))
     assert status == 2
-    assert re.match(r"seqbook: step \d: loss .*learning rate.*No checkpoint was kept", without_progress(errors)[-1])
+    assert re.match(r"seqbook: step \d: loss .*learning rate.*No checkpoint was saved", without_progress(errors)[-1])
 
 
 def test_a_mistake_in_a_process_of_its_own(process):
