@@ -1,80 +1,80 @@
-import jaxtyping
 import pytest
 import torch
 from torch import nn
 
-from seqbook.models.finetuned import FineTunedConfig, FineTunedGPT
 from seqbook.models.gpt import GPT, GPTConfig
+from seqbook.models.heads import FineTuned, FineTunedConfig
+from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 
 SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 24, "max_len": 24}
 # Two examples of two rows; 11 is read by the head, what follows it is padding.
 IDS = torch.tensor([[[1, 5, 6, 10, 7, 11], [1, 7, 10, 5, 6, 11]], [[1, 4, 10, 8, 11, 0], [1, 8, 10, 4, 11, 0]]])
 EXTRACT = torch.tensor([[5, 5], [4, 4]])
-HEADS = {"classification": 1, "similarity": 2, "multiple_choice": 2}
+HEADS = [("classes", 1), ("classes", 2), ("choices", 2)]  # with how many sequences per example
 
-every_head = pytest.mark.parametrize("head", HEADS)
+every_head = pytest.mark.parametrize(("head", "n"), HEADS)
 
 
-def build(head="similarity", **changes):
-    model = FineTunedGPT(FineTunedConfig(**SIZES | {"head": head, "n_classes": 3} | changes))
+def build(head="classes", **changes):
+    model = FineTuned(FineTunedConfig(backbone=GPTConfig(**SIZES | changes), head=head, n_classes=3))
     for name, parameter in model.named_parameters():
         nn.init.normal_(parameter, mean=float("norm" in name and "weight" in name), std=0.3)
     return model.eval()
 
 
-def given(head):
-    return IDS[:, : HEADS[head]], EXTRACT[:, : HEADS[head]]
+def given(n):
+    return IDS[:, :n], EXTRACT[:, :n]
 
 
 @every_head
-def test_contract(head):
+def test_one_score_per_class_or_choice_and_the_logits_of_the_backbone(head, n):
     model = build(head)
-    ids, extract = given(head)
+    ids, extract = given(n)
     outputs = model(ids, extract)
-    assert outputs.task.shape == (2, 2 if head == "multiple_choice" else 3)
-    for n in range(ids.shape[1]):
-        torch.testing.assert_close(outputs.lm[:, n], model.gpt(ids[:, n]))
+    assert outputs.task.shape == (2, 2 if head == "choices" else 3)
+    for i in range(n):
+        torch.testing.assert_close(outputs.lm[:, i], model.backbone(ids[:, i]))
 
 
 @every_head
-def test_the_head_reads_the_extract_token(head):
+def test_the_head_reads_the_extract_token(head, n):
     model = build(head)
-    ids, extract = given(head)
+    ids, extract = given(n)
     before = model(ids, extract).task
     padded = torch.cat([ids, torch.full_like(ids[..., :2], 9)], dim=-1)
-    torch.testing.assert_close(model(padded, extract).task, before)  # what stands after it is not seen
+    torch.testing.assert_close(model(padded, extract).task, before)  # what stands after it changes nothing
     for b, position in enumerate(extract[:, 0].tolist()):
-        h = [model.gpt.hidden(row[None])[0, position] for row in ids[b]]
-        read = torch.stack(h) if head == "multiple_choice" else sum(h)
-        torch.testing.assert_close(model.head.out(read).flatten(), before[b])
+        h = [model.backbone.hidden(row[None])[0, position] for row in ids[b]]
+        read = torch.stack(h) if head == "choices" else sum(h)
+        torch.testing.assert_close(model.head(read).flatten(), before[b])
 
 
-def test_similarity_does_not_know_which_text_is_first():
-    model = build("similarity")
+def test_classes_do_not_depend_on_the_order_of_the_sequences():
+    model = build("classes")
     torch.testing.assert_close(model(IDS.flip(1), EXTRACT.flip(1)).task, model(IDS, EXTRACT).task)
 
 
-def test_answers_of_multiple_choice_may_be_shuffled():
-    model = build("multiple_choice")
+def test_choices_may_be_in_any_order():
+    model = build("choices")
     torch.testing.assert_close(model(IDS.flip(1), EXTRACT.flip(1)).task, model(IDS, EXTRACT).task.flip(1))
 
 
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
-def test_it_begins_with_what_was_pretrained(positions):
+def test_it_begins_with_the_pretrained_weights(positions):
     pretrained = GPT(GPTConfig(**SIZES | {"vocab_size": 10, "positions": positions}))
-    nn.init.normal_(pretrained.embedding.weight)
+    nn.init.normal_(pretrained.embedding.tokens.weight)
     model = build(positions=positions)
-    new = model.gpt.embedding.weight[10:].clone()
-    model.take_over(pretrained)
-    torch.testing.assert_close(model.gpt.embedding.weight[10:], new)
+    new = model.backbone.embedding.tokens.weight[10:].clone()
+    model.load_pretrained(pretrained)
+    torch.testing.assert_close(model.backbone.embedding.tokens.weight[10:], new)
     ids = torch.randint(10, (3, 7))
-    torch.testing.assert_close(model.gpt(ids)[..., :10], pretrained(ids))
+    torch.testing.assert_close(model.backbone(ids)[..., :10], pretrained(ids))
 
 
-def test_longer_rows_than_in_pretraining_are_read_with_rotary_positions():
+def test_longer_sequences_than_in_pretraining_are_read_with_rotary_positions():
     model = build(positions="rotary", max_len=40)
-    model.take_over(GPT(GPTConfig(**SIZES | {"vocab_size": 10, "positions": "rotary"})))
-    assert model.gpt(torch.randint(10, (1, 40))).isfinite().all()
+    model.load_pretrained(GPT(GPTConfig(**SIZES | {"vocab_size": 10, "positions": "rotary"})))
+    assert model.backbone(torch.randint(10, (1, 40))).isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -86,36 +86,30 @@ def test_longer_rows_than_in_pretraining_are_read_with_rotary_positions():
         ({"vocab_size": 13}, "the pretrained vocabulary has 13 tokens, this one only 12"),
     ],
 )
-def test_another_network_is_not_taken_over(changes, message):
+def test_another_network_is_not_loaded(changes, message):
     model = build()
     before = {name: t.clone() for name, t in model.state_dict().items()}
     with pytest.raises(ValueError, match=message):
-        model.take_over(GPT(GPTConfig(**SIZES | changes)))
+        model.load_pretrained(GPT(GPTConfig(**SIZES | changes)))
     for name, t in model.state_dict().items():
         assert torch.equal(t, before[name])
 
 
-def test_mistakes_are_named(monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as readers have it: beartype would be the first
-    with pytest.raises(ValueError, match="head='regression': choose one of classification"):
-        FineTunedGPT(FineTunedConfig(**SIZES, head="regression"))
-    with pytest.raises(ValueError, match="n_classes=0"):
-        FineTunedGPT(FineTunedConfig(**SIZES, n_classes=0))
-    with pytest.raises(ValueError, match="ids has the id 12, outside the vocabulary of 12"):
-        build()(IDS + 1, EXTRACT)
+def test_another_kind_of_network_is_not_loaded():
+    with pytest.raises(ValueError, match="the pretrained network is a RNNSeq2Seq, not GPT"):
+        build().load_pretrained(RNNSeq2Seq(RNNConfig(source_vocab_size=12, target_vocab_size=12)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("head", ["similarity", "multiple_choice"])
-def test_exports_to_onnx(head, equals_its_export):
-    sizes = {name: size for name, size in SIZES.items() if name != "vocab_size"}
-    equals_its_export("FineTunedGPT", **sizes, head=head, n_classes=3)
+def test_at_first_all_classes_are_about_equally_probable():
+    model = FineTuned(FineTunedConfig(backbone=GPTConfig(**SIZES), n_classes=3))
+    torch.testing.assert_close(model(IDS, EXTRACT).task.softmax(-1), torch.full((2, 3), 1 / 3), rtol=0, atol=0.1)
+    assert (model.head.bias == 0).all()
 
 
 @every_head
-def test_gradients_reach_every_parameter(head):
+def test_gradients_reach_every_parameter(head, n):
     model = build(head)
-    outputs = model(*given(head))
+    outputs = model(*given(n))
     (outputs.task.logsumexp(-1).sum() + outputs.lm.logsumexp(-1).sum()).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
