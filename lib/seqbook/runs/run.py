@@ -118,6 +118,11 @@ def identify(recipe: Recipe, data: str | Path | None, seed: int) -> Identity:
     )
 
 
+def arguments(name: str, seed: int, settings: Mapping[str, Any]) -> list[str]:
+    """What stands after `python -m seqbook` for this run."""
+    return ["train", name, f"--seed={seed}", *(f"--set={key}={json.dumps(value)}" for key, value in settings.items())]
+
+
 def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
     """Several runs, {label: (recipe, settings)}, in the order of the labels; on a CPU one at a time on each core.
 
@@ -137,8 +142,7 @@ def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
     for name, settings in wanted.values():
         seed, changed = settings.get("seed", 0), {key: value for key, value in settings.items() if key != "seed"}
         if not folders.is_finished(_home_of(name, identify(configure(name, **changed), None, seed))):
-            given = [f"--set={key}={json.dumps(value)}" for key, value in changed.items()]
-            commands.append([sys.executable, "-m", "seqbook", "train", name, f"--seed={seed}", *given])
+            commands.append([sys.executable, "-m", "seqbook", *arguments(name, seed, changed)])
     if device().type == "cpu" and len(commands) > 1:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(train, commands))
