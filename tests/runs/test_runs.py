@@ -1,25 +1,33 @@
+import importlib
 import json
+import logging
 import random
+import shutil
 import signal
 import time
-from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import microworld
 from seqbook import runs
 from seqbook.__main__ import main
-from seqbook.checkpoints import CheckpointError
-from seqbook.metrics import accuracy, classes, nats_per_token
-from seqbook.recipes import RECIPES, configure
-from seqbook.runs import load, prepare, run
+from seqbook.data import corpora
+from seqbook.metrics import accuracy, mean_nll, predicted_classes
+from seqbook.recipes import RECIPES, configure, describe
+from seqbook.runs import load, run
+from seqbook.runs.prepare import prepare
+from seqbook.training.checkpoints import CheckpointError
 
 KEYS = {
     "recipe", "config", "params", "steps", "tokens", "seconds", "tokens_per_second", "device", "train_loss", "val_loss",
-    "loss", "bleu", "bleu_signature", "exact_match", "seed", "identity", "beams",
+    "loss", "bleu", "bleu_signature", "exact_match", "seed", "settings", "code", "beams",
 }  # fmt: skip
 LONG = {"steps": 150, "evaluations": 30}  # a few seconds, a checkpoint every 5 steps
+
+
+RUN = importlib.import_module("seqbook.runs.run")  # the module: `seqbook.runs.run` is its function
 
 
 @pytest.fixture
@@ -34,7 +42,7 @@ def weights(folder):
     return (folder / "model.safetensors").read_bytes()
 
 
-def test_a_run_leaves_what_the_design_lists(tiny, tmp_path):
+def test_a_run_leaves_what_the_design_lists(tiny, settings, tmp_path):
     made = tiny(out=tmp_path / "run")
     files = {path.name for path in (tmp_path / "run").iterdir()}
     assert files >= {
@@ -52,7 +60,11 @@ def test_a_run_leaves_what_the_design_lists(tiny, tmp_path):
     assert made.result.keys() >= KEYS
     assert made.result["steps"] == len(made.history) == 12
     assert made.result["params"] == sum(t.numel() for t in load_file(tmp_path / "run" / "model.safetensors").values())
+    recipe = configure("attention-multi30k", **settings)
+    assert made.result["config"] == json.loads(json.dumps(describe(recipe)))
     assert made.result["config"]["model"]["d_model"] == 16
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config == {"model": describe(made.model.config), "objective": describe(recipe.objective)}
     assert made.result["tokens"] == sum(row["tokens"] for row in made.history)
     assert made.result["bleu_signature"].startswith("nrefs:1|")
     assert made.history[-1]["val_loss"] == made.result["val_loss"]
@@ -60,11 +72,26 @@ def test_a_run_leaves_what_the_design_lists(tiny, tmp_path):
 
 def test_a_run_is_trained_once(tiny, monkeypatch):
     made = tiny()
-    monkeypatch.setattr(runs, "fit", lambda *_arguments, **_options: pytest.fail("trained again"))
+    monkeypatch.setattr(RUN, "fit", lambda *_arguments, **_options: pytest.fail("trained again"))
     again = tiny()
     assert again.result == made.result
     assert again.history == made.history
     assert all(torch.equal(a, b) for a, b in zip(made.model.parameters(), again.model.parameters(), strict=True))
+
+
+def test_a_run_that_is_kept_neither_loads_nor_hashes_its_corpus(monkeypatch):
+    small = {"size": 50, "steps": 2, "warmup": 1, "evaluations": 1, "d_model": 16, "bidirectional": False}
+    made = run("rnn", **small)
+
+    def fail(*_arguments, **_options):
+        pytest.fail("read the corpus")
+
+    monkeypatch.setattr(corpora, "load", fail)
+    monkeypatch.setattr(microworld, "load", fail)
+    monkeypatch.setattr(corpora, "files", fail)
+    assert run("rnn", **small).result == made.result
+    with pytest.raises(pytest.fail.Exception, match="read the corpus"):
+        run("rnn", **small | {"size": 60})
 
 
 def test_another_seed_or_setting_is_another_run(tiny):
@@ -75,7 +102,7 @@ def test_another_seed_or_setting_is_another_run(tiny):
 
 def test_another_code_is_another_run(tiny, monkeypatch):
     before = tiny().folder
-    monkeypatch.setattr(runs, "code_version", lambda: "changed")
+    monkeypatch.setattr(RUN, "code_identity", lambda *_modules: "changed")
     assert tiny().folder != before
 
 
@@ -85,15 +112,34 @@ def test_the_same_run_elsewhere_has_the_same_weights(tiny, tmp_path):
     assert one.result["bleu"] == two.result["bleu"]
 
 
-def test_a_folder_that_holds_another_run_is_refused(tiny, tmp_path):
-    tiny(out=tmp_path / "run")
-    before = weights(tmp_path / "run")
-    with pytest.raises(CheckpointError, match=r"/run holds another run \(attention-multi30k\)"):
-        tiny(out=tmp_path / "run", seed=1)
-    (tmp_path / "run" / "result.json").unlink()
+@pytest.mark.parametrize("change", ["recipe", "setting", "seed", "data"])
+def test_a_folder_that_holds_another_run_is_refused(corpus, settings, tmp_path, change):
+    folder, other = tmp_path / "run", tmp_path / "other"
+    run("attention-multi30k", data=corpus, out=folder, **settings)
+    before = weights(folder)
+    shutil.copytree(corpus, other)
+    lines = (other / "train.jsonl").read_text("utf-8").splitlines(keepends=True)
+    (other / "train.jsonl").write_text("".join(lines[1:]), "utf-8")
+
+    def again():
+        name = "rnn-multi30k" if change == "recipe" else "attention-multi30k"
+        seed, data = int(change == "seed"), other if change == "data" else corpus
+        run(name, data=data, seed=seed, out=folder, **settings | ({"d_model": 24} if change == "setting" else {}))
+
+    with pytest.raises(CheckpointError, match=r"/run belongs to another run \(its recipe, data or seed differ\)"):
+        again()
+    (folder / "result.json").unlink()
     with pytest.raises(CheckpointError, match=r"step-00000012\.safetensors belongs to another run"):
-        tiny(out=tmp_path / "run", d_model=24)
-    assert weights(tmp_path / "run") == before
+        again()
+    assert weights(folder) == before
+
+
+def test_a_finished_run_of_other_code_is_read_with_a_warning(tiny, tmp_path, monkeypatch, caplog):
+    made = tiny(out=tmp_path / "run")
+    monkeypatch.setattr(RUN, "code_identity", lambda *_modules: "changed")
+    with caplog.at_level(logging.WARNING):
+        assert tiny(out=tmp_path / "run").result == made.result
+    assert f"{tmp_path / 'run'} was made by other code, with the same recipe, data and seed" in caplog.text
 
 
 def test_a_loaded_run_translates_as_it_did(tiny, tmp_path, pairs):
@@ -101,10 +147,10 @@ def test_a_loaded_run_translates_as_it_did(tiny, tmp_path, pairs):
     loaded = load(tmp_path / "run")
     texts = [row["de"] for row in pairs[260:]]
     assert not loaded.model.training
-    assert loaded.objective.reverse_source
-    assert loaded.translate(texts) == made.translate(texts)
-    assert len(set(loaded.translate(texts))) > 1
-    assert loaded.translate(texts[:2], beams=3) == made.translate(texts[:2], beams=3)
+    assert loaded.objective.config.reverse_source
+    assert loaded.generate(texts) == made.generate(texts)
+    assert len(set(loaded.generate(texts))) > 1
+    assert loaded.generate(texts[:2], beams=3) == made.generate(texts[:2], beams=3)
 
 
 def test_a_transformer_is_trained_saved_and_loaded(tiny, tmp_path):
@@ -113,7 +159,7 @@ def test_a_transformer_is_trained_saved_and_loaded(tiny, tmp_path):
     loaded = load(tmp_path)
     assert type(loaded.model).__name__ == "Transformer"
     assert made.result["params"] == sum(t.numel() for t in load_file(tmp_path / "model.safetensors").values())
-    loss = nats_per_token(loaded.model, loaded.objective, made.examples("test"))
+    loss = mean_nll(loaded.model, loaded.objective, made.examples("test"))
     assert loss == pytest.approx(made.result["loss"], abs=1e-6)  # of the model before it was saved
     (tmp_path / "result.json").unlink()  # as if stopped before the end: the last checkpoint says the same
     again = tiny("transformer", out=tmp_path, corpus="multi30k", source="de", target="en", steps=30, **sizes)
@@ -131,37 +177,37 @@ def test_a_language_model_is_trained_saved_and_loaded(long_text, tmp_path):
     first, last = ([row["loss"] for row in made.history][i] for i in (0, -1))
     assert last < first - 0.5
     loaded = load(tmp_path)
-    loss = nats_per_token(loaded.model, loaded.objective, made.examples("validation"))
+    loss = mean_nll(loaded.model, loaded.objective, made.examples("validation"))
     assert loss == pytest.approx(made.result["loss"], abs=1e-6)
     text = "".join(made.splits[split]["text"][0] for split in ("train", "validation"))
     assert text == (long_text / "input.txt").read_text()
     assert loaded.objective.tokenizer.decode(made.examples("train").ids) == made.splits["train"]["text"][0]
-    with pytest.raises(ValueError, match="a system trained for Causal doesn't translate"):
-        loaded.translate(["A dog."])
+    (written,) = loaded.generate(["A dog"], max_new=6, seed=3)
+    assert written.startswith("A dog")
+    assert [written] == made.generate(["A dog"], max_new=6, seed=3)
 
 
 def test_a_network_is_fine_tuned_saved_and_loaded(monkeypatch, capsys):
     """From what was pretrained, which is trained on the way, and from nothing."""
     sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2}
-    small = replace(RECIPES["gpt"], size=200, model=RECIPES["gpt"].model | sizes)
-    monkeypatch.setitem(RECIPES, "gpt", replace(small, budget=replace(small.budget, steps=5, evaluations=1)))
+    monkeypatch.setitem(RECIPES, "gpt", configure("gpt", size=200, steps=5, evaluations=1, **sizes))
     settings = sizes | {"size": 60, "steps": 4, "evaluations": 1, "learning_rate": 1e-9}
     tuned, scratch = (run("gpt-similarity", pretrained=pretrained, **settings) for pretrained in (True, False))
-    known = run("gpt").model.embedding.weight
-    torch.testing.assert_close(tuned.model.gpt.embedding.weight[:-2], known, rtol=0, atol=1e-6)
-    assert not torch.allclose(scratch.model.gpt.embedding.weight[:-2], known, atol=1e-3)
+    known = run("gpt").model.embedding.tokens.weight
+    torch.testing.assert_close(tuned.model.backbone.embedding.tokens.weight[:-2], known, rtol=0, atol=1e-6)
+    assert not torch.allclose(scratch.model.backbone.embedding.tokens.weight[:-2], known, atol=1e-3)
     assert len(tuned.examples("train")) == 60
     assert tuned.result["tokens"] > 4 * 16 * 10  # of the text, not of the labels
     assert tuned.result["majority"] == pytest.approx(0.5, abs=0.05)
     loaded = load(tuned.folder)
-    found = classes(loaded.model, loaded.objective, tuned.examples("test"))
+    found = predicted_classes(loaded.model, loaded.objective, tuned.examples("test"))
     right = [label for _, label in tuned.examples("test")]
     assert accuracy(found, right) == tuned.result["accuracy"]
     assert tuned.objective.classes == ("different", "paraphrase")
-    with pytest.raises(ValueError, match="a system trained for Similarity doesn't translate"):
-        loaded.translate(["A dog."])
+    with pytest.raises(ValueError, match="Similarity classifies and writes nothing: generate with another system"):
+        loaded.generate(["A dog."])
     assert main(["generate", str(tuned.folder), "A dog.", "--beam", "4"]) == 2
-    assert f"seqbook: {tuned.folder} was trained to classify, and writes nothing" in capsys.readouterr().err
+    assert "seqbook: Similarity classifies and writes nothing" in capsys.readouterr().err
 
 
 def test_examples_are_the_splits_ids(tiny, pairs):
@@ -192,9 +238,9 @@ def test_making_a_world_and_its_ids_draws_no_bar(home, capfd):
 
 
 def test_a_column_that_is_not_there_is_named(tiny, home):
-    with pytest.raises(ValueError, match="source='fr' is no column of multi30k: it has de, en"):
+    with pytest.raises(ValueError, match="source='fr' is not a column of multi30k: it has de, en"):
         tiny(source="fr")
-    assert not (home / "prepared").exists()
+    assert [path for path in (home / "prepared").iterdir() if not path.name.endswith(".lock")] == []
 
 
 def test_a_text_that_is_too_long_is_named_and_nothing_half_made_is_left(tiny, home):
@@ -209,7 +255,7 @@ def test_the_micro_world_can_be_learned_from(home):
     made = run("rnn", **settings)
     assert made.result["val_loss"] < 8
     assert made.result.keys() >= KEYS | {"compositional_bleu", "compositional_exact_match", "compositional_loss"}
-    assert {path.name for path in home.iterdir()} >= {"world", "prepared", "runs"}
+    assert {path.name for path in home.iterdir()} >= {"prepared", "runs"}
 
 
 def wait_for_a_checkpoint(child, folder, known):
@@ -229,8 +275,18 @@ def test_runs_side_by_side_are_those_one_by_one():
     assert [made[label].result["recipe"] for label in made] == ["rnn", "attention"]
     assert made["with"].result["seed"] == 1
     assert made["without"].result == run("rnn", **small).result
-    with pytest.raises(RuntimeError, match="unknown setting 'colour'"):
+    with pytest.raises(ValueError, match="unknown setting 'colour'"):
         runs.run_all({"wrong": ("rnn", {"colour": 1})})
+
+
+@pytest.mark.slow
+def test_settings_reach_another_process_as_they_are(monkeypatch):
+    """None stays None, and a text stays a text even where it looks like a number."""
+    small = {"size": 50, "steps": 2, "evaluations": 1, "d_model": 16, "n_heads": 2, "n_layers": 1, "d_ff": None}
+    with pytest.raises(RuntimeError, match=r"source='3' is not a column of translation"):
+        runs.run_all({"none": ("gpt", small), "text": ("rnn", {"size": 50, "source": "3"})})
+    monkeypatch.setattr(RUN, "fit", lambda *_arguments, **_options: pytest.fail("trained again"))
+    assert run("gpt", **small).result["config"]["model"]["d_ff"] is None
 
 
 @pytest.mark.slow
@@ -267,7 +323,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(process, arguments, tin
     step = int(newest.stem.removeprefix("step-"))
     last = errors.splitlines()[-1]
     assert last == (
-        f"seqbook: stopped after step {step} of 150. The last checkpoint is {newest}: the same command goes on from there."
+        f"seqbook: stopped after step {step} of 150. The last checkpoint is {newest}: the same command continues from there."
     )
     resumed = tiny(out=folder, **LONG)
     assert weights(folder) == weights(expected.folder)
