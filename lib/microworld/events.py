@@ -1,7 +1,11 @@
-"""Events: who did what to whom, where, when and why. Every text of the town is realized from them."""
+"""Events: who did what to whom, where, when and why. Every text of the town is realized from them.
+
+They are named tuples: unlike frozen dataclasses, these are fast to create and to copy with changes (`event._replace(…)`).
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 from zlib import crc32
 
 from microworld.words.adjectives import Adjective
@@ -10,8 +14,7 @@ from microworld.words.nouns import Noun, Pronoun
 from microworld.words.verbs import Verb
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(NamedTuple):
     """A noun phrase: "Anna's two old coats that Ben washed"."""
 
     noun: Noun | Pronoun
@@ -33,22 +36,21 @@ class Phrase:
         return self.owner is not None or self.determiner in DEFINITE
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A prepositional phrase: in English a preposition, in Chinese a word that follows the noun (桌子 上)."""
 
     preposition: Word
     phrase: Phrase
 
 
+@cache
 def place_of(noun: Noun) -> Location:
     """In the park, at the station, on the hill, in Oxford."""
     preposition = IN if "in" in noun.classes else ON if "on" in noun.classes else AT
     return Location(preposition, Phrase(noun, "" if noun.classes & {"town", "street", "org"} else "the"))
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One clause: something that happened, holds or is asked about. `gap` is the role that a relative clause leaves out."""
 
     verb: Verb
@@ -75,8 +77,7 @@ class Event:
         return self.verb.kind
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """One to three events: a main clause, a subordinate clause, and a coordinate clause ("but …", "and then …").
 
     Args:
@@ -140,6 +141,7 @@ HELD_OUT_PERCENT = 5
 SALT = 25  # with this salt, every word keeps some of its partners in training
 
 
+@cache
 def held_out(combination: str) -> bool:
     """Whether this pair of words is reserved for the compositional split. Does not depend on the process or the seed."""
     return crc32(f"{combination}/{SALT}".encode()) % 100 < HELD_OUT_PERCENT

@@ -1,7 +1,5 @@
 """Draws deeds: who does what to whom, in the past, the present or the future."""
 
-from dataclasses import replace
-
 from microworld.draw.dice import Dice
 from microworld.draw.phrases import Phrases, RelativeClause
 from microworld.events import Event, Phrase
@@ -72,7 +70,7 @@ class Deeds:
         simple = changes["tense"] in ("past", "was", "progressive", "future") and "modal" not in changes
         if verb.manners and simple and not changes.get("negated") and rng.chance(0.35 * detail):
             changes["manner"] = rng.pick([m for m in MANNERS if m.en in verb.manners])
-        return replace(event, **changes)
+        return event._replace(**changes)
 
     def _verb(self, era: str, simple: bool, reported: bool) -> Verb:
         while True:
@@ -108,7 +106,7 @@ class Deeds:
             elif slot in "IG":
                 inner = self.rng.pick(_ASKED_FOR if slot == "I" else _SEEN)
                 tense = "present" if slot == "I" else "progressive"
-                parts["content"] = replace(self.complete(inner, None, brief=True), tense=tense)
+                parts["content"] = self.complete(inner, None, brief=True)._replace(tense=tense)
         return Event(verb, agent, **parts)
 
     def _object(self, verb: Verb, agent: Phrase | None, clause: RelativeClause | None) -> Phrase:
@@ -122,7 +120,7 @@ class Deeds:
                 return Phrase(noun, "the")
             noun = self.rng.pick(OBJECTS[verb])
         if verb.kind in _CREATING:
-            return replace(self.phrases.thing(noun, agent, None), adjectives=())
+            return self.phrases.thing(noun, agent, None)._replace(adjectives=())
         return self.phrases.thing(noun, agent, clause, one=verb.kind == "wearing")
 
     def relative(self, gap: str, noun: Noun, plural: bool) -> Event | None:
@@ -132,7 +130,7 @@ class Deeds:
             if not rng.chance(0.05 + 0.35 * phrases.detail):
                 return None
             verb = _TREAT if "healer" in noun.classes and rng.chance(0.4) else rng.pick(_OF_AGENTS)
-            event = replace(self.complete(verb, None, brief=True), agent=Phrase(THEY if plural else HE), gap="agent")
+            event = self.complete(verb, None, brief=True)._replace(agent=Phrase(THEY if plural else HE), gap="agent")
         else:
             verbs = _OF_OBJECTS.get(noun)
             if not verbs or not rng.chance(0.08 + 0.4 * phrases.detail):
@@ -141,13 +139,13 @@ class Deeds:
             event = Event(verb, phrases.name(), object=Phrase(noun, "the"), gap="object")
             for slot, _ in verb.en:
                 if slot == "R":
-                    event = replace(event, recipient=phrases.name())
+                    event = event._replace(recipient=phrases.name())
                 elif slot == "D":
-                    event = replace(event, destination=phrases.destination(verb))
+                    event = event._replace(destination=phrases.destination(verb))
         if verb.places and rng.chance(0.3):
-            event = replace(event, place=phrases.place(verb.kind))
+            event = event._replace(place=phrases.place(verb.kind))
         if rng.chance(0.35):
-            event = replace(event, time=rng.pick(PAST_TIMES))
+            event = event._replace(time=rng.pick(PAST_TIMES))
         return event
 
     @staticmethod

@@ -1,7 +1,6 @@
 """Draws noun phrases and places: people, things, their owners and their properties."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from microworld.draw.dice import Dice
 from microworld.events import Event, Location, Phrase, place_of
@@ -65,7 +64,7 @@ class Phrases:
         rng, draw = self.rng, self.rng.random()
         if draw < 0.42:
             first = self.name()
-            return replace(first, other=self.name()) if other is None and rng.chance(0.08) else first
+            return first._replace(other=self.name()) if other is None and rng.chance(0.08) else first
         if draw < 0.68:
             return self.described(self.unused(_STRANGERS), clause)
         if draw < 0.88:

@@ -19,7 +19,7 @@ _KINDS = {"buying", "finding", "losing", "repairing", "washing", "opening", "coo
           "planting", "watering", "feeding", "breaking", "closing"}  # fmt: skip
 DEEDS = [v for v in VERBS if v.kind in _KINDS and " ".join(slot for slot, _ in v.en) == "V O"]
 TRANSFERS = [v for v in VERBS if " ".join(slot for slot, _ in v.en) == "V O to R"]
-# Each with the person as its object, so that it can be told in the passive.
+# With the person as the object, so that the verb has a passive.
 MEETINGS = [
     replace(v, en=(("V", "verb"), ("O", "verb")))
     for v in VERBS if v.forms[0] in ("meet", "thank", "help", "visit", "call", "see") and v.en[-1][0] in ("R", "O") and len(v.en) == 2
@@ -41,7 +41,7 @@ _JOBS = [job for job in JOBS if job.en not in ("judge", "writer")]
 
 
 class Scenes:
-    """Draws deeds; place, time and adjective are each there in half of the cases."""
+    """Draws deeds. A place, a time and an adjective are each drawn with probability 1/2."""
 
     def __init__(self, rng: Dice) -> None:
         self.rng = rng
@@ -60,19 +60,21 @@ class Scenes:
         verb = self.rng.pick(DEEDS)
         while verb is but:
             verb = self.rng.pick(DEEDS)
-        return self.detailed(Event(verb, who or self.somebody(), object=self.thing(self.rng.pick(THINGS_OF[verb]))))
+        return self.detailed(
+            Event(verb, who or self.somebody(), object=self.object_phrase(self.rng.pick(THINGS_OF[verb])))
+        )
 
     def transfer(self, transfers: Sequence[Verb] = TRANSFERS) -> Event:
         """Somebody gives, sends, lends or sells a thing to somebody."""
         verb = self.rng.pick(transfers)
         giver = self.somebody()
-        thing = replace(self.thing(self.rng.pick(THINGS_OF[verb])), determiner="the")
+        thing = self.object_phrase(self.rng.pick(THINGS_OF[verb]))._replace(determiner="the")
         return self.detailed(Event(verb, giver, object=thing, recipient=self.somebody(giver)))
 
-    def thing(self, noun: Noun) -> Phrase:
+    def object_phrase(self, noun: Noun) -> Phrase:
         """The key, an old key, three keys."""
         determiner = self.rng.pick(("the", "the", "a", "two", "three", "four"))
-        options = [a for a in ADJECTIVES_OF[noun] if a.en not in ("lost", "broken")]  # nobody loses what is lost
+        options = [a for a in ADJECTIVES_OF[noun] if a.en not in ("lost", "broken")]  # lost things can't be lost again
         adjectives = (self.rng.pick(options),) if options and self.rng.chance(0.5) else ()
         return Phrase(noun, determiner, adjectives=adjectives)
 
@@ -80,7 +82,7 @@ class Scenes:
         """The event with a place or a time, or both, or neither."""
         place = self.somewhere(event.verb) if event.verb.places and self.rng.chance(0.5) else None
         time = self.rng.pick(PAST_TIMES) if self.rng.chance(0.5) else None
-        return replace(event, place=place, time=time)
+        return event._replace(place=place, time=time)
 
     def somewhere(self, verb: Verb, *but: Noun) -> Location:
         """In the park, in Oxford."""

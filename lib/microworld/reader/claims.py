@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Reading:
-    """What was found in one story or, added up, in many: sentences, and claims of four kinds.
+    """The result of reading one story or several: counts of sentences, and of claims of four kinds.
 
-    "who": that a phrase means somebody or something known. "has": who holds what. "where": who and what is where.
-    "when": that times follow one another.
+    "who": a phrase refers to a known person or thing. "has": who holds what. "where": where persons and things are.
+    "when": times are in order.
     """
 
     sentences: int = 0
@@ -23,7 +23,7 @@ class Reading:
         return self.parsed / max(self.sentences, 1)
 
     def kept(self, kind: str = "") -> float:
-        """The share of the claims (of all, or of one kind) that nothing told before contradicts."""
+        """The share of the claims (of all kinds, or of one) that don't contradict the story so far."""
         against = sum(kind in ("", broken) for broken, _ in self.contradictions)
         return 1 - against / max(self.claims[kind] if kind else self.claims.total(), 1)
 

@@ -1,8 +1,8 @@
-"""Which sentences a story may have: learned by listening to the generator, so that no word list stands twice.
+"""Which sentences a story can have. The grammar is learned from generated stories, so that it repeats none of the rules.
 
-A *frame* is a sentence without its phrases: "~, _ went to _ and put _ @." (~ is a time, @ a place). A sentence is
-grammatical if the generator uses its frame and, with each deed and in each role, phrases of this form ("an old hat",
-"her hat", "she") and with this noun. One name is as good as another, and so are towns and streets.
+A *frame* is a sentence without its noun phrases: "~, _ went to _ and put _ @." (~ is a time, @ a place). A sentence is
+grammatical if the generator uses its frame and, for each verb and role, noun phrases of this form ("an old hat", "her
+hat", "she") with this noun. Names are interchangeable, and so are towns and streets.
 """
 
 import re
@@ -26,12 +26,14 @@ from microworld.words.people import HE, ITSELF, JOBS, KIN, PEOPLE, SHE, THEY
 from microworld.words.selection import ADJECTIVES_OF
 from microworld.words.things import PLACES, THINGS
 
-LISTENED = 6_000  # stories, and so 3 seconds: the rarest frame comes once in some 700, and no later story had a new one
+LEARNED_FROM = (
+    6_000  # stories, in 2 seconds: the rarest frame occurs once in about 700, and later stories have no new one
+)
 KINDS: dict[str, list[Noun]] = {
     "name": NAMES, "town": TOWNS, "street": STREETS, "org": ORGS, "thing": [*THINGS, *PRIZES],
     "place": PLACES, "person": [*JOBS, *PEOPLE], "kin": KIN, "subject": [*STUDIED.values()],
 }  # fmt: skip
-# Each word with its kind and what it stands for.
+# The kind of each word and the noun.
 NOUNS = {noun.en: (kind, noun) for kind, nouns in KINDS.items() for noun in nouns}
 PLURALS = {noun.plural: ("people", noun) for noun in KINDS["person"]}
 PRONOUNS = {word: ("pronoun", p) for p in (HE, SHE, THEY, ITSELF) for word in (p.en, p.objective)}
@@ -39,7 +41,7 @@ OWNERS = {p.possessive: p for p in (HE, SHE)}
 
 
 def _any(words: Iterable[str]) -> str:
-    """A pattern for any of the words, the longest first."""
+    """A pattern that matches any of the words, the longest first."""
     return "(?:" + "|".join(sorted(words, key=len, reverse=True)) + ")"
 
 
@@ -56,7 +58,7 @@ PHRASE = re.compile(
 
 
 class Mention(NamedTuple):
-    """A phrase of a sentence: a time, or somebody or something ("in the drawer", "Anna's old key", "her")."""
+    """A phrase of a sentence: a time, a noun phrase or a place ("at noon", "Anna's old key", "her", "in the drawer")."""
 
     kind: str
     word: str
@@ -76,28 +78,28 @@ class Mention(NamedTuple):
 
     @property
     def forms(self) -> Iterator[tuple]:
-        """What of the phrase is grammar: how it is determined, and whether it has an adjective."""
+        """The form of the phrase: its kind and determiner, and whether its adjective fits its noun."""
         yield self.kind, self.determiner, bool(self.owner)
         if self.adjective:
             yield self.kind, self.adjective in {a.en for a in ADJECTIVES_OF.get(self.noun, ())}
 
     @property
     def meaning(self) -> str:
-        """What the phrase may stand for: names, towns and streets each stand for one another."""
+        """What must be known of the phrase's noun: of names, towns and streets only the kind."""
         if self.kind in ("name", "town", "street", "time", "kin"):
             return f"{self.preposition} {self.kind}"
         return f"{self.preposition} {self.word.split()[-1]}"
 
 
 class Clause(NamedTuple):
-    """What one clause says: its deed, and who or what takes part in which role."""
+    """A parsed clause: its deed and the phrase of each role."""
 
     deed: str
     parts: dict[str, Mention]
 
 
 class Frame(NamedTuple):
-    """What a sentence with this frame tells: its deeds and, for each phrase, which deed it belongs to and its role."""
+    """The meaning of a frame: its deeds and, for each phrase, the index of its deed and its role."""
 
     deeds: tuple[str, ...]
     roles: tuple[tuple[int, str], ...]
@@ -105,10 +107,11 @@ class Frame(NamedTuple):
 
 @dataclass
 class Grammar:
-    """What was heard: frames, and for each deed and role the forms and the meanings of phrases.
+    """What was learned: frames and, for each deed and role, the forms and the meanings of phrases.
 
-    `introduced`: the deeds and roles in which a story first speaks of somebody of a kind ("Anna met the baker").
-    `places`: where each deed is done to a thing that the story follows ("kitchen" for cook).
+    Attributes:
+        introduced: (deed, role, kind) in which a story can mention a person of a kind for the first time.
+        places: for each deed, the places where it is done to a thing ("kitchen" for cook).
     """
 
     frames: dict[str, Frame] = field(default_factory=dict)
@@ -117,8 +120,8 @@ class Grammar:
     introduced: set[tuple[str, str, str]] = field(default_factory=set)
     places: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def listen(self, story: Story) -> None:
-        """Take in every sentence of a story."""
+    def learn(self, story: Story) -> None:
+        """Learn from every sentence of a story."""
         deeds: list[list] = [[] for _ in story.text.spans]
         known, place = set(), {}
         for fact, deed in zip(story.telling.facts, story.telling.deeds, strict=True):
@@ -136,7 +139,7 @@ class Grammar:
             names, events = zip(*told, strict=True)
             where = tuple((i, role) for i, event in enumerate(events) for role in roles(event))
             self.frames[frame] = Frame(names, where)
-            if frame.startswith("~"):  # the generator puts any time last as well, but rarely
+            if frame.startswith("~"):  # a time can also come last, but rarely does
                 head, rest = re.match(r"~, (.*?)((?: and|,|\.).*)", frame).groups()
                 last = sum(i == 0 for i, _ in where)
                 self.frames[f"{head} ~{rest}"] = Frame(names, where[1:last] + where[:1] + where[last:])
@@ -186,12 +189,12 @@ def _mention(time: str, preposition: str, owner: str, determiner: str, measure: 
 
 
 def _like(deed: str) -> str:
-    """What can be put somewhere can be left there: the generator chooses between the two by chance alone."""
+    """The deed with the same grammar: "put" for "leave", because stories choose between them at random."""
     return "put" if deed == "leave" else deed
 
 
 def roles(event: Event) -> Iterator[str]:
-    """The roles of an event's phrases, in the order in which English says them."""
+    """The roles of an event's phrases, in the order of English."""
     if event.time and event.time_first:
         yield "time"
     if event.gap != "agent" and event.agent.relative:
@@ -210,8 +213,8 @@ def roles(event: Event) -> Iterator[str]:
 
 @cache
 def grammar() -> Grammar:
-    """The grammar of all stories (a second of listening; the same in every process)."""
-    heard = Grammar()
-    for story in islice(stories(Dice(0), sorted(set(PLOTS), key=lambda plot: plot.__name__)), LISTENED):
-        heard.listen(story)
-    return heard
+    """The grammar of all stories; learned in seconds, and the same in every process."""
+    learned = Grammar()
+    for story in islice(stories(Dice(0), sorted(set(PLOTS), key=lambda plot: plot.__name__)), LEARNED_FROM):
+        learned.learn(story)
+    return learned

@@ -1,4 +1,4 @@
-"""Whom and what the phrases of a story mean to somebody who hears it: "she", "the key", "Anna's brother"."""
+"""Coreference: which person or thing a phrase of a story refers to: "she", "the key", "Anna's brother"."""
 
 from microworld.reader.claims import Reading
 from microworld.reader.grammar import NOUNS, OWNERS, Mention, grammar
@@ -7,9 +7,9 @@ from microworld.words.adjectives import ADJECTIVE
 from microworld.words.nouns import Noun, Pronoun
 from microworld.words.people import HE, ITSELF, SHE, THEY, pronoun_of
 
-EITHER = Pronoun("he or she", "him or her", "", "", False)  # the baker, before a pronoun tells
+EITHER = Pronoun("he or she", "him or her", "", "", False)  # the baker, before a pronoun shows the gender
 OTHER = {HE: SHE, SHE: HE}
-NEW = ("have", "buy", "write", "find", "give")  # what these are done to may be new to the story
+NEW = ("have", "buy", "write", "find", "give")  # deeds whose object can be new to the story
 
 
 class Mentions:
@@ -23,15 +23,15 @@ class Mentions:
         self.reading = reading
         self.people: dict[str, Person] = {}
         self.things: dict[str, Thing] = {}
-        self.before: list[Person | Thing] = []  # in the sentence before
-        self.now: list[Person | Thing] = []  # in this one, so far
+        self.before: list[Person | Thing] = []  # mentioned in the last sentence
+        self.now: list[Person | Thing] = []  # mentioned in this one so far
 
     def next_sentence(self) -> None:
         """A sentence ends."""
         self.before, self.now = self.now, []
 
     def mention(self, deed: str, role: str, said: Mention) -> Person | Thing | Noun | None:
-        """Whom or what a phrase means; None if it can mean nobody."""
+        """The person or thing that a phrase refers to; None if there is none."""
         if said.kind == "pronoun":
             return self.meant(said.noun)
         if said.kind == "thing":
@@ -53,7 +53,7 @@ class Mentions:
         return self.people[key]
 
     def _thing(self, deed: str, said: Mention) -> Thing | Noun | None:
-        """A thing that the story has from now on ("a key"), or has already ("the key"), or that it only talks of."""
+        """A new thing ("a key"), a known thing ("the key"), or a noun if the thing is only talked about ("wanted a key")."""
         known = self.things.get(said.word)
         owner = self._whose(said.owner) if said.owner else None
         if said.owner and not owner:
@@ -76,7 +76,7 @@ class Mentions:
         return self.things[said.word]
 
     def _whose(self, owner: str) -> Person | None:
-        """Whom "her" or "Anna's" means."""
+        """The owner that "her" or "Anna's" refers to."""
         if owner in OWNERS:
             return self.meant(OWNERS[owner])
         if not self.reading.claim("who", owner in self.people, f"nobody has told of {owner}"):
@@ -85,7 +85,7 @@ class Mentions:
         return self.people[owner]
 
     def meant(self, pronoun: Pronoun) -> Person | Thing | None:
-        """The only one whom a pronoun can mean, of those who were in this sentence so far or in the one before."""
+        """The one antecedent that a pronoun can have in this sentence and the one before; None if there isn't exactly one."""
         if pronoun is ITSELF:
             things = [[one for one in recent if isinstance(one, Thing)] for recent in (self.now, self.before)]
             found = list(dict.fromkeys(things[0] or things[1]))
@@ -93,7 +93,7 @@ class Mentions:
             people = dict.fromkeys(one for one in [*self.before, *self.now] if isinstance(one, Person))
             unknown = [one for one in people if one.pronoun is EITHER] if pronoun in OTHER else []
             found = [one for one in people if one.pronoun is pronoun]
-            for one in unknown:  # had the baker been a woman, "she" would not have been clear
+            for one in unknown:  # the baker, too, gets a gender: that which makes the pronoun unambiguous
                 one.pronoun = OTHER[pronoun] if found else pronoun
             found = found or unknown
         if not self.reading.claim(
@@ -105,7 +105,7 @@ class Mentions:
 
 
 def gender(said: Mention) -> Pronoun:
-    """How one speaks of somebody from now on."""
+    """The pronoun for a person."""
     if said.kind == "people":
         return THEY
     return pronoun_of(said.noun) or EITHER

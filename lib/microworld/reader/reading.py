@@ -1,9 +1,9 @@
-"""Reads a story as a listener does: is each sentence one that a story can have, and does it agree with what was told?
+"""Checks a story: is each sentence grammatical, and does it agree with the sentences before it?
 
-`read(text)` follows the town through the story: who is where, who holds what, what lies where, whom "she" can mean.
-What must already be true is a *claim*: that Ben holds the hat which he gives away, that it lies in the drawer from which
-he takes it, that there is one woman whom "she" can mean. A claim that the story itself contradicts is a fact not kept:
-the reader notes why, and then believes the newest sentence.
+`read(text)` tracks the state of the town through the story: who is where, who holds what, where things lie, whom "she"
+can refer to. What a sentence presupposes is a *claim*: that Ben holds the hat that he gives away, that it lies in the
+drawer that he takes it from, that "she" has one possible antecedent. When the story contradicts a claim, the reader
+notes why, and goes on as if the newest sentence were true.
 """
 
 import re
@@ -26,7 +26,7 @@ PASTIMED = {deed for pastimes in PASTIMES.values() for deed, _ in pastimes}
 
 
 def read(text: str) -> Reading:
-    """Read one story. A sentence that can't be parsed is skipped: it claims nothing, and nothing is learned from it."""
+    """Read one story. A sentence that can't be parsed is skipped: it makes no claims and doesn't change the town."""
     reader = Reader()
     for sentence in re.split(r"(?<=\.)\s+", text.strip()):
         reader.read_sentence(sentence)
@@ -34,7 +34,7 @@ def read(text: str) -> Reading:
 
 
 def read_all(texts: Iterable[str]) -> Reading:
-    """The sum over many stories: `.grammatical` and `.kept()` are then shares of all sentences and of all claims."""
+    """Read several stories. `grammatical` and `kept()` are shares of the sentences and claims of all of them."""
     total = Reading()
     for reading in map(read, texts):
         total.sentences += reading.sentences
@@ -45,31 +45,31 @@ def read_all(texts: Iterable[str]) -> Reading:
 
 
 class Reader:
-    """Follows one story: the town as far as the story has told it, and what it found wrong (`reading`)."""
+    """Tracks one story: the state of the town (`town`) and the result so far (`reading`)."""
 
     def __init__(self) -> None:
         self.reading = Reading()
         self.mentions = Mentions(self.reading)
         self.town = Town()
         self.visited: set[tuple[Person, Noun]] = set()
-        self.together: set[frozenset[Person]] = set()  # who have had to do with each other
+        self.together: set[frozenset[Person]] = set()  # pairs who have met or done something together
         self.wanted: Noun | None = None
         self.subject: Person | Thing | None = None
         self.part = -1
 
     def read_sentence(self, sentence: str) -> None:
-        """Check one sentence against what is known, and believe it."""
+        """Check one sentence against the story so far, and update the town."""
         self.reading.sentences += 1
         clauses = grammar().parse(sentence)
         if clauses:
             self.reading.parsed += 1
             self.wanted = None
             for clause in clauses:
-                self.believe(clause)
+                self._update(clause)
             self.mentions.next_sentence()
 
-    def believe(self, clause: Clause) -> None:
-        """Take in a clause. One with a pronoun that can mean nobody says nothing more."""
+    def _update(self, clause: Clause) -> None:
+        """Check a clause and update the town. A clause with a pronoun that has no antecedent changes nothing."""
         deed, parts = clause
         if "time" in parts:
             self.date(parts["time"].word)
@@ -102,15 +102,15 @@ class Reader:
             case _ if isinstance(what, Thing):
                 if "object" in parts and parts["object"].determiner == "a/an":
                     self.town.holder[what] = who
-                self.handle(deed, who, what, whom, where)
+                self._handle(deed, who, what, whom, where)
             case _ if deed in PASTIMED and who in self.town.place:
                 done, place = (deed, what.en if what else ""), self.town.place[who].en
                 usual = [*PASTIMES.get(place, ()), ("rest", "")]
                 self.reading.claim("where", done in usual, f"{place}: no place to {' '.join(done)}")
         return None
 
-    def handle(self, deed: str, who: Person, what: Thing, whom: Person | None, where: Mention | None) -> None:
-        """Somebody does something with a thing, which must be where the deed needs it."""
+    def _handle(self, deed: str, who: Person, what: Thing, whom: Person | None, where: Mention | None) -> None:
+        """Somebody does something with a thing, which must be in the right place for it."""
         town = self.town
         if who in town.place and deed in grammar().places:
             place = town.place[who].en
@@ -155,13 +155,13 @@ class Reader:
                 self.holds(who, what)
 
     def holds(self, who: Person, what: Thing) -> None:
-        """Claim that somebody holds a thing; the town's own check says why not."""
+        """Claim that somebody holds a thing."""
         self.attempt("has", self.town.needs, who, what)
         self.town.spot.pop(what, None)
         self.town.holder[what] = who
 
     def near(self, who: Person, whom: Person) -> None:
-        """Claim that two are in the same place, as far as it was told where they are."""
+        """Claim that two persons are in the same place, if their places are known."""
         place = self.town.place
         if who in place and whom in place and who is not whom:
             self.attempt("where", self.town.meets, who, whom)
@@ -178,7 +178,7 @@ class Reader:
         self.visited.add((who, place))
 
     def attempt(self, kind: str, change: Callable[..., None], *those: Person | Thing | Noun) -> None:
-        """Claim that a change can happen in the town."""
+        """Claim that a change of the town is possible; the town's own checks decide."""
         try:
             change(*those)
         except ValueError as error:
@@ -187,7 +187,7 @@ class Reader:
             self.reading.claim(kind, True, "")
 
     def spot(self, who: Person, where: Mention) -> Spot:
-        """Where somebody puts something; a room has only its own furniture."""
+        """Where somebody puts something: claim that the room has this furniture."""
         room = self.town.place.get(who, SOMEWHERE)
         location = Location(Word(where.preposition, ""), Phrase(where.noun, "the"))
         if room is not SOMEWHERE:
@@ -198,7 +198,7 @@ class Reader:
         return Spot(location, room)
 
     def date(self, time: str) -> None:
-        """Times of a day come in their order."""
+        """Claim that the times of a day are in order."""
         if time in PARTS:
             self.reading.claim("when", PARTS.index(time) > self.part, f"it is later than {time!r} already")
             self.part = PARTS.index(time)
@@ -206,7 +206,7 @@ class Reader:
             self.part = PARTS.index("in the afternoon") if time.endswith("afternoon") else 0
 
     def recall(self, who: Mention, whom: Mention) -> None:
-        """The doctor who treated the patient: the two must have had to do with each other."""
+        """The doctor who treated the patient: claim that the two have met."""
         pair = [self.mentions.people.get(mention.key) for mention in (who, whom)]
         names = " and ".join((who.key, whom.key))
         self.reading.claim("who", frozenset(pair) in self.together, f"nothing was told of {names}")

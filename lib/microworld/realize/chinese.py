@@ -43,7 +43,7 @@ def sentence(s: Sentence) -> Tagged:
 
 
 def clause(event: Event, path: str, *, asks: str = "", finished: bool = False, then: bool = False) -> Tagged:
-    """Time, subject, and what is said of it; `finished` drops 了, as before 之后; `then` puts 就, as after 如果."""
+    """Time, subject and predicate; `finished` leaves out 了 (before 之后), `then` adds 就 (after 如果)."""
     words = []
     when = [(event.time.zh, path + "time")] if event.time else []
     if event.time_first:
@@ -60,7 +60,7 @@ def clause(event: Event, path: str, *, asks: str = "", finished: bool = False, t
 
 
 def predicate(event: Event, path: str, *, asks: str = "", finished: bool = False) -> Tagged:
-    """Frequency, negation, modal, place and manner, then the verb with what it governs."""
+    """Frequency, negation, modal, place and manner, then the verb's frame."""
     words = [(event.frequency.zh, path + "frequency")] if event.frequency else []
     words += markers(event, path)
     if asks == "place":
@@ -73,7 +73,7 @@ def predicate(event: Event, path: str, *, asks: str = "", finished: bool = False
 
 
 def markers(event: Event, path: str) -> Tagged:
-    """What Chinese puts before the verb for tense, negation and modality."""
+    """The words before the verb for tense, negation and modality."""
     tense = TENSES[event.tense]
     words = []
     if event.negated and not event.degree:
@@ -100,7 +100,7 @@ def framed(event: Event, path: str, *, finished: bool = False) -> Tagged:
     aspect = tense.aspect
     if event.modal or event.negated or event.verb.state or finished or event.gap == "object":
         aspect = ""
-    moves = event.verb.plain[-1][0] == "O" and len(event.verb.plain) > 3  # what goes to somebody: 把书送给本
+    moves = event.verb.plain[-1][0] == "O" and len(event.verb.plain) > 3  # the object goes to somebody: 把书送给本
     disposes = (
         event.verb.disposal
         and not (event.modal and event.modal.zh == "开始")
@@ -120,7 +120,7 @@ def framed(event: Event, path: str, *, finished: bool = False) -> Tagged:
 
 
 def fill(slot: str, tag: str, event: Event, path: str, verb: str, aspect: str) -> Tagged:
-    """What stands in one slot of a verb's frame."""
+    """The words of one slot of a verb's frame."""
     match slot:
         case "V":
             return [(verb, path + "verb")] if verb else []
@@ -144,7 +144,7 @@ def fill(slot: str, tag: str, event: Event, path: str, verb: str, aspect: str) -
 
 
 def graded(event: Event, path: str) -> Tagged:
-    """A property with its degree: 很累, 非常累, 高得多."""
+    """An adjective with its degree: 很累, 非常累, 高得多."""
     degree = event.degree
     compared = degree.en.endswith("er")
     value = event.quality.compared if compared else event.quality.predicate
@@ -153,13 +153,13 @@ def graded(event: Event, path: str) -> Tagged:
         return [*words, (degree.zh, path + "degree")]
     if event.negated:
         return [("不", path + "not"), *words]
-    # 很 before a property is what English says with "is"; it is no "very".
+    # 很 before an adjective corresponds to "is", not to "very".
     tag = path + ("degree" if degree.en else "verb")
     return [(degree.zh, tag), *words] if degree.zh else words
 
 
 def passive(event: Event, path: str) -> Tagged:
-    """The deed told from its object: 窗户被男孩打破了."""
+    """A passive clause: 窗户被男孩打破了."""
     words = phrase(event.object, path + "object.")
     words += [(event.time.zh, path + "time")] if event.time else []
     words += [("被", path + "passive"), *phrase(event.agent, path + "agent.")]

@@ -8,13 +8,13 @@ import re
 from microworld.events import Event, Location, Phrase, Sentence
 from microworld.words.modifiers import PLURAL, TENSES
 from microworld.words.nouns import Noun, Pronoun
-from microworld.words.verbs import FORMS
 
 Tagged = list[tuple[str, str]]
 
+_ATTACHED = frozenset(",.?'")
 QUESTION_WORDS = {"place": "where", "time": "when", "reason": "why"}
-# A token is a Chinese character, a word, or a run of punctuation.
-TOKEN = re.compile(r"[一-鿿]|[^\W一-鿿]+|[^\w\s]+")
+# A token is a word, a Chinese character, or a run of punctuation.
+TOKEN = re.compile(r"[^\W一-鿿]+|[一-鿿]|[^\w\s]+")
 
 
 def text(s: Sentence) -> str:
@@ -23,7 +23,7 @@ def text(s: Sentence) -> str:
 
 
 def sentence(s: Sentence) -> Tagged:
-    """A sentence as (word or punctuation, tag) pairs, with its capital and its full stop."""
+    """A sentence as (word or punctuation, tag) pairs, with a capital and final punctuation."""
     if s.asks:
         words = [*question(s.main, s.asks), ("?", "end")]
     else:
@@ -40,9 +40,9 @@ def sentence(s: Sentence) -> Tagged:
 
 
 def capital(words: Tagged) -> Tagged:
-    """The words with a capital at the start."""
-    (first, tag), *rest = words
-    return [(first[0].upper() + first[1:], tag), *rest]
+    """The words with a capital at the beginning."""
+    first, tag = words[0]
+    return [(first[0].upper() + first[1:], tag), *words[1:]]
 
 
 def clause(event: Event, path: str) -> Tagged:
@@ -60,7 +60,7 @@ def predicate(event: Event, path: str, verb: Tagged) -> Tagged:
     """The verb and what follows it, with manner before the verb, then place and time."""
     words = [(event.manner.en, path + "manner")] if event.manner else []
     for slot, tag in event.verb.en:
-        words += fill(slot, tag, event, path, verb)
+        words += verb if slot == "V" else fill(slot, tag, event, path, verb)
     if event.place and event.gap != "place":
         words += location(event.place, path)
     if event.time and not event.time_first:
@@ -71,7 +71,7 @@ def predicate(event: Event, path: str, verb: Tagged) -> Tagged:
 
 
 def fill(slot: str, tag: str, event: Event, path: str, verb: Tagged) -> Tagged:
-    """What stands in one slot of a verb's frame."""
+    """The words of one slot of a verb's frame."""
     match slot:
         case "V":
             return verb
@@ -87,14 +87,14 @@ def fill(slot: str, tag: str, event: Event, path: str, verb: Tagged) -> Tagged:
         case "I" | "G":
             form = "base" if slot == "I" else "ing"
             inner = event.content
-            return predicate(inner, path + "content.", [(inner.verb.forms[FORMS.index(form)], path + "content.verb")])
+            return predicate(inner, path + "content.", [(inner.verb.form(form), path + "content.verb")])
         case "P":
             return graded(event, path)
     return [(slot, path + tag if tag else "")]
 
 
 def graded(event: Event, path: str) -> Tagged:
-    """A property with its degree: very tired, much taller."""
+    """An adjective with its degree: very tired, much taller."""
     degree = event.degree.en
     if degree.endswith("er"):
         much = [("much", path + "degree")] if degree == "much -er" else []
@@ -103,13 +103,12 @@ def graded(event: Event, path: str) -> Tagged:
 
 
 def verb_group(event: Event, path: str, asked: bool = False) -> tuple[Tagged, Tagged]:
-    """(auxiliaries, main verb); with `asked`, the first auxiliary is always there, ready to go before the subject."""
+    """(auxiliaries, main verb). With `asked` there is at least one auxiliary, which questions put before the subject."""
     subject = event.object if event.agent and event.agent.noun.en == "there" else event.agent
     number = 1 if subject and (subject.plural or _like_plural(subject)) else 0
     tense = TENSES[event.tense]
-    forms = event.verb.forms
     verb_tag = path + "verb"
-    if forms[0] == "be" and event.tense in ("past", "present"):
+    if event.verb.forms[0] == "be" and event.tense in ("past", "present"):
         return _be(event, path, number, asked)
     auxiliaries, form = [], tense.form
     if event.modal:
@@ -142,7 +141,7 @@ def verb_group(event: Event, path: str, asked: bool = False) -> tuple[Tagged, Ta
             form = "base"
     if event.frequency:
         auxiliaries.append((event.frequency.en, path + "frequency"))
-    return auxiliaries, [(forms[FORMS.index(form)], verb_tag)]
+    return auxiliaries, [(event.verb.form(form), verb_tag)]
 
 
 def _be(event: Event, path: str, number: int, asked: bool) -> tuple[Tagged, Tagged]:
@@ -161,10 +160,10 @@ def _like_plural(subject: Phrase) -> bool:
 
 
 def passive(event: Event, path: str) -> Tagged:
-    """The deed told from its object: the window was broken by the boy, the key was given to Anna by Ben."""
+    """A passive clause: the window was broken by the boy, the key was given to Anna by Ben."""
     words = phrase(event.object, path + "object.")
     words += [("were" if event.object.plural else "was", path + "passive")]
-    words += [(event.verb.forms[FORMS.index("participle")], path + "verb")]
+    words += [(event.verb.form("participle"), path + "verb")]
     if event.recipient:
         words += [("to", path + "to"), *phrase(event.recipient, path + "recipient.")]
     words += [("by", path + "passive"), *phrase(event.agent, path + "agent.")]
@@ -202,7 +201,7 @@ def question(event: Event, asks: str) -> Tagged:
 
 
 def phrase(p: Phrase, path: str, case: str = "object") -> Tagged:
-    """A noun phrase: determiner or owner, adjectives, noun, relative clause, and whoever is joined by "and"."""
+    """A noun phrase: determiner or owner, adjectives, noun, relative clause, and a second noun phrase after "and"."""
     noun = p.noun
     if isinstance(noun, Pronoun):
         return [(noun.en if case == "subject" else noun.objective, path + "noun")]
@@ -242,5 +241,10 @@ def _is_person(noun: Noun) -> bool:
 
 
 def spell(words: Tagged) -> str:
-    """The words as text: spaces between words, none before punctuation."""
-    return "".join(word if word[0] in ",.?'" else " " + word for word, _ in words)[1:]
+    """The words as text, with spaces between words but not before punctuation."""
+    return "".join([word if word[0] in _ATTACHED else " " + word for word, _ in words])[1:]
+
+
+def attached(word: str) -> bool:
+    """Whether no space stands before the word."""
+    return word[0] in _ATTACHED

@@ -182,7 +182,7 @@ def meal(s: Story) -> None:
 
 
 def helper(s: Story) -> None:
-    """Somebody is in need; the one who helps is honoured."""
+    """Somebody needs help, and the helper gets an award."""
     doctor = s.professional("doctor nurse dentist")
     patient = s.professional("farmer sailor baker singer soldier tailor driver waiter student")
     hospital = NOUN["hospital"]

@@ -31,8 +31,7 @@ class Referring:
 
     def mention(self, who: Person | Thing, path: str) -> Phrase:
         """A pronoun where it is unambiguous (though not every time), else a name or a description."""
-        recent = {*self.before, *self.now}
-        pronoun = self._pronoun(who, recent)
+        pronoun = self._pronoun(who)
         if pronoun and (pronoun is ITSELF or who in self.now or self.rng.chance(0.88)):
             self.referents[path + "noun"] = who.key
             self.unnamed[who] = self.unnamed.get(who, 0) + (who not in self.now)
@@ -41,35 +40,39 @@ class Referring:
         self.unnamed[who] = 0
         self.now.append(who)
         if isinstance(who, Thing):
-            return self._description(who, path, recent)
+            return self._description(who, path)
         if who.owner:
-            return Phrase(who.noun, owner=self._owner(who.owner, path, recent))
+            return Phrase(who.noun, owner=self._owner(who.owner, path))
         return Phrase(who.noun, who.determiner)
 
-    def _pronoun(self, who: Person | Thing, recent: set) -> Pronoun | None:
-        """The pronoun, if it can refer to nobody else."""
-        if who not in recent or (self.unnamed.get(who, 0) >= LONGEST_WITHOUT_NAME and who not in self.now):
+    def _pronoun(self, who: Person | Thing) -> Pronoun | None:
+        """The pronoun, if it can refer to nobody else of this sentence and the one before."""
+        here = who in self.now
+        if not here and (who not in self.before or self.unnamed.get(who, 0) >= LONGEST_WITHOUT_NAME):
             return None
-        if isinstance(who, Thing):
-            # In "took the key from the box and hid it", readers don't think of the box.
-            rivals = [o for o in self.now if isinstance(o, Thing)] if who in self.now else recent
-            return None if any(isinstance(o, Thing | Noun) and o is not who for o in rivals) else ITSELF
-        same = any(isinstance(o, Person) and o is not who and o.pronoun is who.pronoun for o in recent)
-        return None if same else who.pronoun
+        if isinstance(who, Person):
+            rivals = [o for o in self.before + self.now if isinstance(o, Person) and o.pronoun is who.pronoun]
+        elif here:  # in "took the key from the box and hid it", readers don't think of the box
+            rivals = [o for o in self.now if isinstance(o, Thing)]
+        else:
+            rivals = [o for o in self.before + self.now if not isinstance(o, Person)]
+        if any(rival is not who for rival in rivals):
+            return None
+        return who.pronoun if isinstance(who, Person) else ITSELF
 
-    def _owner(self, owner: Person, path: str, recent: set) -> Phrase:
+    def _owner(self, owner: Person, path: str) -> Phrase:
         """Whose: her, Anna's."""
-        if owner in recent and self._pronoun(owner, recent):
+        if self._pronoun(owner):
             self.referents[path + "owner.noun"] = owner.key
             return Phrase(owner.pronoun)
         self.now.append(owner)
         return Phrase(owner.noun, owner.determiner)
 
-    def _description(self, what: Thing, path: str, recent: set) -> Phrase:
+    def _description(self, what: Thing, path: str) -> Phrase:
         """A thing with its adjectives at its first mention, "the key" or "her key" later."""
         first, what.known = not what.known, True
         adjectives = what.adjectives if first or self.rng.chance(0.12) else ()
-        owned = what.owner and not first and (what.owner not in self.now or self._pronoun(what.owner, recent))
+        owned = what.owner and not first and (what.owner not in self.now or self._pronoun(what.owner))
         if owned and self.rng.chance(0.35):
-            return Phrase(what.noun, owner=self._owner(what.owner, path, recent), adjectives=adjectives)
+            return Phrase(what.noun, owner=self._owner(what.owner, path), adjectives=adjectives)
         return Phrase(what.noun, "a" if first else "the", adjectives=adjectives)

@@ -57,7 +57,7 @@ class Story:
 
     @cached_property
     def text(self) -> Text:
-        """The finished story, realized when it is first read: many stories are thrown away before."""
+        """The finished story, realized at its first use (stories that are too long never need it)."""
         return self.telling.text()
 
     def somebody(self, gender: str = "") -> Person:
@@ -69,7 +69,7 @@ class Story:
                 return Person(noun, pronoun_of(noun))
 
     def two(self) -> tuple[Person, Person]:
-        """Two by name, usually a woman and a man, so that "she" and "he" tell them apart."""
+        """Two people by name, usually a woman and a man, so that "she" and "he" tell them apart."""
         first = self.somebody()
         other = {HE: "female", SHE: "male"}[first.pronoun]
         return first, self.somebody(other if self.rng.chance(0.8) else "")
@@ -80,12 +80,12 @@ class Story:
         return Person(noun, pronoun_of(noun) or self.rng.pick((SHE, HE)), "the")
 
     def relation(self, owner: Person) -> Person:
-        """One of somebody's family, whom "she" and "he" tell apart from them: Anna's brother."""
+        """A relative with another pronoun: Anna's brother."""
         kin = "brother father uncle grandfather" if owner.pronoun is SHE else "sister mother aunt grandmother"
         return Person(NOUN[self.rng.pick(kin.split())], HE if owner.pronoun is SHE else SHE, "", owner)
 
     def new_thing(self, kinds: str, owner: Person | None = None) -> Thing:
-        """A thing that the story doesn't have yet: its noun, or a class of it, is one of `kinds`."""
+        """A thing that the story doesn't have yet, and whose noun or class is one of `kinds`."""
         noun = self.rng.pick([noun for noun in _of_kinds(kinds) if noun.en not in self.used])
         self.used.add(noun.en)
         options = _adjectives_for(noun, self.free)
@@ -105,7 +105,7 @@ class Story:
         return self.rng.pick((("", "and"), ("", "and"), ("", "and"), ("when", ","), ("after", ",")))
 
     def _spots_for(self, room: Noun, thing: Thing, *but: Spot) -> list[tuple[Word, str]]:
-        """Where in the room the thing may be put, as (preposition, noun): in none of the spots `but`."""
+        """Where in the room a thing can be put, as (preposition, noun), except the spots `but`."""
         taken = {spot.location.phrase.noun.en for spot in but}
         small, food = "small" in thing.noun.classes, "food" in thing.noun.classes
         options = [
@@ -118,7 +118,7 @@ class Story:
         return [o for o in options if not held_out(f"{thing.key} {o[1]}")] or options
 
     def start(self, who: Person, place: Noun) -> None:
-        """Somebody is somewhere as the story begins, without saying so."""
+        """Somebody is somewhere when the story begins; the text doesn't say so."""
         self.town.place[who] = place
 
     def owns(self, who: Person, what: Thing, join: str = "") -> None:
@@ -137,7 +137,7 @@ class Story:
         self.telling.tell(deed, who, to=place, fact={"what": "", "where": place.en}, **how)
 
     def meet(self, who: Person, whom: Person, **how) -> None:
-        """Two meet, where the first of them is."""
+        """Two people meet where the first one is."""
         place = self.town.place[who]
         self.town.place[whom] = place
         self.telling.tell("meet", who, whom=whom, fact={"where": place.en}, **how)
@@ -148,7 +148,7 @@ class Story:
         self.telling.tell("buy", who, what=what, **how)
 
     def put(self, who: Person, what: Thing, *but: Spot, **how) -> Spot:
-        """Somebody puts down, or hides, what they hold; in none of the spots `but`."""
+        """Somebody puts down or hides a thing that they hold, not in the spots `but`."""
         room = self.town.place[who]
         options = self._spots_for(room, what, *but)
         dark = [(p, n) for p, n in options if p is not ON]
@@ -162,7 +162,7 @@ class Story:
         return spot
 
     def take(self, who: Person, what: Thing, *, found: bool = False, keeps: bool = False, **how) -> None:
-        """Somebody takes, or finds, what lies where they are; `keeps`: and that is the end of it."""
+        """Somebody takes a thing that lies where they are; `found`: says that they find it; `keeps`: and then take it."""
         spot = self.town.spot[what]
         self.town.take(who, what)
         if found or spot.location.preposition not in (ON, IN):
@@ -174,17 +174,17 @@ class Story:
             self.telling.tell("take", who, what=what, place=source, fact={"where": spot.key}, **how)
 
     def give(self, who: Person, what: Thing, whom: Person, deed: str = "give", **how) -> None:
-        """A thing changes hands."""
+        """Somebody gives a thing to somebody."""
         self.town.give(who, what, whom)
         self.telling.tell(deed, who, what=what, whom=whom, **how)
 
     def use(self, who: Person, what: Thing, deed: str, **how) -> None:
-        """Somebody does something with what they hold."""
+        """Somebody does something with a thing that they hold."""
         self.town.needs(who, what)
         self.telling.tell(deed, who, what=what, **how)
 
     def eat(self, who: Person, what: Thing, **how) -> None:
-        """What is eaten is gone."""
+        """Somebody eats a thing, which is then gone."""
         self.town.lose(who, what)
         self.telling.tell("eat", who, what=what, **how)
 
@@ -194,24 +194,24 @@ class Story:
         self.telling.tell(deed, who, whom=whom, **how)
 
     def answer(self, who: Person, whom: Person, what: Thing) -> None:
-        """Somebody says where a thing is: it is there."""
+        """Somebody says where a thing is, which is true."""
         spot = self.town.spot[what]
         content = Event(IS_AT, Phrase(ITSELF), destination=spot.location)
         self.telling.tell("tell", who, whom=whom, content=content, fact={"what": what.key, "where": spot.key})
 
     def feel(self, who: Person, feeling: str, degree: str = "", **how) -> None:
-        """How somebody is."""
+        """How somebody feels."""
         self.telling.tell(
             "feel", who, quality=ADJECTIVE[feeling], degree=Word(degree, ""), fact={"what": feeling}, **how
         )
 
     def honour(self, who: Person, deed: str, whom: Person) -> None:
-        """The doctor who treated the patient later received an award: the subject stands far from its verb."""
+        """The doctor who treated the patient later received an award: the subject is far from its verb."""
         prize = Phrase(self.rng.pick(PRIZES), "a")
         self._far(who, deed, whom, "get", object=prize, frequency=_LATER, fact={"what": prize.noun.en})
 
     def remember(self, who: Person, whom: Person) -> None:
-        """The two tourists who met the baker were happy: the number of the subject decides, not the nearer noun's."""
+        """The two tourists who met the baker were happy: the verb agrees with the subject, not with the nearest noun."""
         feeling = self.rng.pick(("happy", "tired"))
         self._far(who, "meet", whom, "feel", quality=ADJECTIVE[feeling], degree=_PLAIN, fact={"what": feeling})
 
@@ -224,7 +224,7 @@ class Story:
 
 @cache
 def _of_kinds(kinds: str) -> list[Noun]:
-    """The things whose noun, or a class of it, is one of these."""
+    """The things whose noun or class is one of `kinds`."""
     wanted = set(kinds.split())
     return [noun for noun in THINGS if noun.en in wanted or noun.classes & wanted]
 

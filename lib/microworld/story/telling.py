@@ -13,6 +13,7 @@ from microworld.words.people import ITSELF, THEY
 from microworld.words.story_verbs import TOLD
 
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_PLURAL, _SINGULAR = Phrase(THEY), Phrase(ITSELF)  # a subject that is left out
 PARTS = ("in the morning", "at noon", "in the afternoon", "in the evening")  # of a day
 
 
@@ -75,8 +76,7 @@ class Telling:
         self._subject = who
         referring, path = self.referring, f"{len(self._clauses)}."
         if join == "and":  # the subject is not repeated, and only its number matters
-            plural = isinstance(who, Person) and who.pronoun is THEY
-            agent = Phrase(THEY if plural else ITSELF)
+            agent = _PLURAL if isinstance(who, Person) and who.pronoun is THEY else _SINGULAR
         else:
             agent = referring.mention(who, path + "agent.")
         thing = what if isinstance(what, Thing) else None
@@ -105,8 +105,7 @@ class Telling:
     def _note(self, name: str, deed: Deed, changes: dict) -> None:
         """Keep the fact, and whether its sentence has a held-out combination."""
         event, what, spot = deed.event, deed.what, deed.spot
-        self.deeds.append(deed)
-        self.facts.append({
+        fact = {
             "sentence": self.sentences,
             "deed": name,
             "who": deed.who.key,
@@ -114,7 +113,9 @@ class Telling:
             "whom": deed.whom.key if deed.whom else "",
             "where": spot.key if spot else event.destination.phrase.noun.en if event.destination else "",
             "when": event.time.en if event.time else "",
-        } | changes)  # fmt: skip
+        }  # fmt: skip
+        self.deeds.append(deed)
+        self.facts.append(fact | changes if changes else fact)
         if what:
             together = [f"{adjective.en} {what.key}" for adjective in event.object.adjectives] if event.object else []
             if spot:
@@ -145,7 +146,4 @@ class Telling:
 
     def text(self) -> Text:
         """Realize the sentences that have ended."""
-        text = Text()
-        for clauses, referents in self._ended:
-            text.add(clauses, referents)
-        return text
+        return Text(self._ended)

@@ -1,6 +1,6 @@
 """The text of a story, realized from its clauses, with the positions of sentences, names and pronouns."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 from microworld.events import Event
 from microworld.realize import english
@@ -11,38 +11,49 @@ ENTITIES = {
     for kind, nouns in [("PER", NAMES), ("LOC", [*TOWNS, *STREETS]), ("ORG", ORGS)]
     for noun in nouns
 }  # fmt: skip
-Clauses = list[tuple[str, Event]]  # each with the conjunction or punctuation before it
+Clauses = list[tuple[str, Event]]  # of a sentence, each with the conjunction or punctuation before it
 
 
-@dataclass(slots=True)
 class Text:
     """A text with its annotations. Positions count characters.
 
+    Args:
+        sentences: the clauses of each sentence and, by path, the referents of its pronouns.
+
     Attributes:
+        string: the text itself.
         spans: start and end of each sentence.
-        entities: start, end and kind ("PER", "LOC" or "ORG") of each name.
-        pronouns: start, text and referent ("refers_to") of each pronoun.
     """
 
-    string: str = ""
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    entities: list[tuple[int, int, str]] = field(default_factory=list)
-    pronouns: list[dict] = field(default_factory=list)
+    def __init__(self, sentences: list[tuple[Clauses, dict[str, str]]]) -> None:
+        self.sentences = [(_words(clauses), referents) for clauses, referents in sentences]
+        strings = [english.spell(words) for words, _ in self.sentences]
+        self.string = " ".join(strings)
+        self.spans: list[tuple[int, int]] = []
+        start = 0
+        for string in strings:
+            self.spans.append((start, start + len(string)))
+            start += len(string) + 1
 
-    def add(self, clauses: Clauses, referents: dict[str, str]) -> None:
-        """Append a sentence; `referents` says whom its pronouns refer to, by path."""
-        text = self.string + (" " if self.string else "")
-        start = len(text)
-        for i, (word, tag) in enumerate(english.capital(_words(clauses))):
-            if i and word[0] not in ",'":
-                text += " "
-            if tag in referents:
-                self.pronouns.append({"start": len(text), "text": word, "refers_to": referents[tag]})
+    def entities(self) -> Iterator[tuple[int, int, str]]:
+        """Start, end and kind ("PER", "LOC" or "ORG") of each name."""
+        for start, word, _ in self._words():
             if word in ENTITIES:
-                self.entities.append((len(text), len(text) + len(word), ENTITIES[word]))
-            text += word
-        self.string = text + "."
-        self.spans.append((start, len(self.string)))
+                yield start, start + len(word), ENTITIES[word]
+
+    def pronouns(self) -> list[dict]:
+        """Start, text and referent of each pronoun."""
+        return [
+            {"start": start, "text": word, "refers_to": referent} for start, word, referent in self._words() if referent
+        ]
+
+    def _words(self) -> Iterator[tuple[int, str, str | None]]:
+        """The position of each word, the word, and whom it refers to if it is a pronoun."""
+        for (words, referents), (position, _) in zip(self.sentences, self.spans, strict=True):
+            for i, (word, tag) in enumerate(words):
+                position += bool(i) and not english.attached(word)
+                yield position, word, referents.get(tag)
+                position += len(word)
 
 
 def _words(clauses: Clauses) -> english.Tagged:
@@ -53,4 +64,5 @@ def _words(clauses: Clauses) -> english.Tagged:
         if join not in ("", ","):
             words.append((join, ""))
         words += english.clause(event, f"{i}.")
-    return words
+    words.append((".", ""))
+    return english.capital(words)

@@ -10,7 +10,7 @@ from microworld.story.story import NOUN, Story
 from microworld.story.town import Person
 
 CHOICES = 4
-BYSTANDERS = 0.6  # of the stories have one more person and thing to keep apart
+BYSTANDERS = 0.6  # of the stories have one more person and thing as distractors
 ARRIVING = {"go", "go back", "be at", "meet"}
 
 
@@ -40,14 +40,14 @@ def moves(story: Story) -> None:
 
 def endings(story: Story) -> Iterator[tuple[str, str, list[str]]]:
     """Yield (beginning of an ending, its true continuation, false continuations); the story mentions all of them."""
-    people = [person for deed in story.telling.deeds for person in (deed.who, deed.whom) if isinstance(person, Person)]
+    deeds, town = story.telling.deeds, story.town
+    people = dict.fromkeys(one for deed in deeds for one in (deed.who, deed.whom) if isinstance(one, Person))
     with_people = {person: f"with {person.key}" for person in people}
-    spots = list(dict.fromkeys(deed.spot.key for deed in story.telling.deeds if deed.spot))
-    for thing in [*story.town.spot, *story.town.holder]:
-        holder = story.town.holder.get(thing)
-        right = with_people[holder] if holder else story.town.spot[thing].key
-        others = [*spots, *with_people.values()]
-        yield f"In the end, the {thing.key} was", right, [other for other in others if other != right]
+    spots = dict.fromkeys(deed.spot.key for deed in deeds if deed.spot)
+    for thing in [*town.spot, *town.holder]:
+        right = with_people[town.holder[thing]] if thing in town.holder else town.spot[thing].key
+        wrong = [other for other in (*spots, *with_people.values()) if other != right]
+        yield f"In the end, the {thing.key} was", right, wrong
     places, at = told_places(story)
     for person, place in at.items():
         yield f"In the end, {person} was", place, [other for other in places if other != place]
@@ -58,8 +58,7 @@ def told_places(story: Story) -> tuple[list[str], dict[str, str]]:
     places, at = {}, {}
     for fact in story.telling.facts:
         if fact["deed"] in ARRIVING:
-            location = place_of(NOUN[fact["where"]])
-            where = f"{location.preposition.en} the {fact['where']}"
+            where = f"{place_of(NOUN[fact['where']]).preposition.en} the {fact['where']}"
             places[where] = None
             for person in filter(None, (fact["who"], fact["whom"])):
                 at[person] = where

@@ -30,7 +30,7 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
 def tagged(story: Story, first: int, last: int) -> dict:
     """The tokens and tags of the story's sentences from `first` to `last`."""
     text, kinds = story.text, {}
-    for start, end, kind in text.entities:
+    for start, end, kind in text.entities():
         kinds |= {start: f"B-{kind}"} | {i: f"I-{kind}" for i in range(start + 1, end)}
     found = [
         (token.group(), kinds.get(token.start(), "O"))

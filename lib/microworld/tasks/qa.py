@@ -21,13 +21,13 @@ DOING = ("repair", "read", "use", "play", "write", "find at", "take", "buy")
 GOING = ("go", "go back", "travel")
 STAYING = ("live", "work at", "study at")
 RECEIVED = english_verb("receive", "V O from R")
-# "Where did Anna put the key?" asks for the place that the verb would name.
+# "Where did Anna put the key?" has no place: it asks for it.
 WITHOUT_PLACE: dict[str, Verb] = {
     name: replace(TOLD[name], en=tuple(slot for slot in TOLD[name].en if slot[0] != "D"))
     for name in (*PUTTING, *STAYING, "take", "find at", "be at")
 }
 IN_THE_END = Word("in the end", "")
-Question = tuple[Event, str, str, int]  # what is asked, for which part, the answer, and the sentence that holds it
+Question = tuple[Event, str, str, int]  # the event, the role asked for, the answer, its sentence
 
 
 def examples(seed: int) -> Iterator[tuple[dict, bool]]:
@@ -39,7 +39,7 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
 
 
 def ask(story: Story) -> dict | None:
-    """A question with its answer, all kinds of questions equally likely; None if the story answers none."""
+    """A row with a question of a kind drawn uniformly; None if the story answers no question."""
     options: dict[str, list[Question]] = {}
     for question in questions(story):
         options.setdefault(question[1], []).append(question)
@@ -61,7 +61,7 @@ def ask(story: Story) -> dict | None:
 
 
 def questions(story: Story) -> Iterator[Question]:
-    """What the facts answer, and no two of them differently."""
+    """Questions to which the facts give exactly one answer."""
     for fact, deed in zip(story.telling.facts, story.telling.deeds, strict=True):
         told, sentence = fact["deed"], fact["sentence"]
         same = [f for f in story.telling.facts if f["deed"] == told]
@@ -115,7 +115,7 @@ def questions(story: Story) -> Iterator[Question]:
 
 
 def outcome(story: Story) -> Iterator[Question]:
-    """Where a thing that was moved lay in the end."""
+    """Questions for where a thing was in the end."""
     for thing, spot in story.town.spot.items():
         last = max(
             fact["sentence"] for fact in story.telling.facts if fact["what"] == thing.key and fact["where"] == spot.key
@@ -137,7 +137,7 @@ def mention(who: Person | Thing) -> Phrase:
 
 
 def span(story: Story, answer: str, sentence: int) -> tuple[int, int] | None:
-    """Start and end of the answer, named last in this sentence or before it; with its article, if it is a thing."""
+    """Start and end of the last mention of the answer up to this sentence, with the article if it is a thing."""
     article = ARTICLE if answer.islower() and " " not in answer else ""
     text = story.text.string[: story.text.spans[sentence][1]]
     spans = [match.span() for match in re.finditer(rf"(?i)\b{article}{re.escape(answer)}\b", text)]

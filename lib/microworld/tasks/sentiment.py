@@ -1,4 +1,4 @@
-"""Opinions, positive or negative: "not boring" is praise, and after "although …" the main clause decides."""
+"""Sentiment of opinions, positive or negative: "not boring" is positive, and the main clause decides over "although …"."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ BLAME = {
 STRONG = {"excellent", "wonderful", "terrible", "awful", "disgusting"}  # "not awful" is neither praise nor blame
 LOVED, HATED = ("love", "like", "enjoy"), ("hate", "dislike")
 OPINION = {base: english_verb(base, "V O") for base in (*LOVED, *HATED)}
-# What people talk about: how they came to it, what it was as a whole, and its parts by kind.
+# What opinions are about: the verb of the neutral sentence, nouns for the whole, and nouns for its parts by kind.
 SCENES = [
     (english_verb(GO, "V to the restaurant"), "evening meal dinner",
      {"food": "soup fish cake pie bread", "person": "waiter cook", "seat": "chair"}),
@@ -78,7 +78,7 @@ class Opinions:
         return Event(BEING[0], Phrase(NOUN[noun], "the"), negated=negated, quality=quality, degree=degree)
 
     def part(self, parts: dict[str, str], positive: bool) -> Event:
-        """Something about a part of the whole."""
+        """An opinion about a part of the whole."""
         kind = self.rng.pick(tuple(parts))
         return self.about(self.rng.pick(parts[kind].split()), kind, positive)
 
@@ -91,7 +91,7 @@ class Opinions:
         return Event(verb, who, negated=negated, object=Phrase(NOUN[whole], "the"))
 
     def opinion(self, positive: bool) -> tuple[Sentence, ...]:
-        """One sentence with an opinion, perhaps after one that only says what happened."""
+        """A sentence with an opinion, perhaps after a neutral one that says what happened."""
         opener, wholes, parts = self.rng.pick(SCENES)
         who = self.rng.pick((Phrase(ME), Phrase(WE), self.phrases.name(), self.phrases.name()))
         opened = self.rng.chance(0.7)
@@ -126,7 +126,7 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
 
 
 def combined(event: Event) -> Iterator[str]:
-    """The words that an opinion combines: "boring film", "love film"."""
+    """The pair of words that an opinion combines: "boring film", "love film"."""
     if event.quality:
         yield f"{event.quality.en} {event.agent.noun.en}"
     else:

@@ -1,6 +1,7 @@
-"""Do two sentences say the same? The passive, clauses turned round and synonyms keep what is said; other words and roles don't.
+"""Paraphrases: do two sentences mean the same?
 
-Half of all pairs differ by no content word and half by one, whatever their label: to count words is no help.
+Passives, reordered clauses and synonyms keep the meaning; other words or swapped roles change it. With either label, half of
+the pairs have the same content words and half differ in one, so that comparing words doesn't help.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from microworld.words.verbs import BEING, COMPARING
 DATIVE = {
     verb: replace(verb, en=(("V", "verb"), ("R", ""), ("O", ""))) for verb in TRANSFERS if verb.forms[0] != "return"
 }
-# Each stands for the other; of those that "a" may precede, neither begins with a vowel.
+# In both directions. None that can follow "a" begins with a vowel.
 SYNONYMS = dict(pair.split() for pair in (
     "big large, beautiful lovely, clever smart, difficult hard, delicious tasty, dirty filthy, small little, "
     "tired weary, nervous worried, sad unhappy, bought purchased, repaired mended, closed shut, found discovered, "
@@ -30,14 +31,14 @@ SYNONYMS |= {other: word for word, other in SYNONYMS.items()}
 
 
 class Rewording:
-    """Draws what is said; each kind of event has its ways to be told and its ways to be mistaken."""
+    """Draws a sentence, its paraphrases, and similar sentences with another meaning."""
 
     def __init__(self, rng: Dice) -> None:
         self.rng = rng
         self.scenes = Scenes(rng)
 
     def said(self, swaps: bool) -> Sentence:
-        """Something that happened; with `swaps`, something whose parts can change their roles."""
+        """A sentence; with `swaps`, one whose noun phrases can swap roles."""
         draws: tuple[Callable[[], Sentence], ...] = (self.transferred, self.between, self.compared, self.linked)
         return self.rng.pick(draws if swaps else (*draws, self.done, self.done))()
 
@@ -47,7 +48,7 @@ class Rewording:
 
     def transferred(self) -> Sentence:
         """Anna gave the key to Ben."""
-        return Sentence(replace(self.scenes.transfer(tuple(DATIVE)), place=None))
+        return Sentence(self.scenes.transfer(tuple(DATIVE))._replace(place=None))
 
     def between(self) -> Sentence:
         """The doctor thanked Anna."""
@@ -56,74 +57,74 @@ class Rewording:
 
     def compared(self) -> Sentence:
         """Anna is taller than Ben."""
-        return Sentence(replace(self.scenes.comparison(), quality=self.rng.pick(tuple(OPPOSITE))))
+        return Sentence(self.scenes.comparison()._replace(quality=self.rng.pick(tuple(OPPOSITE))))
 
     def linked(self) -> Sentence:
         """Anna washed the car because Ben was tired, or before Ben opened the window."""
-        main = replace(self.scenes.deed(self.scenes.phrases.name()), time=None)
+        main = self.scenes.deed(self.scenes.phrases.name())._replace(time=None)
         other = self.scenes.somebody(main.agent)
         if self.rng.chance(0.5):
             return Sentence(main, "because", Event(BEING[0], other, quality=self.rng.pick(FEELING), degree=EQUALLY))
         return Sentence(
-            main, self.rng.pick(("before", "after")), replace(self.scenes.deed(other, main.verb), time=None)
+            main, self.rng.pick(("before", "after")), self.scenes.deed(other, main.verb)._replace(time=None)
         )
 
     def tellings(self, said: Sentence) -> list[Sentence]:
-        """All ways to say it."""
+        """All paraphrases of a sentence, itself included."""
         event = said.main
         if said.link:
-            ways = [said, replace(said, side_first=True)]
+            ways = [said, said._replace(side_first=True)]
             if said.link in ("before", "after"):
                 turned = Sentence(said.side, "after" if said.link == "before" else "before", event)
-                ways += [turned, replace(turned, side_first=True)]
+                ways += [turned, turned._replace(side_first=True)]
             return ways
         if event.verb is COMPARING:
             return [
                 said,
-                Sentence(replace(event, agent=event.object, object=event.agent, quality=OPPOSITE[event.quality])),
+                Sentence(event._replace(agent=event.object, object=event.agent, quality=OPPOSITE[event.quality])),
             ]
-        ways = [said, replace(said, passive=True)]
+        ways = [said, said._replace(passive=True)]
         if event.verb in DATIVE:
-            ways.append(Sentence(replace(event, verb=DATIVE[event.verb])))
+            ways.append(Sentence(event._replace(verb=DATIVE[event.verb])))
         if event.time:
-            ways.append(Sentence(replace(event, time_first=True)))
+            ways.append(Sentence(event._replace(time_first=True)))
         return ways
 
     def swapped(self, said: Sentence) -> Sentence:
-        """The same words in other roles: who gave received, what came before came after."""
+        """The same words in other roles: the giver receives, the earlier deed is the later one."""
         event = said.main
         if said.link == "because":
-            return replace(said, main=replace(event, agent=said.side.agent), side=replace(said.side, agent=event.agent))
+            return said._replace(main=event._replace(agent=said.side.agent), side=said.side._replace(agent=event.agent))
         if said.link:
-            return replace(said, link="after" if said.link == "before" else "before")
+            return said._replace(link="after" if said.link == "before" else "before")
         if event.recipient:
-            return Sentence(replace(event, agent=event.recipient, recipient=event.agent))
-        return Sentence(replace(event, agent=event.object, object=event.agent))
+            return Sentence(event._replace(agent=event.recipient, recipient=event.agent))
+        return Sentence(event._replace(agent=event.object, object=event.agent))
 
     def mistaken(self, said: Sentence) -> Sentence:
-        """The same but for one word."""
+        """The same sentence with one word changed."""
         event, thing = said.main, said.main.object
         if event.verb is COMPARING:
-            return Sentence(replace(event, quality=self.rng.pick([a for a in OPPOSITE if a is not event.quality])))
+            return Sentence(event._replace(quality=self.rng.pick([a for a in OPPOSITE if a is not event.quality])))
         rival = self.scenes.somebody(event.agent, event.recipient, thing, said.side and said.side.agent)
-        options = [replace(event, agent=rival)]
+        options = [event._replace(agent=rival)]
         if event.verb in MEETINGS:
             similar = [verb for verb in MEETINGS if verb is not event.verb and verb.places >= bool(event.place)]
-            options.append(replace(event, verb=self.rng.pick(similar)))
+            options.append(event._replace(verb=self.rng.pick(similar)))
         else:
             owned = set(thing.adjectives)
             nouns = [n for n in THINGS_OF[event.verb] if n is not thing.noun and owned <= {*ADJECTIVES_OF[n]}]
-            options += [replace(event, object=replace(thing, noun=self.rng.pick(nouns)))] * 2 if nouns else []
+            options += [event._replace(object=thing._replace(noun=self.rng.pick(nouns)))] * 2 if nouns else []
             similar = [v for v in (DEEDS if event.verb in DEEDS else DATIVE) if thing.noun in THINGS_OF[v]]
             similar = [v for v in similar if v is not event.verb and v.places >= bool(event.place)]
-            options += [replace(event, verb=self.rng.pick(similar))] * 2 if similar else []
+            options += [event._replace(verb=self.rng.pick(similar))] * 2 if similar else []
             others = [a for a in ADJECTIVES_OF[thing.noun] if a not in owned]
             if owned and others:
-                options += [replace(event, object=replace(thing, adjectives=(self.rng.pick(others),)))] * 2
-        return replace(said, main=self.rng.pick(options))
+                options += [event._replace(object=thing._replace(adjectives=(self.rng.pick(others),)))] * 2
+        return said._replace(main=self.rng.pick(options))
 
     def pair(self, paraphrase: bool, reworded: bool) -> tuple[english.Tagged, english.Tagged, bool] | None:
-        """Two sentences, and whether they combine what is held out; None where nothing can be reworded."""
+        """Two sentences, and whether they have a held-out combination; None if no word has a synonym."""
         said = self.said(swaps=not reworded)
         other = said if paraphrase else self.mistaken(said) if reworded else self.swapped(said)
         ways = self.tellings(said)
@@ -134,7 +135,7 @@ class Rewording:
         known = [i for i, (word, _) in enumerate(second) if word in SYNONYMS]
         if reworded and not known:
             return None
-        # Any word may be said in either way in any pair: a rare word is no sign of a paraphrase.
+        # Each word can be replaced in any pair, so that a rare word is no sign of a paraphrase.
         chosen = {word: self.rng.pick((word, SYNONYMS[word])) for word, _ in (*first, *second) if word in SYNONYMS}
         chosen |= {SYNONYMS[word]: choice for word, choice in chosen.items()}
         first, second = ([(chosen.get(word, word), tag) for word, tag in words] for words in (first, second))

@@ -9,5 +9,5 @@ from microworld.story.plots import stories
 def examples(seed: int) -> Iterator[tuple[dict, bool]]:
     """Yield (row, whether it has a held-out combination) without end; no two rows have the same text."""
     for story in stories(Dice(seed)):
-        row = {"text": story.text.string, "facts": story.telling.facts, "pronouns": story.text.pronouns}
+        row = {"text": story.text.string, "facts": story.telling.facts, "pronouns": story.text.pronouns()}
         yield row, bool(story.telling.held_out)

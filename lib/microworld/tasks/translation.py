@@ -37,8 +37,7 @@ def translate(sentence: Sentence) -> dict:
     alignment = []
     j = 0
     for text, tag in target:
-        aligned = tokens.get(tag, ())
-        for _ in text:
-            alignment += [[i, j] for i in aligned]
-            j += 1
+        characters = range(j, j + len(text))
+        alignment += [[i, j] for i in tokens.get(tag, ()) for j in characters]
+        j += len(text)
     return {"en": english.spell(source), "zh": "".join(text for text, _ in target), "alignment": sorted(alignment)}

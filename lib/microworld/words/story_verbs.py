@@ -1,4 +1,4 @@
-"""The verbs that stories are told with: those of the town that fit, and some that only English texts use."""
+"""The verbs of stories: some of the town's verbs, and some that only English texts use."""
 
 from microworld.words.verbs import BE, BEING, IS_AT, VERBS, Verb, verb
 

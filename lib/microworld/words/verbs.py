@@ -1,20 +1,34 @@
-"""The kinds of events and the verbs that tell them, as two frames of slots: one English, one Chinese.
+"""The verbs, each with the kind of event that it expresses and two frames of slots: one English, one Chinese.
 
-Slots: V the verb, O its object, R the other person, D the place something ends up, P a property, I what somebody is to do,
-G what somebody was seen doing, C what was said; in Chinese also * where 了 and 过 stand. A literal that answers to a word
-of the other language carries the same name after a slash ("from/source": 从/source … 那里/source); other literals of a
-frame belong to the verb, except the particles 把 and 被, which answer to nothing.
+Slots: V the verb, O its object, R the recipient or other person, D a destination, P an adjective, I an infinitive ("to
+…"), G a gerund ("saw … doing"), C a clause ("that …"); in Chinese also * for the particles 了 and 过. Other words of a frame
+are literals. Literals with the same name after a slash are aligned ("from/from": 从/from … 那里/from); the others belong to
+the verb, except the particles 把 and 被, which are aligned to nothing.
 """
 
 from dataclasses import dataclass
 
 FORMS = ("base", "present", "past", "participle", "ing")
+_FORM = {name: i for i, name in enumerate(FORMS)}
 PARTICLES = {"把", "被"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verb:
-    """One way to tell one kind of event, with the classes of those who may take part."""
+    """A verb and its frames.
+
+    Args:
+        kind: the kind of event that it expresses.
+        forms: the English forms, in the order of FORMS.
+        en: the English frame, as (slot or literal, tag) pairs.
+        zh, done: the Chinese verb, and its form that names the result (修, 修好).
+        plain, disposal: the Chinese frames without and with 把.
+        agents, objects: the classes of nouns that can be subject and object.
+        state: whether it expresses a state and not an action.
+        manners: the adverbs that go with it.
+        places: whether its events happen at a place.
+        weight: its relative frequency.
+    """
 
     kind: str
     forms: tuple[str, ...]
@@ -30,9 +44,13 @@ class Verb:
     places: bool
     weight: float
 
+    def form(self, name: str) -> str:
+        """One of the forms in FORMS: "base", "past", …"""
+        return self.forms[_FORM[name]]
+
 
 def inflect(verb: str) -> tuple[str, ...]:
-    """The five forms of a verb: given in full ("give gives gave given giving") or, when regular, by its base."""
+    """The five forms of a verb, which is given in full ("give gives gave given giving") or, if it is regular, by its base."""
     forms = tuple(verb.split())
     if len(forms) == len(FORMS):
         return forms
@@ -46,7 +64,7 @@ def inflect(verb: str) -> tuple[str, ...]:
 
 
 def _frame(text: str) -> tuple[tuple[str, str], ...]:
-    """(literal or slot, tag) pairs."""
+    """Parse a frame into (slot or literal, tag) pairs."""
     parsed = []
     for item in text.split():
         word, _, tag = item.partition("/")

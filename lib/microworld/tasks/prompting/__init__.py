@@ -69,7 +69,7 @@ def story(dealer: Dealer, split: str, seen: set[str]) -> dict:
 
 
 def asked(task: str, dealer: Dealer, split: str, rng: Dice, seen: set[str]) -> tuple[dict, dict]:
-    """A row in one of the task's phrasings, and the same in one of NEW; with as many examples as there is room for."""
+    """A row in one of the task's phrasings and the same row in a new phrasing, with 0 to 3 examples as far as they fit."""
     while True:
         row = dealer.take(split)
         phrasings = rng.choice(tuple(PHRASINGS[task])), rng.choice(tuple(NEW[task]))
@@ -77,7 +77,7 @@ def asked(task: str, dealer: Dealer, split: str, rng: Dice, seen: set[str]) -> t
         if row.get("context") in seen or drawn[0]["text"] in seen or not fit(drawn):
             continue
         examples: list[dict] = []
-        for _ in range(0 if "context" in row else rng.randint(0, MOST_SHOTS)):  # there is room for one story only
+        for _ in range(0 if "context" in row else rng.randint(0, MOST_SHOTS)):  # only one story fits
             examples.append(short(dealer, split, [row, *examples]))
             longer = [ask(task, row, phrasing, examples) for phrasing in phrasings]
             if not fit(longer):
@@ -87,7 +87,7 @@ def asked(task: str, dealer: Dealer, split: str, rng: Dice, seen: set[str]) -> t
 
 
 def short(dealer: Dealer, split: str, others: Sequence[dict]) -> dict:
-    """A short example, whose new words are not those of the others."""
+    """A short example that has no new words in common with the others."""
     words = {word for row in others for word in row.get("invented", ())}
     while True:
         row = dealer.take(split)
@@ -97,19 +97,19 @@ def short(dealer: Dealer, split: str, others: Sequence[dict]) -> dict:
 
 
 def fit(rows: Iterable[dict]) -> bool:
-    """Whether no text is too long."""
+    """Whether all texts are short enough."""
     return all(length(row["text"]) <= LONGEST for row in rows)
 
 
 def length(text: str) -> int:
-    """How many tokens a text has."""
+    """The number of tokens of a text."""
     return len(TOKEN.findall(text))
 
 
 def majority(train: Iterable[dict], test: Iterable[dict]) -> dict[str, float]:
-    """Share of each task's rows that is right for whoever always gives the answer that training gives most often.
+    """The accuracy of the majority baseline on each task: it gives the most frequent answer of the training split.
 
-    Where there are choices, it is the one of them that training gives most often.
+    Where there are choices, it gives the most frequent of them.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in train:

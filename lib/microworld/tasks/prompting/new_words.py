@@ -1,7 +1,7 @@
-"""Words that nobody has heard before: each prompt says anew what they mean, so that only reading the prompt helps.
+"""Invented words: each prompt defines them anew, so that a model has to read the prompt.
 
-Nouns and verbs are words of their own in a vocabulary, but no text gives them a meaning that the next one keeps. All
-meanings that a prompt gives fit its sentence equally well: Anna fed the wug, which may be a dog, a cat or a horse.
+The nouns and verbs are in the vocabulary, but their meaning changes from prompt to prompt. All meanings that a prompt gives
+fit its sentence equally well: Anna fed the wug, which can be a dog, a cat or a horse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,14 +20,14 @@ NOUNS = tuple(
     "sarp vep yark bozzle corl dilp fendle hux jandle keff limdo mavo nardle prell rupo sindle tazzo vimba wendle zupo "
     "clorp drent smeb skell brop vark fimble dorvin ruggo besk".split()
 )
-# Each takes -ed as it is.
+# Each forms its past with -ed.
 VERBS = tuple(
     "gorp plond tesk marn blisk vort nisk drimp salk zund krelp foond yelsk trunt semp jorn birk rulf dalk spelf tomp gask "
     "velp flomp brask trosk murnt zelk pring kowst".split()
 )
-FEWEST, MOST = 2, 3  # words that a prompt explains
-HELD_OUT = 0.2  # of the examples ask for a pair of word and meaning that no other prompt explains
-# What may be done to a thing, as far as training may tell of it.
+FEWEST, MOST = 2, 3  # words that a prompt defines
+HELD_OUT = 0.2  # of the examples ask for a held-out pair of word and meaning
+# What can be done to a thing, without held-out combinations.
 DEEDS_TO = {
     noun: [v for v in DEEDS if noun in THINGS_OF[v] and not held_out(f"{v.forms[0]} {noun.en}")]
     for verb in DEEDS
@@ -44,22 +44,22 @@ class NewWords:
         self.scenes = Scenes(rng)
 
     def example(self, held: bool) -> dict | None:
-        """The fields of a prompt and of its answers; None where a pair of words isn't to be had."""
+        """The fields of a prompt and of its answers; None if there are too few words that fit."""
         count = self.rng.pick(range(FEWEST, MOST + 1))
         deed = self.scenes.deed()
         verb, noun = deed.verb, deed.object.noun
-        # Each of the things could be the one asked for, and each of the deeds: the sentence tells nothing.
+        # Every candidate noun and verb fits the sentence, so that the sentence doesn't give the answer away.
         nouns = {n.zh: n for n in THINGS_OF[verb] if verb in DEEDS_TO[n] and len(DEEDS_TO[n]) >= count}
         if len(nouns) < count or nouns.pop(noun.zh, None) is not noun:
             return None
         asked = self.rng.pick(range(count))
         things = self.rng.sample(list(nouns.values()), count - 1)
         things.insert(asked, noun)
-        # Shuffled, for verbs that few things fit would else be asked for more often than others.
+        # Shuffled: otherwise verbs that go with few things would be asked for more often.
         rivals = self.rng.sample([v for v in DEEDS_TO[noun] if v is not verb], count - 1)
         verbs = self.rng.sample([verb, *rivals], count)
-        deed = replace(deed, object=Phrase(noun, self.rng.pick(("the", "the", "a"))))
-        other = replace(deed, verb=verbs[asked], place=None)
+        deed = deed._replace(object=Phrase(noun, self.rng.pick(("the", "the", "a"))))
+        other = deed._replace(verb=verbs[asked], place=None)
         said, named = self.words(VERBS, verbs, asked, held), self.words(NOUNS, things, asked, held)
         if not said or not named:
             return None
@@ -76,8 +76,8 @@ class NewWords:
             "to": " ".join(f"To {word} means to {v.forms[0]}." for word, v in zip(said, verbs, strict=True)),
             "word": named[asked],
             "a_meaning": a(noun),
-            "told": spell(replace(deed, object=replace(deed.object, noun=new_noun))),
-            "told_verb": spell(replace(other, verb=new_verb)),
+            "told": spell(deed._replace(object=deed.object._replace(noun=new_noun))),
+            "told_verb": spell(other._replace(verb=new_verb)),
             "right": asked,
             "candidates": [
                 {
@@ -85,15 +85,15 @@ class NewWords:
                     "meaning": n.en,
                     "a_meaning": a(n),
                     "zh": n.zh,
-                    "plain": spell(replace(deed, object=replace(deed.object, noun=n))),
-                    "plain_verb": spell(replace(other, verb=v)),
+                    "plain": spell(deed._replace(object=deed.object._replace(noun=n))),
+                    "plain_verb": spell(other._replace(verb=v)),
                 }
                 for word, n, v in zip(named, things, verbs, strict=True)
             ],
         }
 
     def words(self, words: Sequence[str], meanings: Sequence[Meaning], asked: int, held: bool) -> list[str]:
-        """A new word for each meaning; only the one asked for may be a pair that is held out, if `held`."""
+        """A new word for each meaning; if `held`, the one asked for is a held-out pair, and no other is."""
         chosen: list[str] = []
         for i, meaning in enumerate(meanings):
             name = meaning.en if isinstance(meaning, Noun) else meaning.forms[0]
@@ -105,7 +105,7 @@ class NewWords:
 
 
 def examples(seed: int) -> Iterator[tuple[dict, bool]]:
-    """Yield (row, whether its words and meanings are held-out pairs) without end; no two rows tell the same."""
+    """Yield (row, whether its words and meanings are held-out pairs) without end; no two rows have the same sentence."""
     draw = NewWords(Dice(seed))
     seen = set()
     while True:

@@ -14,10 +14,17 @@ UNCAPITAL = {"At", "On", "In", "The", "A", "An", "His", "Her", "Some"}
 
 
 def ask(task: str, row: dict, phrasing: str, examples: Sequence[dict] = ()) -> dict:
-    """A row of a task as text: `text` is `prompt`, a space and `answer`; `choices` are the answers to choose from.
+    """Put a row of a task in words.
 
-    `row` and `examples` are rows of the task as `world.load(task)` has them (of new_words.examples for "new_word"). The
-    examples stand in the prompt with their answers. Where the answer is free, `choices` is empty.
+    Args:
+        task: one of the tasks that have phrasings.
+        row: a row of the task, as `microworld.load(task)` has it; for "new_word", one of new_words.examples.
+        phrasing: the name of a phrasing in PHRASINGS or NEW.
+        examples: rows that the prompt shows first, with their answers.
+
+    Returns:
+        A row of the task "prompting": `text` is `prompt`, a space and `answer`; `choices` are the possible answers, none
+        if the answer is free.
 
     Raises:
         ValueError: there is no such task, or it has no such phrasing.
@@ -48,7 +55,7 @@ def ask(task: str, row: dict, phrasing: str, examples: Sequence[dict] = ()) -> d
 
 
 def item(task: str, row: dict, phrasing: Phrasing) -> tuple[str, list[str], int]:
-    """What a phrasing makes of a row: the prompt, all answers, and which of them is right."""
+    """The prompt, the possible answers, and the index of the right one."""
     if task in LABELS:
         return phrasing.prompt.format(**row), list(phrasing.answer), LABELS[task].index(row["label"])
     fields, candidates, right = row, [row], 0
