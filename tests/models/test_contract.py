@@ -330,7 +330,7 @@ def is_made_of_stacks(case: Case) -> bool:
 
 
 def is_thorough(case: Case) -> bool:
-    """Of the recurrent networks, the simplest and the one with most parts: the slow tests train and export these."""
+    """Of the recurrent networks, the simplest and the one with most parts: they are trained in the slow tests."""
     return is_made_of_stacks(case) or case.config.bidirectional == (case.config.n_layers == 2)
 
 
@@ -668,10 +668,11 @@ def test_the_initial_weights_round_trip(case, tmp_path):
 def test_one_batch_can_be_overfitted(case):
     model, n = case.initial(d_model=32), 6
     source, ids = torch.stack([torch.randperm(8)[:4] + 4 for _ in range(n)]), case.random_ids(n, 9)
-    ids[:, 0] = 4 if reads_a_source(case) else torch.arange(n) + 4
+    ids[:, 0] = 1  # not drawn: from relative positions alone, one token cannot be told from two of its kind
+    ids[:, 1] = 4 if reads_a_source(case) else torch.arange(n) + 4
     labels = torch.arange(n) % 2
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(150):
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.005)
+    for _ in range(200):
         optimizer.zero_grad()
         if generates(case):  # the prompt has 2 tokens; what a prefix decoder says inside it is not a prediction
             loss = F.cross_entropy(
@@ -704,14 +705,16 @@ def inputs(case, batch, source_len, length):
     return case.family.inputs(source, case.random_ids(batch, length), (length + 1) // 2)
 
 for name in names:
+    torch.manual_seed(0)
     case = suite["CASES"][name]
     model, given = case.build().eval(), inputs(case, 3, 6, 5)
     free = [{d: torch.export.Dim.DYNAMIC for d in range(t.dim()) if d not in case.family.fixed} for t in given.values()]
     outputs = getattr(model(*given.values()), "_fields", ["logits"])
-    torch.onnx.export(
-        model, tuple(given.values()), file, dynamo=True, external_data=False, verbose=False,
-        input_names=list(given), output_names=list(outputs), dynamic_shapes=tuple(free),
-    )
+    with torch.no_grad():  # with gradients, torch takes another kernel for a trained bias, which can't be exported
+        torch.onnx.export(
+            model, tuple(given.values()), file, dynamo=True, external_data=False, verbose=False,
+            input_names=list(given), output_names=list(outputs), dynamic_shapes=tuple(free),
+        )
     graph = onnx.load(file)
     del graph.graph.value_info[:]  # the exporter writes the traced length into them
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
@@ -725,13 +728,24 @@ for name in names:
 """
 
 
+def exported() -> dict[str, list[str]]:
+    """The cases that are exported, by the process that does it: a process exports one model with LSTMs, or any number of
+    others."""
+    processes = {}
+    for name, case in CASES.items():
+        if is_made_of_stacks(case):
+            processes.setdefault(type(case.config).__name__, []).append(name)
+        elif case.config.n_layers == 2 and (case.config.bidirectional or case.config.context == "dot"):
+            processes[name] = [name]
+    return processes
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("config", ONE_EACH, ids=lambda config: config.__name__)
-def test_exports_to_onnx(config, tmp_path):
+@pytest.mark.parametrize("names", list(exported().values()), ids=exported())
+def test_exports_to_onnx(names, tmp_path):
     """With dynamic batch and lengths. In a process of its own: beartype's wrappers, which readers don't have, can't be
     traced."""
     pytest.importorskip("onnxscript", reason="onnxscript, onnx and onnxruntime are needed to export")
-    chosen = [name for name, case in CASES.items() if type(case.config) is config and is_thorough(case)]
-    command = [sys.executable, "-c", EXPORT, __file__, str(tmp_path / "model.onnx"), *chosen]
+    command = [sys.executable, "-c", EXPORT, __file__, str(tmp_path / "model.onnx"), *names]
     done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
