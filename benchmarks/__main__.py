@@ -10,7 +10,8 @@ import torch
 from benchmarks import gpt, recurrent, transformer
 
 from seqbook.data.corpora import CorpusError
-from seqbook.results import FOLDER, commit, device_name
+from seqbook.runs.published import FOLDER, commit
+from seqbook.training.device import device_name
 
 try:  # before the first measurement, which takes minutes
     transformer.corpus()

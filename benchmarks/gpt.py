@@ -19,7 +19,7 @@ import itertools
 import json
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -27,16 +27,17 @@ import torch
 import torch.nn.functional as F
 import transformers
 import x_transformers
-from benchmarks.timing import in_turn, spread, training_step
+from benchmarks.timing import in_turn, spread
+from benchmarks.timing import training as steps_of
 from torch import Tensor, nn
 
-from seqbook import generate
-from seqbook.data.loader import RandomPlaces, Windows
+from seqbook.data.loader import RandomWindows, Windows
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.generation.decoding import complete
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.objectives.batch import Batch
 from seqbook.objectives.causal import Causal
-from seqbook.tokenizer import Tokenizer
-from seqbook.train import Budget
+from seqbook.training import TrainingConfig
 
 VOCAB_SIZE, TEXT_LEN = 65, 1_000_000
 SIZES = {  # of the models, the batch, and how many steps are timed at once
@@ -107,7 +108,7 @@ def generation(ids: Tensor) -> list[dict]:
     for n in TEXTS:
         prompts = ids[: n * PROMPT_LEN].view(n, PROMPT_LEN)
         calls = {
-            "ours": partial(generate.complete, gpt, prompts.tolist(), NEW_TOKENS, top_k=1, stop=()),
+            "ours": partial(complete, gpt, prompts.tolist(), NEW_TOKENS, top_k=1, stop=()),
             "transformers": partial(gpt2.greedy, prompts, NEW_TOKENS),
         }
         for name, call in calls.items():
@@ -198,23 +199,13 @@ SYSTEMS = {
 }
 
 
-class Fetched:
-    """Batches that are fetched anew each time."""
-
-    def __init__(self, fetch: Callable[[], Batch], n: int):
-        self.fetch, self.n = fetch, n
-
-    def __iter__(self) -> Iterator[Batch]:
-        return (self.fetch() for _ in range(self.n))
-
-
 def training_steps(name: str, model: nn.Module, size: str, ids: Tensor) -> Callable:
     """Some training steps of one system, each on new windows."""
     sizes, batch_size, n_steps = SIZES[size]
     length = sizes["max_len"]
     objective = Causal(Tokenizer.train(["its collate and loss need none"], "character"), max_len=length)
     windows = Windows(ids.tolist(), length)
-    plan, step = RandomPlaces(len(windows), batch_size), itertools.count()
+    plan, step = RandomWindows(len(windows), batch_size), itertools.count()
     offsets = torch.arange(length + 1)
 
     def fetch_ours() -> Batch:
@@ -225,7 +216,7 @@ def training_steps(name: str, model: nn.Module, size: str, ids: Tensor) -> Calla
         return Batch((rows[:, :-1],), rows[:, 1:])
 
     fetch = fetch_ours if name.startswith("ours") else fetch_tensor
-    return training_step(model, objective, Fetched(fetch, n_steps), Budget(steps=1))
+    return steps_of(model, objective, [fetch] * n_steps, TrainingConfig(steps=1))
 
 
 def peak(name: str, ids: Tensor) -> int:

@@ -9,13 +9,16 @@ import statistics
 from collections.abc import Callable
 
 import torch
-from benchmarks.timing import in_turn, padding, spread, training_step
+from benchmarks.timing import at_hand, in_turn, padding, spread, training
+from datasets import load_from_disk
 from torch import nn
 
-from seqbook import runs
 from seqbook.data.loader import LengthBuckets
 from seqbook.objectives.batch import Batch
 from seqbook.recipes import configure
+from seqbook.runs import System
+from seqbook.runs.build import build
+from seqbook.runs.prepare import prepare
 
 ROUNDS, BATCHES = 7, 12
 GOAL = 0.6  # of the bare LSTM's rate at the same matrix work, for attention at the recipe's sizes
@@ -23,22 +26,23 @@ GOAL = 0.6  # of the bare LSTM's rate at the same matrix work, for attention at 
 
 def measure() -> list[dict]:
     recipe = configure("attention")
-    prepared = runs.prepare(recipe)
+    prepared = prepare(recipe)
     systems = {
-        "attention (dot)": runs.build(recipe, prepared),
-        "attention (additive)": runs.build(configure("attention", context="additive"), prepared),
-        "rnn": runs.build(configure("rnn"), prepared),
+        "attention (dot)": System(*build(recipe, prepared, seed=0)),
+        "attention (additive)": System(*build(configure("attention", context="additive"), prepared, seed=0)),
+        "rnn": System(*build(configure("rnn"), prepared, seed=0)),
     }
     objective = systems["rnn"].objective
-    examples = objective.examples(runs.load_from_disk(str(prepared))["train"])
+    examples = objective.examples(load_from_disk(str(prepared))["train"])
     lengths = [objective.lengths(example) for example in examples]
-    plan = LengthBuckets(lengths, recipe.budget.batch_size)
+    plan = LengthBuckets(lengths, recipe.training.batch_size)
     epoch = [plan.batch(step) for step in range(plan.steps_per_epoch)]
     batches = [objective.collate([examples[i] for i in batch]) for batch in epoch[:BATCHES]]
     tokens = sum(batch.n_tokens for batch in batches)
 
     steps = {
-        name: training_step(system.model, system.objective, batches, recipe.budget) for name, system in systems.items()
+        name: training(system.model, system.objective, at_hand(batches), recipe.training)
+        for name, system in systems.items()
     }
     steps["bare LSTM"] = bare_lstm(systems["rnn"].model.config.d_model, batches)
     seconds = in_turn(steps, ROUNDS)
@@ -69,7 +73,7 @@ def bare_lstm(d_model: int, batches: list[Batch]) -> Callable:
     return step
 
 
-def matrix_work(name: str, systems: dict[str, runs.System], batches: list) -> float:
+def matrix_work(name: str, systems: dict[str, System], batches: list) -> float:
     """Floating-point operations in matrix products of one pass over the batches, forward and backward (three times)."""
     d = systems["rnn"].model.config.d_model
     vocab = systems["rnn"].model.config.target_vocab_size

@@ -19,16 +19,20 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait
 
 # isort: split
 import torch
+from accelerate import Accelerator
 from benchmarks.gpt import GPT2
 from benchmarks.transformer import corpus
+from datasets import load_from_disk
 from torch import nn
 
-from seqbook import runs
 from seqbook.data.loader import batches
-from seqbook.metrics import nats_per_token
+from seqbook.metrics import mean_nll
 from seqbook.recipes import configure
-from seqbook.results import FOLDER, commit, device_name
-from seqbook.train import Budget, adamw, learning_rate
+from seqbook.runs.build import build
+from seqbook.runs.prepare import prepare
+from seqbook.runs.published import FOLDER, commit
+from seqbook.training import TrainingConfig, adamw, learning_rate, training_step
+from seqbook.training.device import device_name
 
 SEEDS, SLICES, LOSS, GOAL = 3, 20, 1.88, 1 / 3
 RECIPES = ("gpt-shakespeare", "gpt-shakespeare-best")
@@ -39,44 +43,46 @@ class Training:
 
     def __init__(self, name: str, folder: Path, seed: int):
         recipe = configure("gpt-shakespeare" if name == "reference" else name)
-        prepared = runs.prepare(recipe, folder)
-        torch.manual_seed(seed)
-        system, splits = runs.build(recipe, prepared), runs.load_from_disk(str(prepared))
-        self.objective, self.budget, self.seconds = system.objective, recipe.budget, 0.0
+        prepared = prepare(recipe, folder)
+        self.model: nn.Module
+        self.model, self.objective = build(recipe, prepared, seed)
+        splits, self.config, self.seconds = load_from_disk(str(prepared)), recipe.training, 0.0
         self.train, self.validation = (self.objective.examples(splits[part]) for part in ("train", "validation"))
-        self.plan = batches(self.train, self.objective.lengths, self.budget.batch_size, seed)
-        self.model: nn.Module = system.model
-        self.rate: Callable[[int, Budget], float] = learning_rate
+        self.plan = batches(self.train, self.objective.lengths, self.config.batch_size, seed)
+        self.rate: Callable[[int, TrainingConfig], float] = learning_rate
         if name == "reference":
-            config = system.model.config
-            sizes = {key: getattr(config, key) for key in ("d_model", "n_heads", "n_layers", "max_len", "vocab_size")}
+            sizes = {
+                key: getattr(self.model.config, key)
+                for key in ("d_model", "n_heads", "n_layers", "max_len", "vocab_size")
+            }
             self.model, self.rate = GPT2(**sizes, activation="gelu"), cosine
-        self.optimizer = adamw(self.model.train(), self.budget)
+        self.optimizer, self.accelerator = adamw(self.model.train(), self.config), Accelerator(cpu=True)
         if name == "reference":
             for group in self.optimizer.param_groups:
                 group["betas"] = (0.9, 0.99)
 
     def go(self, part: int) -> None:
-        steps = self.budget.steps
+        steps = self.config.steps
         began = time.perf_counter()
         for step in range(steps * part // SLICES, steps * (part + 1) // SLICES):
-            batch = self.objective.collate([self.train[i] for i in self.plan.batch(step)])
-            loss = self.objective.loss(self.model(*batch.inputs), batch.labels) / batch.n_labels
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.budget.clip)
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate(step, self.budget)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+            training_step(
+                self.model,
+                self.objective,
+                self.objective.collate([self.train[i] for i in self.plan.batch(step)]),
+                self.optimizer,
+                self.rate(step, self.config),
+                self.config.clip,
+                self.accelerator,
+            )
         self.seconds += time.perf_counter() - began
 
 
-def cosine(step: int, budget: Budget) -> float:
+def cosine(step: int, config: TrainingConfig) -> float:
     """The reference's learning rate: up to the peak, then half a wave down to a tenth of it."""
-    if step < budget.warmup:
-        return budget.learning_rate * (step + 1) / (budget.warmup + 1)
-    done = (step - budget.warmup) / (budget.steps - budget.warmup)
-    return budget.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / (config.warmup + 1)
+    done = (step - config.warmup) / (config.steps - config.warmup)
+    return config.learning_rate * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
 
 
 def measure(seed: int) -> list[dict]:
@@ -87,9 +93,9 @@ def measure(seed: int) -> list[dict]:
     least = min(trainings[name].seconds for name in ("reference", RECIPES[0]))
     rows = []
     for name, training in trainings.items():
-        loss = nats_per_token(training.model, training.objective, training.validation)
+        loss = mean_nll(training.model, training.objective, training.validation)
         row = {"system": name, "seed": seed, "params": sum(p.numel() for p in training.model.parameters())}
-        row |= {"steps": training.budget.steps, "val_loss": loss, "seconds": training.seconds}
+        row |= {"steps": training.config.steps, "val_loss": loss, "seconds": training.seconds}
         rows.append(row | {"of_the_faster": training.seconds / least})
     best = rows[-1]
     reached = best["val_loss"] <= LOSS and best["of_the_faster"] <= GOAL

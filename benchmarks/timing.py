@@ -1,30 +1,32 @@
-"""What the benchmarks share: a training step, timing in turn, and how much of a batch is padding."""
+"""What the benchmarks share: training steps, timing in turn, and how much of a batch is padding."""
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from accelerate import Accelerator
 from torch import nn
 
-from seqbook.objectives.batch import Batch
-from seqbook.objectives.seq2seq import Seq2Seq
-from seqbook.train import Budget, adamw
+from seqbook.objectives.batch import Batch, Objective
+from seqbook.training import TrainingConfig, adamw, training_step
 
 
-def training_step(model: nn.Module, objective: Seq2Seq, batches: list[Batch], budget: Budget) -> Callable:
-    """What `train.fit` does, once for each of the batches: forward, loss, backward, clip, step."""
-    optimizer = adamw(model, budget)
+def training(
+    model: nn.Module, objective: Objective, fetches: Sequence[Callable[[], Batch]], config: TrainingConfig
+) -> Callable:
+    """One `training_step` for each of the batches, which are fetched one after the other."""
+    optimizer, accelerator = adamw(model, config), Accelerator(cpu=True)
 
-    def step():
-        for batch in batches:
-            loss = objective.loss(model(*batch.inputs), batch.labels) / batch.n_tokens
-            del batch
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
+    def steps():
+        for fetch in fetches:  # handed over as it is fetched, so that nothing here keeps a batch alive
+            training_step(model, objective, fetch(), optimizer, config.learning_rate, config.clip, accelerator)
 
-    return step
+    return steps
+
+
+def at_hand(batches: Sequence[Batch]) -> list[Callable[[], Batch]]:
+    """Batches that were made before, to be fetched."""
+    return [lambda batch=batch: batch for batch in batches]
 
 
 def in_turn(calls: dict[str, Callable], rounds: int) -> dict[str, list[float]]:

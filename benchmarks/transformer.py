@@ -17,19 +17,22 @@ from pathlib import Path
 
 import torch
 import transformers
-from benchmarks.timing import in_turn, padding, spread, training_step
+from benchmarks.timing import at_hand, in_turn, padding, spread
+from benchmarks.timing import training as steps_of
+from datasets import load_from_disk
 from torch import Tensor, nn
 
-from seqbook import generate, runs
 from seqbook.data.corpora import CorpusError
 from seqbook.data.loader import LengthBuckets
+from seqbook.data.tokenizer import Tokenizer, load_tokenizers
+from seqbook.generation.decoding import greedy
 from seqbook.models.transformer import Transformer, TransformerConfig
 from seqbook.nn import masks
 from seqbook.objectives.batch import IGNORED, Batch
 from seqbook.objectives.seq2seq import Seq2Seq
 from seqbook.recipes import configure
-from seqbook.tokenizer import BOS, EOS, PAD
-from seqbook.train import Budget
+from seqbook.runs.prepare import prepare
+from seqbook.training import TrainingConfig
 
 BATCH_SIZE, BATCHES, ROUNDS = 128, 12, 5
 NEW_TOKENS, SOURCES, GENERATION_ROUNDS = 48, (1, 16), 15
@@ -50,12 +53,11 @@ def corpus(name: str = "multi30k") -> Path:
 
 def measure() -> list[dict]:
     recipe = configure("attention-multi30k")  # for its corpus, vocabularies and smoothing
-    prepared = runs.prepare(recipe, corpus())
-    objective = runs.build(recipe, prepared).objective
-    examples = objective.examples(runs.load_from_disk(str(prepared))["train"])
+    prepared = prepare(recipe, corpus())
+    objective = recipe.objective.build(load_tokenizers(prepared), recipe.model.max_len)
+    examples = objective.examples(load_from_disk(str(prepared))["train"])
     config = TransformerConfig(
-        source_vocab_size=len(objective.source_tokenizer),
-        target_vocab_size=len(objective.target_tokenizer),
+        **objective.sizes(),
         dropout=0.1,
     )
     return [*training(config, objective, examples), *generation(config, objective, examples)]
@@ -78,16 +80,16 @@ def training(config: TransformerConfig, objective: Seq2Seq, examples: list) -> l
         "torch.nn.Transformer, buckets, no dropout": (TorchTransformer(without), buckets),
         "ours, random": (Transformer(config), shuffled),
         "torch.nn.Transformer, random": (TorchTransformer(config), shuffled),
-        "MarianMT, random": (Marian(config), shuffled),
+        "MarianMT, random": (Marian(config, objective.target_tokenizer), shuffled),
     }
-    budget = Budget(steps=1, learning_rate=1e-4)
-    steps = {name: training_step(model, objective, batches, budget) for name, (model, batches) in systems.items()}
+    how = TrainingConfig(steps=1, learning_rate=1e-4)
+    steps = {name: steps_of(model, objective, at_hand(batches), how) for name, (model, batches) in systems.items()}
     left, right = torch.randn(2, 2048, 2048)
     steps["product"] = lambda: [left @ right for _ in range(5)]
     seconds = in_turn(steps, ROUNDS)
 
     rate = {
-        name: sum(map(real_tokens, batches)) / statistics.median(seconds[name])
+        name: sum(real_tokens(batch, config.pad_id) for batch in batches) / statistics.median(seconds[name])
         for name, (_, batches) in systems.items()
     }
     best = 5 * 2 * 2048**3 / min(seconds["product"]) / 1e9
@@ -108,15 +110,16 @@ def training(config: TransformerConfig, objective: Seq2Seq, examples: list) -> l
 
 def generation(config: TransformerConfig, objective: Seq2Seq, examples: list) -> list[dict]:
     """Tokens a second, both told to write NEW_TOKENS tokens whatever they are."""
-    ours, marian = Transformer(config).eval(), Marian(config).eval()
+    ours, marian = Transformer(config).eval(), Marian(config, objective.target_tokenizer).eval()
+    eos = objective.target_tokenizer.eos_id
     with torch.no_grad():
-        ours.out_bias[EOS] = marian.network.final_logits_bias[:, EOS] = -1e9
+        ours.out_bias[eos] = marian.network.final_logits_bias[:, eos] = -1e9
     rows = []
     for n in SOURCES:
-        source_ids = objective.collate_sources([source for source, _ in random.Random(0).sample(examples, n)])
+        given = objective.prompt([source for source, _ in random.Random(0).sample(examples, n)])
         calls = {
-            "ours": lambda ids=source_ids: generate.greedy(ours, ids, NEW_TOKENS),
-            "MarianMT": lambda ids=source_ids: marian.greedy(ids, NEW_TOKENS),
+            "ours": lambda given=given: greedy(ours, given, max_new=NEW_TOKENS, stop=[eos]),
+            "MarianMT": lambda ids=given[0]: marian.greedy(ids, NEW_TOKENS),
         }
         for name, call in calls.items():
             written = {len(row) for row in call()}
@@ -139,14 +142,12 @@ class TorchTransformer(Transformer):
     def __init__(self, config: TransformerConfig):
         super().__init__(config)
         del self.encoder, self.decoder
-        self.encoder_norm = self.decoder_norm = nn.Identity()  # the stack has its own
         sizes = (config.d_model, config.n_heads, config.n_layers, config.n_layers, config.d_ff, config.dropout)
-        self.stack = nn.Transformer(*sizes, batch_first=True, norm_first=config.norm == "before")
+        self.stack = nn.Transformer(*sizes, batch_first=True, norm_first=config.norm == "pre")
 
     def forward(self, source_ids: Tensor, target_ids: Tensor) -> Tensor:
-        source = self._embed(source_ids, self.source_embedding, self.source_positions)
-        target = self._embed(target_ids, self.target_embedding, self.target_positions)
-        padding, later = source_ids == PAD, ~masks.causal(target_ids.shape[1])[0, 0]
+        source, target = self.source_embedding(source_ids), self.target_embedding(target_ids)
+        padding, later = source_ids == self.config.pad_id, ~masks.causal(target_ids.shape[1])[0, 0]
         hidden = {"src_key_padding_mask": padding, "memory_key_padding_mask": padding, "tgt_mask": later}
         return self._logits(self.stack(source, target, **hidden, tgt_is_causal=True))
 
@@ -154,8 +155,9 @@ class TorchTransformer(Transformer):
 class Marian(nn.Module):
     """MarianMT of our sizes: sines, ReLU, tied output, its own attention kernel; norms after each part, as it has them."""
 
-    def __init__(self, config: TransformerConfig):
+    def __init__(self, config: TransformerConfig, tokenizer: Tokenizer):
         super().__init__()
+        self.pad_id = config.pad_id
         sides = {}
         for side in ("encoder", "decoder"):
             sides |= {f"{side}_layers": config.n_layers, f"{side}_attention_heads": config.n_heads}
@@ -171,20 +173,20 @@ class Marian(nn.Module):
                 max_position_embeddings=config.max_len,
                 activation_function="relu",
                 scale_embedding=True,
-                pad_token_id=PAD,
-                eos_token_id=EOS,
-                decoder_start_token_id=BOS,
+                pad_token_id=config.pad_id,
+                eos_token_id=tokenizer.eos_id,
+                decoder_start_token_id=tokenizer.bos_id,
                 forced_eos_token_id=None,
             )
         )
 
     def forward(self, source_ids: Tensor, target_ids: Tensor) -> Tensor:
-        inputs = {"input_ids": source_ids, "attention_mask": source_ids != PAD, "decoder_input_ids": target_ids}
+        inputs = {"input_ids": source_ids, "attention_mask": source_ids != self.pad_id, "decoder_input_ids": target_ids}
         return self.network(**inputs, use_cache=False).logits
 
     def greedy(self, source_ids: Tensor, max_len: int) -> list[list[int]]:
         how = {"num_beams": 1, "do_sample": False, "use_cache": True, "max_new_tokens": max_len}
-        return self.network.generate(source_ids, attention_mask=source_ids != PAD, **how)[:, 1:].tolist()
+        return self.network.generate(source_ids, attention_mask=source_ids != self.pad_id, **how)[:, 1:].tolist()
 
 
 def bucketed(lengths: list[tuple[int, int]]) -> list[list[int]]:
@@ -198,9 +200,9 @@ def at_random(lengths: list[tuple[int, int]]) -> list[list[int]]:
     return [shuffled[i : i + BATCH_SIZE] for i in range(0, len(lengths), BATCH_SIZE)]
 
 
-def real_tokens(batch: Batch) -> int:
+def real_tokens(batch: Batch, pad_id: int) -> int:
     """Of source and target, padding left out."""
-    return int((batch.inputs[0] != PAD).sum() + (batch.labels != IGNORED).sum())
+    return int((batch.inputs[0] != pad_id).sum() + (batch.labels != IGNORED).sum())
 
 
 def matrix_work(config: TransformerConfig, batch: Batch) -> int:
