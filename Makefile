@@ -81,7 +81,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 results: $(READY)
-	$(BIN)/python -m benchmarks.results $(NAME)
+	$(BIN)/python -m benchmarks.publish $(NAME)
 
 set-repository: export URL := $(URL)
 set-repository: $(READY)
