@@ -79,7 +79,9 @@ def test_a_missing_folder_is_named(name, tmp_path):
 
 
 def test_an_unknown_name_is_named_with_the_choices(tmp_path):
-    with pytest.raises(CorpusError, match="unknown corpus 'europarl': choose one of translation, .*, multi30k, tiny_shakespeare"):
+    with pytest.raises(
+        CorpusError, match=r"unknown corpus 'europarl': choose one of translation, .*, multi30k, tiny_shakespeare"
+    ):
         load("europarl", tmp_path)
 
 
