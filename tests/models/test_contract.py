@@ -443,7 +443,7 @@ def test_dropout_falls_on_tokens_and_positions_too(case):
 
 @every_writer
 def test_cached_equals_uncached_at_every_split(case):
-    model, ids = case.build(), case.random_ids(3, 8)
+    model, ids = case.build().eval(), case.random_ids(3, 8)
     for split in range(1, 8):
         found = case.written(model, case.family.given(SOURCE, ids[:, :split]), ids[:, split:])
         torch.testing.assert_close(found, case.forward(model, SOURCE, ids, split)[:, split - 1 :])
@@ -462,7 +462,7 @@ def test_cached_equals_uncached_to_the_last_position(case, split):
 @pytest.mark.parametrize("lengths", [(5, 3, 1), (4, 4, 2), (1, 5, 5), (5, 5, 5)], ids=str)
 def test_prompts_of_unequal_length_continue_as_each_alone(case, lengths):
     """Whatever stands in the padding at the left."""
-    model, new, width = case.build(), case.random_ids(3, LENGTH - 5), max(lengths)
+    model, new, width = case.build().eval(), case.random_ids(3, LENGTH - 5), max(lengths)
     prompts = [case.random_ids(1, n) for n in lengths]
     padding = torch.tensor([width - n for n in lengths])
     for filler in (0, 7):
@@ -487,11 +487,13 @@ def test_selected_rows_continue_in_their_new_order(case):
 
 @every_writer
 def test_a_state_and_its_copies_continue_on_their_own(case):
-    model, ids, order = case.build(), case.random_ids(3, 2), torch.arange(3)
-    _, state = model.prefill(*case.family.given(SOURCE, ids))
+    """Copies are made after a step, when the caches have room to spare that could be shared by mistake."""
+    model, ids, order = case.build(), case.random_ids(3, 3), torch.arange(3)
+    _, state = model.prefill(*case.family.given(SOURCE, ids[:, :2]))
+    _, state = model.decode(ids[:, 2], state)
     states = [state, state.select(order), state.select(order)]
-    texts = [torch.cat([ids, case.random_ids(3, 5)], dim=1) for _ in states]
-    for step in range(2, 7):  # in turn
+    texts = [torch.cat([ids, case.random_ids(3, 4)], dim=1) for _ in states]
+    for step in range(3, 7):  # in turn
         for i, text in enumerate(texts):
             logits, states[i] = model.decode(text[:, step], states[i])
             torch.testing.assert_close(logits, case.forward(model, SOURCE, text[:, : step + 1], 2)[:, -1])

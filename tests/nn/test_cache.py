@@ -56,6 +56,7 @@ def test_select_takes_each_row_as_often_as_it_is_named():
 def test_selected_caches_continue_on_their_own():
     cache = Cache()
     cache.append(*positions(5))
+    cache.append(*positions(1))  # now there is room to spare, which no copy may share
     kept = [t.clone() for t in cache.read()]
     one, two = cache.select(torch.arange(3)), cache.select(torch.arange(3))
     new = [positions(n) for n in (1, 2, 40)]
