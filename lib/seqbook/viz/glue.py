@@ -10,6 +10,8 @@ def glue(name: str, value: object) -> None:
 
     It does what myst_nb's own function does, without asking a reader in Colab to install the book's tools.
     """
+    if hasattr(value, "item"):  # a scalar of NumPy or torch, whose repr is more than its number
+        value = value.item()
     display(
         {f"{_PREFIX}text/plain": repr(value)}, metadata={"scrapbook": {"name": name, "mime_prefix": _PREFIX}}, raw=True
     )
