@@ -25,7 +25,7 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   // A slider's label stands beside it, but isn't its name.
   const attend = () => {
-    for (const box of all(".bd-article :is(pre, .cell_output, .cell_output > .output, span.math, div.math > mjx-container)")) sizes.observe(box);
+    for (const box of all(".bd-article :is(pre, .cell_output, .cell_output > .output, .pst-scrollable-table-container, span.math, div.math > mjx-container)")) sizes.observe(box);
     for (const handle of all(".widget-slider [role=slider]")) {
       handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector(".widget-label").textContent);
     }
