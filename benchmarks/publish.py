@@ -1,132 +1,91 @@
 """`make results`: the published sweeps, made anew. Each row says which recipe it ran, with which settings and seed, and where.
 
-python -m benchmarks.publish [--again] [NAME...]
+python -m benchmarks.publish [--again] [--jobs N] [NAME...]
 
-A sweep's runs are kept in SEQBOOK_HOME and go one at a time on each core, with one thread each. Rows are written as their
-runs finish, so an interrupted sweep continues where it was. A row that still belongs to its recipe is kept, unless --again.
+Rows of all sweeps go one at a time on each core (or N at a time), with one thread each, and are written as they are finished. Runs are kept in
+SEQBOOK_HOME, so an interrupted sweep continues where it was. A row that still belongs to its recipe is kept, unless --again.
 """
 
 import argparse
 import json
 import os
-import shlex
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import seqbook  # noqa: F401  before torch: it sets how threads wait
 
 # isort: split
-import torch
+from benchmarks.sweeps import SWEEPS
 
-from seqbook import runs
-from seqbook.recipes import RECIPES, Recipe, configure, describe
 from seqbook.runs import published
-from seqbook.runs.run import arguments
 from seqbook.storage import writing
+from seqbook.training.device import device_name
 
 
-@dataclass(frozen=True)
-class Case:
-    """One recipe with its settings, which every seed of the sweep runs; `columns` are for the readers of the rows."""
+class Rows:
+    """The rows of one sweep, in the order of its cases, and the file that holds them."""
 
-    recipe: str
-    settings: Mapping[str, Any]
-    columns: Mapping[str, Any] = field(default_factory=dict)
+    def __init__(self, name: str, again: bool):
+        self.name, self.sweep = name, SWEEPS[name]
+        self.wanted = {case.key(seed): (case, seed) for case in self.sweep.cases for seed in self.sweep.seeds}
+        self.file = published.FOLDER / f"{name}.json"
+        kept = json.loads(self.file.read_text(encoding="utf-8"))["rows"] if self.file.is_file() and not again else []
+        keys = {(seed, json.dumps(case.config())): key for key, (case, seed) in self.wanted.items()}
+        belongs = [(keys.get((row["seed"], json.dumps(row["config"]))), row) for row in kept]
+        self.rows = {key: row for key, row in belongs if key is not None}
 
-    def config(self) -> dict[str, Any]:
-        """The whole configuration, that of the pretraining included, as JSON gives it back."""
-        return json.loads(json.dumps(_told(configure(self.recipe, **self.settings))))
+    def missing(self) -> list[str]:
+        return [key for key in self.wanted if key not in self.rows]
 
-
-def _told(recipe: Recipe) -> dict[str, Any]:
-    """What a result depends on: the recipe without its line for people, with the recipe that it starts from."""
-    base = {"base": recipe.base and _told(RECIPES[recipe.base])}
-    return {name: value for name, value in describe(recipe).items() if name != "about"} | base
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """The rows of benchmarks/results/NAME.json: each case with each seed."""
-
-    about: str
-    cases: Sequence[Case]
-    seeds: Sequence[int] = range(3)
+    def write(self) -> None:
+        about = {"about": self.sweep.about, "command": f"python -m benchmarks.publish {self.name}"}
+        with writing(self.file) as scratch:
+            text = as_text(about, [self.rows[key] for key in self.wanted if key in self.rows])
+            scratch.write_text(text, encoding="utf-8")
 
 
-STEPS = {  # by the number of labels: with few, at most about six times through them
-    "gpt-sentiment": {100: 40, 1_000: 300, 10_000: 300},
-    "gpt-entailment": {400: 150, 2_000: 800, 10_000: 800},
-    "gpt-multiple-choice": {400: 600, 10_000: 800},
-    "gpt-similarity": {2_000: 750, 20_000: 5_000},
-}
-STARTS = {
-    "from scratch": {"pretrained": False, "lm_weight": 0.0},
-    "pretrained": {"pretrained": True, "lm_weight": 0.0},
-    "with auxiliary loss": {"pretrained": True, "lm_weight": 0.5},
-}
-SWEEPS = {
-    "prompting-sizes": Sweep(
-        "Chapter 3.3: the language model of stories and tasks in four widths.",
-        [
-            Case("gpt-prompting", {"d_model": d_model, "n_heads": n_heads})
-            for d_model, n_heads in ((128, 4), (64, 2), (32, 1), (16, 1))
-        ],
-    ),
-    "finetuning": Sweep(
-        "Chapter 3.2: four tasks from random weights, from pretrained ones, and with the auxiliary loss.",
-        [
-            Case(recipe, start | {"size": labels, "steps": steps}, {"labels": labels, "start": name})
-            for recipe, by_labels in STEPS.items()
-            for labels, steps in by_labels.items()
-            for name, start in STARTS.items()
-        ],
-    ),
-}
+def publish(names: Iterable[str], again: bool = False, at_once: int | None = None) -> int:
+    """Make the rows that are missing, or all of them; returns how many failed. A row that fails is named, and the others
+    go on."""
+    about = {"commit": published.commit()}
+    sweeps = {name: Rows(name, again) for name in names}
+    for name, rows in sweeps.items():
+        print(f"{name}: {len(rows.rows)} rows are kept, {len(rows.missing())} are to be made", flush=True)
+        rows.write()
+    failed = 0
+    with ThreadPoolExecutor(at_once or os.cpu_count()) as pool:
+        jobs = {pool.submit(row_of, name, key): (name, key) for name in sweeps for key in sweeps[name].missing()}
+        try:
+            for job in as_completed(jobs):
+                name, key = jobs[job]
+                try:
+                    row = job.result()
+                except RuntimeError as error:
+                    failed += 1
+                    print(f"  {name} {key} failed: {error}", file=sys.stderr, flush=True)
+                    continue
+                sweeps[name].rows[key] = row | {name: value for name, value in about.items() if name not in row}
+                sweeps[name].write()
+                print(f"  {name} {key}: val_loss {row.get('val_loss', float('nan')):.3f}", flush=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return failed
 
 
-def publish(name: str, again: bool = False) -> None:
-    """Make the rows of a sweep that are missing, or all of them, and write benchmarks/results/NAME.json."""
-    sweep, file, commit = SWEEPS[name], published.FOLDER / f"{name}.json", published.commit()
-    wanted = {key_of(case.recipe, case.settings, seed): case for case in sweep.cases for seed in sweep.seeds}
-    rows = {}
-    if file.is_file() and not again:
-        for row in json.loads(file.read_text(encoding="utf-8"))["rows"]:
-            key = key_of(row["recipe"], row["settings"], row["seed"])
-            if key in wanted and row["config"] == wanted[key].config():
-                rows[key] = row
+def row_of(name: str, key: str) -> dict[str, Any]:
+    """A row, made by a process of its own.
 
-    def write() -> None:
-        about = {"about": sweep.about, "command": f"python -m benchmarks.publish {name}"}
-        with writing(file) as scratch:
-            scratch.write_text(as_text(about, [rows[key] for key in wanted if key in rows]), encoding="utf-8")
-
-    write()
-    missing = [key for key in wanted if key not in rows]
-    print(f"{name}: {len(rows)} rows are kept, {len(missing)} are to be made", flush=True)
-    at_once = os.cpu_count() or 1
-    for some in (missing[i : i + at_once] for i in range(0, len(missing), at_once)):
-        # Each batch waits for its slowest run, but the seeds of one case take about the same time.
-        made = runs.run_all({key: (key[0], wanted[key].settings | {"seed": key[2]}) for key in some})
-        for key, run in made.items():
-            rows[key] = row_of(wanted[key], key[2], run, commit)
-            print(f"  {rows[key]['command']}: val_loss {run.result['val_loss']:.3f}", flush=True)
-        write()
-
-
-def key_of(recipe: str, settings: Mapping[str, Any], seed: int) -> tuple[str, str, int]:
-    """What tells the rows of a sweep apart."""
-    return recipe, json.dumps(settings, sort_keys=True), seed
-
-
-def row_of(case: Case, seed: int, run: runs.Run, commit: str) -> dict[str, Any]:
-    """What a published row keeps of a run."""
-    command = shlex.join(["python", "-m", "seqbook", *arguments(case.recipe, seed, case.settings)])
-    row = {"recipe": case.recipe, "settings": case.settings, "seed": seed, **case.columns}
-    row |= {"command": command, "commit": commit, "config": case.config()}
-    row |= {key: value for key, value in run.result.items() if key not in row and key != "code"}
-    return row | {"val_losses": [step["val_loss"] for step in run.history if "val_loss" in step]}
+    Raises:
+        RuntimeError: the process failed; with its message.
+    """
+    command = [sys.executable, "-m", "benchmarks.publish", name, "--row", key]
+    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def as_text(about: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -139,15 +98,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.publish", description=__doc__.partition("\n")[0])
     parser.add_argument("name", nargs="*", help=f"{', '.join(SWEEPS)} (default: all)")
     parser.add_argument("--again", action="store_true", help="make the rows again that still belong to their recipes")
+    parser.add_argument("--jobs", type=int, help="how many rows at a time (default: as many as there are cores)")
+    parser.add_argument("--row", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     for name in options.name:
         if name not in SWEEPS:
             print(f"publish: unknown sweep {name!r}: choose one of {', '.join(SWEEPS)}", file=sys.stderr)
             return 2
-    torch.set_num_threads(1)  # where a run is left alone, it has one thread like all the others
-    for name in options.name or SWEEPS:
-        publish(name, options.again)
-    return 0
+    if options.row:
+        sweep = Rows(*options.name, again=True)
+        case, seed = sweep.wanted[options.row]
+        print(json.dumps({"device": device_name()} | case.make(seed, sweep.sweep.measure)))
+        return 0
+    return 1 if publish(options.name or SWEEPS, options.again, options.jobs) else 0
 
 
 if __name__ == "__main__":
