@@ -69,7 +69,8 @@ def publish(names: Iterable[str], again: bool = False, at_once: int | None = Non
                     continue
                 sweeps[name].rows[key] = row | {name: value for name, value in about.items() if name not in row}
                 sweeps[name].write()
-                print(f"  {name} {key}: val_loss {row.get('val_loss', float('nan')):.3f}", flush=True)
+                found = f": val_loss {row['val_loss']:.3f}" if "val_loss" in row else ""
+                print(f"  {name} {key}{found}", flush=True)
         finally:
             pool.shutdown(cancel_futures=True)
     return failed

@@ -1,11 +1,12 @@
 """What chapters say of published results, what the files say, and whether they still belong to their recipes."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from benchmarks.publish import Case
+from benchmarks.sweeps import SWEEPS, Case, Sweep, Trial
 
 from seqbook import __main__ as command_line
 from seqbook.recipes import RECIPES, configure
@@ -32,6 +33,11 @@ def differences(stored: Any, current: Any, name: str = "") -> list[str]:
         if inner != "about":
             found += differences(stored.get(key, "nothing"), current.get(key, "nothing"), inner)
     return found
+
+
+def trials_of(name: str) -> list[dict[str, Any]]:
+    """The published rows of experiments that no recipe describes."""
+    return [row for row in read(name).get("rows", []) if "experiment" in row.get("config", {})]
 
 
 class Asked(Exception):
@@ -79,6 +85,32 @@ def test_a_result_whose_recipe_changed_is_named_with_the_setting(asked, monkeypa
     message = r"finetuning\.json no longer belongs to .* base\.training\.steps: 700 in the file, 3 in the recipe"
     with pytest.raises(AssertionError, match=message):
         test_a_published_result_belongs_to_its_recipe("finetuning", asked)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_published_trial_belongs_to_its_sweep(name):
+    """The sweep with the file's name still has a trial with the configuration of each such row."""
+    rows = trials_of(name)
+    current = [case.config() for case in SWEEPS[name].cases if isinstance(case, Trial)] if rows else []
+    stale = [row["config"] for row in rows if row["config"] not in current]
+    assert not stale, f"benchmarks/results/{name}.json has rows of no trial that the sweep has now: {stale}"
+
+
+def test_a_trial_that_changed_is_named_with_its_settings(monkeypatch, tmp_path):
+    def coin(seed, sides):
+        return {"heads": seed % sides}
+
+    def check(*trials):
+        monkeypatch.setitem(SWEEPS, "coins", Sweep("Coins.", trials, seeds=(0,)))
+        test_a_published_trial_belongs_to_its_sweep("coins")
+
+    monkeypatch.setattr(published, "FOLDER", tmp_path)
+    rows = [Trial(coin, {"sides": sides}).make(0) for sides in (2, 6)]
+    (tmp_path / "coins.json").write_text(json.dumps({"rows": rows}))
+    check(*(Trial(coin, {"sides": sides}) for sides in (2, 4, 6)))
+    message = r"coins\.json has rows of no trial that the sweep has now: \[{'experiment': 'coin', 'sides': 6}\]"
+    with pytest.raises(AssertionError, match=message):
+        check(Trial(coin, {"sides": 2}), Trial(coin, {"sides": 7}))
 
 
 def test_the_transformer_reaches_its_goal_in_two_minutes_on_two_cores():
