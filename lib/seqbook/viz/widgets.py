@@ -16,9 +16,9 @@ from torch import Tensor
 from seqbook.generation.decoding import greedy
 from seqbook.nn import masks
 from seqbook.nn.mode import evaluating
+from seqbook.nn.record import record
 from seqbook.runs import System
 from seqbook.viz import figures
-from seqbook.viz.record import record
 
 
 def mask_explorer(max_len: int = 8) -> VBox:
