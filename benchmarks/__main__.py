@@ -8,13 +8,14 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait, ours and t
 # isort: split
 import torch
 from benchmarks import gpt, recurrent, transformer
+from benchmarks.corpora import corpus
 
 from seqbook.data.corpora import CorpusError
 from seqbook.runs.published import FOLDER, commit
 from seqbook.training.device import device_name
 
 try:  # before the first measurement, which takes minutes
-    transformer.corpus()
+    corpus("multi30k")
     gpt.check_compiler()
 except (CorpusError, RuntimeError) as error:
     print(f"benchmarks: {error}", file=sys.stderr)

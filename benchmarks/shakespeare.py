@@ -20,8 +20,8 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait
 # isort: split
 import torch
 from accelerate import Accelerator
+from benchmarks.corpora import corpus
 from benchmarks.gpt import GPT2
-from benchmarks.transformer import corpus
 from datasets import load_from_disk
 from torch import nn
 

@@ -9,20 +9,18 @@ All run in turn, so that a machine that slows down slows all; medians are compar
 measured in the same rounds, are the machine's best rate.
 """
 
-import os
 import random
 import statistics
 import warnings
-from pathlib import Path
 
 import torch
 import transformers
+from benchmarks.corpora import corpus
 from benchmarks.timing import at_hand, in_turn, padding, spread
 from benchmarks.timing import training as steps_of
 from datasets import load_from_disk
 from torch import Tensor, nn
 
-from seqbook.data.corpora import CorpusError
 from seqbook.data.loader import LengthBuckets
 from seqbook.data.tokenizer import Tokenizer, load_tokenizers
 from seqbook.generation.decoding import greedy
@@ -41,19 +39,9 @@ GENERATION_GOAL = 2.5
 warnings.filterwarnings("ignore", "enable_nested_tensor")  # torch's encoder, that it can't leave out padding this way
 
 
-def corpus(name: str = "multi30k") -> Path:
-    """The folder of a real corpus, which the project doesn't hold."""
-    folder = Path(os.environ.get("SEQBOOK_CORPORA", ""), name)
-    if not folder.is_dir():
-        raise CorpusError(
-            f"SEQBOOK_CORPORA must name the folder that holds {name}: the corpora are no part of this project"
-        )
-    return folder
-
-
 def measure() -> list[dict]:
     recipe = configure("attention-multi30k")  # for its corpus, vocabularies and smoothing
-    prepared = prepare(recipe, corpus())
+    prepared = prepare(recipe, corpus("multi30k"))
     objective = recipe.objective.build(load_tokenizers(prepared), recipe.model.max_len)
     examples = objective.examples(load_from_disk(str(prepared))["train"])
     config = TransformerConfig(

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.corpora import folder_of
+
 from seqbook import runs
 from seqbook.recipes import RECIPES, Recipe, configure, describe
 from seqbook.runs.run import arguments
@@ -29,10 +31,13 @@ class Case:
 
     def make(self, seed: int, measure: Callable[[runs.Run], dict[str, Any]] | None) -> dict[str, Any]:
         """Train, or find the trained run; what a published row keeps of it, with what `measure` finds."""
-        run = runs.run(self.recipe, seed=seed, **self.settings)
-        command = shlex.join(["python", "-m", "seqbook", *arguments(self.recipe, seed, self.settings)])
+        corpus = configure(self.recipe, **self.settings).data.corpus
+        data = folder_of(corpus)
+        run = runs.run(self.recipe, seed=seed, data=data, **self.settings)
+        command = ["python", "-m", "seqbook", *arguments(self.recipe, seed, self.settings)]
+        command += [f"--data={corpus}"] if data else []  # the name of the folder, wherever the reader has it
         row = {"recipe": self.recipe, "settings": self.settings, "seed": seed, **self.columns}
-        row |= {"command": command, "config": self.config()}
+        row |= {"command": shlex.join(command), "config": self.config()}
         row |= {key: value for key, value in run.result.items() if key not in row and key != "code"}
         evaluated = [step for step in run.history if "val_loss" in step]
         row["val_losses"] = [step["val_loss"] for step in evaluated]
