@@ -1,0 +1,190 @@
+"""Part 2: what is measured on Transformers: the roles of heads, gradients by the place of the norm, times, BLEU both ways.
+
+What is trained with batch norm (C6) stands in `experiments.batch_norm`, scores by length in `experiments.recurrent`.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from sacrebleu.metrics import BLEU
+from torch import Tensor
+
+from seqbook.experiments.recurrent import alignment_of_linked_characters
+from seqbook.models.transformer import Transformer, TransformerConfig
+from seqbook.nn.mode import evaluating
+from seqbook.nn.record import record
+from seqbook.runs import Run, System
+
+OFFSETS = (-3, -2, -1, 0, 1, 2, 3)  # of the key from the query, in tokens
+BATCH_SIZE = 64
+Maps = dict[str, list[Tensor]]  # of each attention, for each sentence: (heads, query, key)
+
+
+# ---- What the heads do
+
+
+@torch.no_grad()
+def attention_maps(system: System, rows: Dataset) -> Maps:
+    """The weights of all heads of a Transformer for each row of `rows`, teacher-forced, without padding."""
+    model, objective = system.model, system.objective
+    device, examples, found = next(model.parameters()).device, objective.examples(rows), {}
+    for start in range(0, len(examples), BATCH_SIZE):
+        chosen = examples[start : start + BATCH_SIZE]
+        with evaluating(model), record(model) as maps:
+            model(*objective.collate(chosen).to(device).inputs)
+        for name, (weights,) in maps.items():
+            for (x, y), w in zip(chosen, weights.cpu(), strict=True):
+                sizes = {"source": len(x), "target": len(y) + 1}  # the decoder reads <bos> y
+                queries = sizes["source" if name.startswith("encoder.") else "target"]
+                keys = sizes["target" if name.startswith("decoder.") and not _crosses(name) else "source"]
+                found.setdefault(name, []).append(w[:, :queries, :keys])
+    return found
+
+
+def head_roles(maps: Maps, offsets: Sequence[int] = OFFSETS) -> pd.DataFrame:
+    """For each head of self-attention, the mean weight that a query gives to the key at each offset from it.
+
+    One row per head, one column per offset, and `even`: what each key would get if all keys that the query may attend
+    to got the same. A query without a key at an offset gives it 0.
+    """
+    found = {}
+    for name, sentences in maps.items():
+        if _crosses(name):
+            continue
+        shares = [
+            torch.stack([w.diagonal(k, 1, 2).sum(-1) / w.shape[1] for k in offsets], dim=-1)  # (H, offsets)
+            for w in sentences
+        ]
+        even = sum(_even(w, causal=name.startswith("decoder.")) for w in sentences) / len(sentences)
+        for head, row in enumerate(torch.stack(shares).mean(0).tolist()):
+            columns = {f"{k:+d}" if k else "0": share for k, share in zip(offsets, row, strict=True)}
+            found[f"{_short(name)}, head {head}"] = columns | {"even": even}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def head_alignment_errors(maps: Maps, rows: Dataset) -> pd.DataFrame:
+    """The alignment error rate of each head of cross-attention, and of the mean of a block's heads.
+
+    One row per block. The rate is the column `error` of `experiments.recurrent.alignment_of_linked_characters`.
+    """
+
+    def error(weights: list[Tensor]) -> float:
+        return float(alignment_of_linked_characters(rows, weights).loc["attention", "error"])
+
+    found = {}
+    for name, sentences in maps.items():
+        if _crosses(name):
+            heads = {f"head {h}": error([w[h] for w in sentences]) for h in range(len(sentences[0]))}
+            found[_short(name)] = heads | {"mean of the heads": error([w.mean(0) for w in sentences])}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def _even(weights: Tensor, causal: bool) -> float:
+    n = weights.shape[2]
+    return sum(1 / k for k in range(1, n + 1)) / n if causal else 1 / n
+
+
+def _crosses(name: str) -> bool:
+    return name.endswith("cross_attention")
+
+
+def _short(name: str) -> str:
+    """ "encoder.blocks.0.attention" → "encoder block 0"."""
+    stack, _, block, _ = name.split(".")
+    return f"{stack} block {block}"
+
+
+# ---- Where the norm stands
+
+
+def first_gradients(
+    config: TransformerConfig, *, seeds: int = 3, batch_size: int = 32, length: int = 12
+) -> list[float]:
+    """The norm of the gradient of each decoder block's feed-forward output weight, before any training.
+
+    The mean over several initialisations, each with a batch of random tokens; from the first block to the last.
+    """
+    found = []
+    for seed in range(seeds):
+        torch.manual_seed(seed)
+        model = Transformer(config)
+        smallest = min(config.source_vocab_size, config.target_vocab_size)
+        ids = torch.randint(1, smallest, (batch_size, length))  # 0 is padding
+        logits = model(ids, ids)[:, :-1]
+        F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).backward()
+        found.append([block.feed_forward.out.weight.grad.norm() for block in model.decoder.blocks])
+    return torch.tensor(found).mean(0).tolist()
+
+
+# ---- Time (C8)
+
+
+def scoring_and_generating(
+    model: Transformer, lengths: Sequence[int] = (8, 16, 32, 64, 128), *, source_length: int = 16, repeats: int = 5
+) -> pd.DataFrame:
+    """Milliseconds (medians) to score a given target of n tokens in one pass, and to generate n tokens step by step, with
+    the cache and without it: one row per n, one sentence at a time. The ways take turns, so that a machine that slows
+    down slows all of them.
+    """
+
+    def with_cache(source_ids: Tensor, ids: Tensor) -> None:
+        _, state = model.prefill(source_ids, ids[:, :1])
+        for t in range(1, ids.shape[1]):
+            _, state = model.decode(ids[:, t], state)
+
+    def without_cache(source_ids: Tensor, ids: Tensor) -> None:
+        for t in range(ids.shape[1]):
+            model(source_ids, ids[:, : t + 1])
+
+    ways = {"one pass": model, "step by step, with cache": with_cache, "step by step, without cache": without_cache}
+    device, rows = next(model.parameters()).device, {}
+    smallest = min(model.config.source_vocab_size, model.config.target_vocab_size)
+    with torch.inference_mode(), evaluating(model):
+        for n in lengths:
+            given = [torch.randint(1, smallest, (1, length), device=device) for length in (source_length, n)]
+            times: dict[str, list[float]] = {name: [] for name in ways}
+            for _ in range(repeats):
+                for name, way in ways.items():
+                    times[name].append(_milliseconds(way, given))
+            rows[n] = {name: median(values) for name, values in times.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("target tokens")
+
+
+def _milliseconds(function: Callable, given: Iterable[Tensor]) -> float:
+    began = time.perf_counter()
+    function(*given)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return 1000 * (time.perf_counter() - began)
+
+
+# ---- Scores
+
+
+def bleu_lowercased(run: Run) -> dict[str, Any]:
+    """BLEU of the test split with upper and lower case taken as the same, and its signature.
+
+    A run's own score, `bleu`, is sacrebleu's: cased, on plain text that the metric itself splits into tokens (13a). Much
+    of the literature on these captions scores text that was lowercased and split before {cite}`wu2021good`. This is the
+    nearest that sacrebleu offers. The two are different measures, so compare a score only with scores of its own kind.
+    """
+    config, test = run.objective.config, run.splits["test"]
+    written = run.generate(test[config.source][:], beams=config.beams)
+    metric = BLEU(lowercase=True, tokenize="13a")
+    score = metric.corpus_score(written, [test[config.target][:]]).score
+    return {"bleu_lowercased": score, "bleu_lowercased_signature": str(metric.get_signature())}
+
+
+def best_rates(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The learning rate with the lowest validation loss at the end of training, for each recipe of a published search."""
+    best: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        if row["recipe"] not in best or row["val_loss"] < best[row["recipe"]]["val_loss"]:
+            best[row["recipe"]] = row
+    return {recipe: row["config"]["training"]["learning_rate"] for recipe, row in best.items()}
