@@ -157,6 +157,29 @@ def test_published_results_are_a_table():
     assert table.loc["transformer-rotary", "parameters"] == f"{read('transformer-rotary')['params']:,}"
 
 
+def test_a_summary_has_the_mean_and_the_spread_of_each_measure():
+    rows = [
+        {"recipe": recipe, "size": 10, "params": 2_000, "loss": loss, "config": {"training": {"steps": 7}}}
+        for recipe, losses in {"rnn": (1.0, 2.0, 6.0), "attention": (0.5, 0.5, 0.5)}.items()
+        for loss in losses
+    ]
+    measures = {
+        "parameters": ("params", "{:,}"),
+        "nats": ("loss", "{:.1f}"),
+        "steps": ("config.training.steps", "{:.0f}"),
+        "BLEU": ("bleu", "{:.1f}"),
+    }
+    table = published.summary(rows, "recipe", measures)
+    assert list(table.index) == ["rnn", "attention"]
+    assert table.loc["rnn"].tolist() == ["2,000.0", "3.0 (1.0–6.0)", "7", ""]
+    assert table.loc["attention", "nats"] == "0.5"
+    table = published.summary(rows, ["recipe", "size"], measures)
+    assert table.loc[("rnn", 10), "nats"] == "3.0 (1.0–6.0)"
+    assert list(published.summary(rows, "recipe").columns) == list(published.TRANSLATION)
+    with pytest.raises(ValueError, match="no row has the column 'pairs': choose one of recipe, size, params"):
+        published.summary(rows, ["recipe", "pairs"], measures)
+
+
 def test_a_result_that_is_not_there_is_named():
     with pytest.raises(
         FileNotFoundError, match=r"there is no published result .*nothing\.json: it is part of the repos"

@@ -26,6 +26,58 @@ def read(name: str) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
+TRANSLATION = {  # what `summary` shows of translators
+    "parameters": ("params", "{:,.0f}"),
+    "learning rate": ("config.training.learning_rate", "{:.2g}"),
+    "nats per token": ("loss", "{:.3f}"),
+    "BLEU": ("bleu", "{:.1f}"),
+    "exact match": ("exact_match", "{:.1%}"),
+    "exact match, compositional": ("compositional_exact_match", "{:.1%}"),
+    "seconds": ("seconds", "{:,.0f}"),
+}
+
+
+def summary(
+    rows: Sequence[Mapping[str, Any]], by: str | Sequence[str], measures: Mapping[str, tuple[str, str]] = TRANSLATION
+) -> pd.DataFrame:
+    """A table to show: the mean of each measure over the seeds, with the lowest and the highest, "92.1% (91.5%–92.8%)".
+
+    One row for each combination of the columns `by`. measures: {title: (column, format)}; a column inside another is
+    written with dots, "config.training.steps". A measure that no row of a combination has is left empty, and so is the
+    spread where all seeds have the same value.
+
+    Raises:
+        ValueError: a column of `by` that no row has.
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    for name in by:
+        if rows and all(_column(row, name) is None for row in rows):
+            raise ValueError(f"no row has the column {name!r}: choose one of {', '.join(rows[0])}")
+    frame = pd.DataFrame([{name: _column(row, name) for name in by} for row in rows], columns=by)
+    for title, (column, _) in measures.items():
+        frame[title] = [_column(row, column) for row in rows]
+    table = {}
+    for key, group in frame.groupby(by, sort=False, dropna=False):
+        table[key] = {title: _spread(group[title].dropna(), form) for title, (_, form) in measures.items()}
+    index = pd.MultiIndex.from_tuples(table, names=by) if len(by) > 1 else pd.Index([k for (k,) in table], name=by[0])
+    return pd.DataFrame(list(table.values()), index=index, columns=list(measures))
+
+
+def _column(row: Mapping[str, Any], name: str) -> Any:
+    """The value under a name, or under a name inside others; None if there is none."""
+    value: Any = row
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _spread(values: pd.Series, form: str) -> str:
+    if values.empty:
+        return ""
+    mean, low, high = (form.format(value) for value in (values.mean(), values.min(), values.max()))
+    return mean if low == high else f"{mean} ({low}–{high})"
+
+
 def translations(*names: str) -> pd.DataFrame:
     """A table of published translation runs, one row each; of places to look where the repository is missing."""
     if not FOLDER.is_dir():  # in Colab, where a page has to run on to its end
