@@ -2,14 +2,14 @@
 
 import os
 
-# How long torch's threads spin while they wait for each other, before they sleep. By default it is so long that a model's
-# many small steps crawl as soon as something else uses a core; not at all costs a third of the speed on an idle machine.
-# It counts only if torch is imported after this.
+# How long torch's threads wait actively for each other before they sleep. With the default, a small model becomes very
+# slow as soon as another program uses a core. With 0, it loses a third of its speed on an idle machine. The setting
+# works only if torch is imported after this line.
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
 def __getattr__(name: str):
-    if name == "from_pretrained":  # imported only now, as it brings torch along
+    if name == "from_pretrained":  # imported here, because it imports torch
         from seqbook.pretrained import from_pretrained
 
         return from_pretrained

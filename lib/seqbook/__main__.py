@@ -18,11 +18,11 @@ from seqbook.runs import device, load, run
 from seqbook.runs.published import commit
 from seqbook.storage import writing
 
-CONTINUING = ("max_new", "temperature", "top_k", "top_p", "seed")  # the options of continuing a text
+CONTINUING = ("max_new", "temperature", "top_k", "top_p", "seed")  # options for continuing a text
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the arguments say. The exit status is 0, or 2 for a mistake that one line explains, or 130 after Ctrl-C."""
+    """Run a command. The exit status is 0, or 2 after an error (one line explains it), or 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m seqbook", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     generate = commands.add_parser("generate", help="translate or continue texts, with a trained run or a GPT-2")
     generate.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
     generate.add_argument("text", nargs="+")
-    default = {"default": argparse.SUPPRESS}  # only what was given is passed on, so that defaults stand in one place
+    default = {"default": argparse.SUPPRESS}  # only given options are passed on: defaults are defined elsewhere
     translating = generate.add_argument_group("translating")
     translating.add_argument(
         "--beam", type=int, metavar="K", dest="beams", help="beam search with K beams (default: greedy)", **default
@@ -105,7 +105,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _value(text: str) -> Any:
-    """A setting's value: a number, true, false or null as JSON or Python writes them; anything else is text."""
+    """The value of a setting: a number, true, false or null, as in JSON or Python; anything else is text."""
     for read in (json.loads, ast.literal_eval):
         try:
             return read(text)
@@ -132,7 +132,7 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _check_choices(given: Iterable[str], known: Collection[str], what: object) -> None:
-    """Refuse an option that this kind of generation does not have."""
+    """Raise an error for an option that this kind of generation does not have."""
     flags = {
         name: "--beam" if name == "beams" else f"--{name.replace('_', '-')}" for name in given if name not in known
     }

@@ -1,7 +1,8 @@
-"""What a result depends on: the meaning of the code that it uses. Comments, docstrings and other files do not count.
+"""An identifier for the code that a result depends on. Comments, docstrings and unrelated files do not change it.
 
-The meaning of a module is its syntax tree without docstrings. A run depends on its own modules and on every module of this
-project that they import. So a new comment, a plot or another family's file keeps a trained model; a changed loss does not.
+The meaning of a module is its syntax tree without docstrings. A run depends on its own modules and on every module of
+this project that they import. So a trained model stays valid if a comment, a plot or another family's file changes, but
+not if its loss changes.
 """
 
 import ast
@@ -10,17 +11,17 @@ import json
 from functools import cache
 from pathlib import Path
 
-LIB = Path(__file__).parents[1]  # where seqbook and microworld lie
+LIB = Path(__file__).parents[1]  # the folder of seqbook and microworld
 
 
 def fingerprint(*parts: object) -> str:
-    """16 hexadecimal digits that change when a part (anything that JSON can hold) changes."""
+    """16 hexadecimal digits that change when one of the parts changes. A part is anything that JSON can represent."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def code_identity(*modules: str) -> str:
-    """16 hexadecimal digits that change when the meaning of one of these modules changes, or of one that it imports."""
+    """16 hexadecimal digits that change with the meaning of these modules and of the modules that they import."""
     found: dict[Path, str] = {}
     waiting = set(modules)
     while waiting:
@@ -32,7 +33,7 @@ def code_identity(*modules: str) -> str:
 
 
 def find(name: str, lib: Path = LIB) -> Path | None:
-    """The file of a module, or of the module that defines what is called `name`; None if it is not in `lib`."""
+    """The file of the module `name`, or of the module that defines the object `name`; None if it is not in `lib`."""
     *parents, last = name.split(".")
     for parts in ([*parents, last], parents):
         path = lib.joinpath(*parts)
@@ -43,7 +44,7 @@ def find(name: str, lib: Path = LIB) -> Path | None:
 
 
 def imports(tree: ast.AST) -> set[str]:
-    """The full names that the import statements of a file name: modules, and what is defined in modules."""
+    """The full names that a file imports: modules, and objects that are defined in modules."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

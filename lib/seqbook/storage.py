@@ -1,7 +1,7 @@
-"""What is kept between runs: one folder, safe for two processes at once, never half-written.
+"""The folder for everything that is stored between runs. Two processes can use it at the same time.
 
-The folder is `$SEQBOOK_HOME`, or `seqbook` in the user's cache folder. It holds corpora prepared for training and the models
-that recipes trained. Everything in it can be deleted: it is made again when it is needed.
+The folder is `$SEQBOOK_HOME`, or `seqbook` in the user's cache folder. It contains prepared corpora and trained models.
+No file in it is ever half-written. Everything in it can be deleted: it is made again when it is needed.
 """
 
 import os
@@ -16,11 +16,11 @@ from filelock import FileLock
 
 
 class StorageError(OSError):
-    """A folder or disk that cannot be written; the message says which one, and what to do."""
+    """A folder or disk cannot be written. The message says which one, and what to do."""
 
 
 def home() -> Path:
-    """The one folder: `$SEQBOOK_HOME`, else `$XDG_CACHE_HOME/seqbook`, else `~/.cache/seqbook`."""
+    """The folder: `$SEQBOOK_HOME`, else `$XDG_CACHE_HOME/seqbook`, else `~/.cache/seqbook`."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("SEQBOOK_HOME") or Path(cache) / "seqbook").expanduser()
 
@@ -29,7 +29,8 @@ def home() -> Path:
 def writing(path: Path) -> Iterator[Path]:
     """Yield a scratch path beside `path` (for a file or a folder) that becomes `path` only if the block succeeds.
 
-    The content reaches the disk before the name does, so that a crash leaves the old `path` or the new one.
+    The content is on the disk before `path` gets its name, so that `path` is either the old or the new version after a
+    crash.
 
     Raises:
         StorageError: the folder cannot be written, or the disk is full; nothing is left behind.
@@ -50,14 +51,14 @@ def writing(path: Path) -> Iterator[Path]:
             "Free some space, or point SEQBOOK_HOME (or --out) at a folder that can be written."
         ) from error
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)  # where it is a folder
+        shutil.rmtree(scratch, ignore_errors=True)  # if it is a folder
         with suppress(OSError):
-            scratch.unlink()  # where it is a file; that it is missing or out of reach is not another error
+            scratch.unlink()  # if it is a file; if this fails too, the first error is the one to report
 
 
 def build_once(path: Path, build: Callable[[Path], None]) -> Path:
-    """Return the folder `path`, made by `build(scratch_folder)` if it is missing; of two processes, only one builds it."""
-    if os.path.exists(path):  # False where Path.exists() raises, because we may not read the folder around it
+    """Return the folder `path`. If it is missing, one process makes it with `build(scratch_folder)`."""
+    if os.path.exists(path):  # if the parent folder is not readable: False, where Path.exists() raises
         return path
     with locked(path):
         if not path.exists():
@@ -69,7 +70,7 @@ def build_once(path: Path, build: Callable[[Path], None]) -> Path:
 
 @contextmanager
 def _no_bars() -> Iterator[None]:
-    """Hide the progress bars of `datasets`: what is built here takes a moment."""
+    """Hide the progress bars of `datasets`, because building takes only a moment."""
     shown = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
@@ -81,7 +82,7 @@ def _no_bars() -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes of this machine away from `path`; waits for its turn.
+    """Lock `path` against other processes of this machine; waits until the lock is free.
 
     Raises:
         StorageError: the folder cannot be written.

@@ -1,1 +1,1 @@
-"""Data: the built-in micro-world, real corpora, and the loader that batches them."""
+"""Data: the built-in micro-world, real corpora, tokenizers, and the loader that makes batches."""

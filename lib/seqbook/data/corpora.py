@@ -1,4 +1,4 @@
-"""Corpora by name: tasks of the micro-world, or real corpora, from the Hugging Face Hub or from the same files in a folder."""
+"""Loading a corpus by name: a task of the micro-world, or a real corpus from the Hub or from a local folder."""
 
 import io
 import json
@@ -16,17 +16,17 @@ FILES = {
 
 
 class CorpusError(ValueError):
-    """A corpus that cannot be found or read; the message says which file, and what to do."""
+    """A corpus cannot be found or read. The message says which file, and what to do."""
 
 
 def load(name: str, path: str | Path | None = None, size: int = 30_000) -> DatasetDict:
     """A corpus as a DatasetDict.
 
     A task of the micro-world: as microworld.load, with `size` examples in its training split.
-    multi30k: train, validation, test (the 2016 one) with columns en, de {cite}`elliott2016multi30k`; a local folder holds
-    train.jsonl, val.jsonl and test.jsonl.
-    tiny_shakespeare: train and validation, the first 90 % and the last 10 % of the characters, one row of one column,
-    text; a local folder holds input.txt.
+    multi30k: train, validation, test (the test set of 2016) with the columns en and de {cite}`elliott2016multi30k`; a
+    local folder contains train.jsonl, val.jsonl and test.jsonl.
+    tiny_shakespeare: train and validation, which are the first 90 % and the last 10 % of the characters; each has one
+    row and one column, text; a local folder contains input.txt.
 
     Raises:
         CorpusError: an unknown name, a missing or broken file, a missing column, an empty split, or the Hub out of reach.
@@ -85,7 +85,7 @@ def _tiny_shakespeare(path: str | Path | None) -> DatasetDict:
 def _from_hub(name: str) -> DatasetDict:
     try:
         return load_dataset(HUB[name])
-    except Exception as error:  # the library raises whatever its transport raises
+    except Exception as error:  # the library passes on the exceptions of its HTTP client
         raise CorpusError(
             f"can't get {HUB[name]} from the Hugging Face Hub ({type(error).__name__}): "
             f"connect to the network, or give the folder of its files (--data FOLDER)"
@@ -94,7 +94,7 @@ def _from_hub(name: str) -> DatasetDict:
 
 def _json_lines(file: Path) -> list[dict]:
     rows = []
-    for number, line in enumerate(io.StringIO(_read(file)), start=1):  # splitlines would cut texts at U+2028 and U+0085
+    for number, line in enumerate(io.StringIO(_read(file)), start=1):  # splitlines would split at U+2028, U+0085
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:

@@ -1,4 +1,4 @@
-"""Which examples make up which batch: a pure function of the seed and the step, with little padding."""
+"""The choice of the examples of each batch: a pure function of the seed and the step that keeps the padding low."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -77,10 +77,10 @@ class LengthBuckets:
     def _plan(self, epoch: int) -> list[list[int]]:
         rng = random.Random(f"{self.seed} {epoch}")
         indices = list(range(len(self.lengths)))
-        rng.shuffle(indices)  # so that examples of equal length are grouped anew in each epoch
+        rng.shuffle(indices)  # so that examples of equal length are grouped differently in each epoch
         indices.sort(key=self.lengths.__getitem__)
         n, k = len(indices), self.steps_per_epoch
-        batches = [indices[n * i // k : n * (i + 1) // k] for i in range(k)]  # no batch is a small leftover
+        batches = [indices[n * i // k : n * (i + 1) // k] for i in range(k)]  # all of about the same size
         rng.shuffle(batches)
         return batches
 

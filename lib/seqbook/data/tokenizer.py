@@ -1,4 +1,4 @@
-"""Text to ids and back: words (each Chinese character counts as one), characters, or byte pairs for real corpora."""
+"""Tokenizers, which turn texts into ids and back. Tokens are words, characters, or byte pairs (for real corpora)."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ Kind = Literal["word", "character", "bpe"]
 
 
 class Tokenizer:
-    """A vocabulary with its rules, kept as one JSON file. Built in chapter 1.1.
+    """A vocabulary and the rules that split a text into its tokens, stored as one JSON file. Built in chapter 1.1.
 
     No text can produce a special token: if a reader types "<eos>", it is split like any other text.
     """
@@ -29,7 +29,7 @@ class Tokenizer:
         """Learn a vocabulary of at most `vocab_size` tokens.
 
         Raises:
-            ValueError: no text, or `vocab_size` leaves no room beside the special tokens.
+            ValueError: no text, or a `vocab_size` with no room for more than the special tokens.
         """
         texts = list(texts)
         if not any(texts):
@@ -50,7 +50,7 @@ class Tokenizer:
                 # Chinese is written without spaces: each character counts as a word.
                 chinese = pre_tokenizers.Split(Regex(r"[一-鿿]"), "isolated")
                 backend.pre_tokenizer = pre_tokenizers.Sequence([chinese, pre_tokenizers.Whitespace()])
-                # Joined with spaces, none before punctuation, within "Anna's" and "didn't", and in Chinese.
+                # Spaces between tokens, except before punctuation, inside "Anna's" and "didn't", and in Chinese.
                 spaces, clitic = decoders.WordPiece(cleanup=True), Regex(r" ' (?=(s|t|d|m|re|ve|ll)\b)")
                 apart = Regex(r" (?=:)|(?<=[一-鿿，]) (?=[一-鿿，。？])")
                 joined = [decoders.Replace(clitic, "'"), decoders.Replace(apart, "")]
@@ -66,7 +66,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read a tokenizer that `save` wrote.
+        """Load a tokenizer that `save` wrote.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -81,10 +81,10 @@ class Tokenizer:
 
     @classmethod
     def load_bpe(cls, vocab: str | Path, merges: str | Path) -> Self:
-        """Read a byte-pair vocabulary from the two files that GPT-2 came with {cite}`radford2019language`.
+        """Load a byte-pair vocabulary from two files in the format of GPT-2 {cite}`radford2019language`.
 
         Raises:
-            ValueError: a file is missing, or not what it should be.
+            ValueError: a file is missing or has the wrong format.
         """
         try:
             return cls(_byte_level(models.BPE.from_file(str(vocab), str(merges))))
@@ -96,10 +96,10 @@ class Tokenizer:
             scratch.write_text(self.backend.to_str(pretty=True), encoding="utf-8")
 
     def with_special(self, *names: str) -> Self:
-        """A copy of the vocabulary with more special tokens at its end, which no text can produce either.
+        """A copy with additional special tokens at the end of the vocabulary. No text can produce them either.
 
         Raises:
-            ValueError: a token of that name is there already.
+            ValueError: the vocabulary has a token of that name already.
         """
         grown = tokenizers.Tokenizer.from_str(self.backend.to_str())
         for name in names:
@@ -110,17 +110,17 @@ class Tokenizer:
 
     @property
     def pad_id(self) -> int:
-        """The id that fills up short sequences."""
+        """The id of `<pad>`, which fills up short sequences."""
         return self.special_id("<pad>")
 
     @property
     def bos_id(self) -> int:
-        """The id that begins a sequence."""
+        """The id of `<bos>`, the beginning of a sequence."""
         return self.special_id("<bos>")
 
     @property
     def eos_id(self) -> int:
-        """The id that ends a sequence."""
+        """The id of `<eos>`, the end of a sequence."""
         return self.special_id("<eos>")
 
     def special_id(self, name: str) -> int:
@@ -138,15 +138,15 @@ class Tokenizer:
         return self.backend.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """Ids of the text's tokens, `<unk>` for those outside the vocabulary. No `<bos>` or `<eos>` is added."""
+        """The ids of the text's tokens; `<unk>` for tokens outside the vocabulary. No `<bos>` or `<eos>` is added."""
         return self.backend.encode(text, add_special_tokens=False).ids
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` of many texts at once, in parallel."""
+        """`encode` for many texts, in parallel."""
         return [encoding.ids for encoding in self.backend.encode_batch(list(texts), add_special_tokens=False)]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of the ids, special tokens left out.
+        """The text of the ids, without special tokens.
 
         Raises:
             ValueError: an id outside the vocabulary.
@@ -155,7 +155,7 @@ class Tokenizer:
         return self.backend.decode(list(ids), skip_special_tokens=True)
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
-        """The token of each id, special tokens included, for example to label the axis of a figure.
+        """The token of each id, including special tokens, for example as labels of an axis.
 
         Raises:
             ValueError: an id outside the vocabulary.
@@ -170,12 +170,12 @@ class Tokenizer:
 
 
 def load_tokenizers(folder: Path) -> dict[str, Tokenizer]:
-    """The tokenizers that a prepared corpus or a run keeps in its folder, by the names of their files."""
+    """The tokenizers in the folder of a prepared corpus or of a run, by the names of their files."""
     return {path.stem: Tokenizer.load(path) for path in sorted(folder.glob("*tokenizer.json"))}
 
 
 def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
-    """The alphabet is the 256 bytes, so that every text can be written; the space before a word belongs to the word."""
+    """The alphabet consists of the 256 bytes, so it covers every text. A token includes the space before its word."""
     backend = tokenizers.Tokenizer(model)
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()

@@ -1,4 +1,4 @@
-"""Beam search: keep the few most probable beginnings of each sequence."""
+"""Beam search: keep the most probable unfinished sequences at each step."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from seqbook.nn.mode import evaluating
 
 
 class Hypothesis(NamedTuple):
-    """New ids without the one that ended them, and their log-probability (nats) divided by the length penalty."""
+    """The generated ids without the end token, and their log-probability (nats) divided by the length penalty."""
 
     ids: list[int]
     score: float
@@ -27,10 +27,11 @@ def beam(
     beams: int = 4,
     length_penalty: float = 1.0,
 ) -> list[list[Hypothesis]]:
-    """The best hypotheses of each row, best first: log P(y | given) / |y|^length_penalty, the end token counted in |y|.
+    """The best hypotheses of each row, best first, by log P(y | given) / |y|^length_penalty.
 
-    At each step the `beams` most probable beginnings are kept. A search ends when `beams` hypotheses have ended, or after
-    `max_new` tokens; with one beam it is greedy decoding. Built in chapter 1.1.
+    The length |y| includes the end token. At each step the `beams` most probable unfinished sequences are kept. A search
+    ends when `beams` hypotheses have ended, or after `max_new` tokens. With one beam it is greedy decoding. Built in
+    chapter 1.1.
 
     Raises:
         ValueError: `beams` or `max_new` below one.
@@ -43,7 +44,7 @@ def beam(
         logits, state = logits.repeat_interleave(beams, 0), state.select(rows.repeat_interleave(beams))
         ends_at = torch.tensor(list(stop), dtype=torch.long, device=device)
         beginnings = torch.empty(batch, beams, 0, dtype=torch.long, device=device)
-        # All beams of a row begin alike: only the first may be continued, or they would remain copies of each other.
+        # At first all beams of a row are equal. Only the first one may be continued, or they would all remain equal.
         scores = torch.full((batch, beams), -torch.inf, device=device)
         scores[:, 0] = 0.0
         ended: list[list[Hypothesis]] = [[] for _ in range(batch)]
@@ -51,7 +52,7 @@ def beam(
             log_probs = logits.float().log_softmax(-1).unflatten(0, (batch, beams))  # (B, K, V)
             vocab = log_probs.shape[-1]
 
-            # At most `beams` candidates of a kind of end can end here, so enough are left to continue.
+            # With each stop token at most `beams` candidates end, so at least `beams` are left to continue.
             n = min((1 + len(stop)) * beams, beams * vocab)
             candidates = (scores[:, :, None] + log_probs).flatten(1).topk(n, dim=-1)
             parent, token = candidates.indices // vocab, candidates.indices % vocab  # (B, n)
@@ -70,7 +71,7 @@ def beam(
                 break
             logits, state = model.decode(token.flatten(), state.select((parent + beams * rows[:, None]).flatten()))
 
-    for row, hypotheses in enumerate(ended):  # what max_new cut off competes with what ended
+    for row, hypotheses in enumerate(ended):  # sequences cut off by max_new compete too
         if len(hypotheses) < beams:
             hypotheses += [
                 Hypothesis(ids, score / length**length_penalty)

@@ -1,4 +1,4 @@
-"""Decoding one sequence per row: greedily, or by sampling."""
+"""Decoding one sequence per row, greedily or by sampling."""
 
 from collections.abc import Collection, Sequence
 from itertools import takewhile
@@ -13,12 +13,12 @@ from seqbook.nn.mode import evaluating
 
 
 def greedy(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[int]) -> list[list[int]]:
-    """The most probable token at each step, until one of `stop` (left out) or `max_new` tokens. Built in chapter 1.1."""
+    """The most probable token at each step, up to one of `stop` (not returned) or `max_new`. Built in chapter 1.1."""
     return _decode(model, given, max_new, stop, lambda logits: logits.argmax(-1))
 
 
 def sample(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[int], **how: Any) -> list[list[int]]:
-    """Tokens drawn by `sampling.sampler(**how)`, until one of `stop` (left out) or `max_new` tokens.
+    """Tokens drawn by `sampling.sampler(**how)`, up to a token of `stop` (not returned) or `max_new` tokens.
 
     Raises:
         ValueError: a temperature, top_k or top_p that `sampler` refuses.
@@ -29,7 +29,7 @@ def sample(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[i
 def complete(
     model, prompts: Sequence[Sequence[int]], max_new: int, *, stop: Collection[int], **how: Any
 ) -> list[list[int]]:
-    """How a decoder-only model continues each prompt, all in one batch: the new ids alone. Built in chapter 3.1.
+    """Continue each prompt with a decoder-only model, all in one batch; only the new ids. Built in chapter 3.1.
 
     The prompts are padded on the left, so that all of them end at the same position. Tokens are drawn by
     `sampling.sampler(**how)`; top_k=1 is greedy.
@@ -40,7 +40,7 @@ def complete(
     choose, config = sampler(**how), model.config
     check_positive(max_new=max_new)
     check_prompts(prompts)
-    room = config.max_len + 1 - max_new  # the last new token is written and never read
+    room = config.max_len + 1 - max_new  # the last new token is generated but never read
     for i, prompt in enumerate(prompts):
         if len(prompt) > room:
             raise ValueError(
@@ -55,10 +55,10 @@ def complete(
 
 
 def check_prompts(prompts: Sequence[Sequence[int]]) -> None:
-    """Refuse no prompts, and empty ones.
+    """Check that there are prompts and that none is empty.
 
     Raises:
-        ValueError: names the prompt.
+        ValueError: no prompts, or an empty one; names it.
     """
     if not prompts:
         raise ValueError("there are no prompts: give at least one")
@@ -69,7 +69,7 @@ def check_prompts(prompts: Sequence[Sequence[int]]) -> None:
 
 @torch.inference_mode()
 def _decode(model, given: tuple[Tensor, ...], max_new: int, stop: Collection[int], choose: Choose) -> list[list[int]]:
-    """The loop: prefill, then one token per row and step, until every row has met one of `stop`."""
+    """The loop: prefill, then one token per row and step, until every row has generated a token of `stop`."""
     check_positive(max_new=max_new)
     with evaluating(model):
         logits, state = model.prefill(*given)

@@ -1,4 +1,4 @@
-"""Scoring what is given, instead of writing."""
+"""The probability of a given text under a model."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from seqbook.nn.mode import evaluating
 def log_likelihood(
     model, prompts: Sequence[Sequence[int]], continuations: Sequence[Sequence[int]], *, batch_size: int = 32
 ) -> list[float]:
-    """log P(continuation | prompt) in nats by a decoder-only model, for each pair. Built in chapter 3.3.
+    """log P(continuation | prompt) in nats under a decoder-only model, for each pair. Built in chapter 3.3.
 
     Raises:
         ValueError: not as many continuations as prompts, none at all, an empty one, or a pair over the model's max_len.
@@ -29,7 +29,7 @@ def log_likelihood(
     for i, (text, continuation) in enumerate(zip(texts, continuations, strict=True)):
         if not len(continuation):
             raise ValueError(f"continuation {i} is empty: give at least one token to score")
-        if len(text) > config.max_len + 1:  # the last token is scored and never read
+        if len(text) > config.max_len + 1:  # the last token is scored but never read
             raise ValueError(
                 f"prompt {i} and its continuation have {len(text)} tokens: "
                 f"at most {config.max_len + 1} fit under the model's max_len={config.max_len}"

@@ -1,4 +1,4 @@
-"""Drawing the next token at random: a temperature, and two filters for improbable tokens."""
+"""Sampling the next token, with a temperature and with two filters that exclude improbable tokens."""
 
 from collections.abc import Callable
 
@@ -49,10 +49,10 @@ def filter_logits(
     if top_k is not None:
         best = logits.topk(min(top_k, logits.shape[-1]), dim=-1)
         logits = torch.full_like(logits, -torch.inf).scatter(-1, best.indices, best.values)
-    if top_p is not None and top_p < 1:  # at 1 all are kept, also those too small to change a sum
+    if top_p is not None and top_p < 1:  # with 1 all are kept, even those too improbable to change a sum
         ordered, order = logits.sort(dim=-1, descending=True)
         probs = ordered.softmax(-1)
-        outside = probs.cumsum(-1) - probs >= top_p  # the more probable tokens sum to top_p without it
+        outside = probs.cumsum(-1) - probs >= top_p  # without it, the more probable tokens sum to top_p already
         outside[:, 0] = False
         logits = logits.masked_fill(outside.scatter(-1, order, outside), -torch.inf)
     return logits

@@ -1,4 +1,4 @@
-"""Doing what a recipe says, once: prepare its data, train, score, keep the result in a folder, read it again."""
+"""Running a recipe once: prepare its data, train, score, store the result in a folder, and load it again."""
 
 from seqbook.runs.run import Run, System, load, run, run_all
 from seqbook.training.device import device

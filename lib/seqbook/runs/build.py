@@ -1,4 +1,4 @@
-"""A recipe's model and objective before training: what the seed decides."""
+"""The model and the objective of a recipe before training."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from seqbook.recipes.schema import Recipe, fill
 def build(
     recipe: Recipe, prepared: Path, seed: int, pretrained: nn.Module | None = None
 ) -> tuple[nn.Module, Objective]:
-    """The model, initialised from the seed and with the weights of `pretrained` where given, and the objective."""
+    """The model, initialised from the seed and then with the weights of `pretrained` if given, and the objective."""
     objective = recipe.objective.build(load_tokenizers(prepared), recipe.model.max_len)
     torch.manual_seed(seed)
     model = fill(recipe.model, objective.sizes()).build()

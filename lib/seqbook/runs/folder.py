@@ -21,7 +21,7 @@ def is_finished(folder: Path) -> bool:
 
 
 def keep(folder: Path, model: nn.Module, objective: Objective, history: list[dict], result: dict[str, Any]) -> None:
-    """Write everything. result.json comes last: where it is, the rest is too.
+    """Write all files. result.json comes last, so if it exists, all other files exist too.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -38,10 +38,10 @@ def keep(folder: Path, model: nn.Module, objective: Objective, history: list[dic
 
 
 def read(folder: Path, identity: Identity) -> tuple[dict[str, Any], list[dict]]:
-    """The result and the history of a finished run.
+    """Read the result and the history of a finished run.
 
     Raises:
-        CheckpointError: the folder holds a run of another recipe, data or seed.
+        CheckpointError: the folder contains a run of another recipe, data or seed.
     """
     result, history = (json.loads((folder / f"{part}.json").read_text("utf-8")) for part in ("result", "history"))
     identity.check(result["settings"], result["code"], folder)
@@ -49,10 +49,10 @@ def read(folder: Path, identity: Identity) -> tuple[dict[str, Any], list[dict]]:
 
 
 def load(folder: Path) -> tuple[nn.Module, Objective]:
-    """The model and the objective.
+    """Load the model and the objective.
 
     Raises:
-        FileNotFoundError: no finished run there; ValueError: damaged files.
+        FileNotFoundError: the folder contains no finished run; ValueError: damaged files.
     """
     if not is_finished(folder):
         raise FileNotFoundError(f"{folder} holds no finished run: train one with --out {folder}")
@@ -68,7 +68,7 @@ def load(folder: Path) -> tuple[nn.Module, Objective]:
 
 
 def restore(description: dict[str, Any]) -> Any:
-    """The configuration that `describe` described.
+    """The configuration with this description, as `describe` makes it.
 
     Raises:
         ValueError: a class or a setting that does not exist.

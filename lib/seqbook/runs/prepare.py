@@ -1,4 +1,4 @@
-"""From a corpus to ids: its tokenizers, trained on the training split, and each split tokenised."""
+"""Preparing a corpus: train its tokenizers on the training split, and tokenise each split."""
 
 import hashlib
 from pathlib import Path
@@ -14,10 +14,10 @@ from seqbook.storage import build_once, home
 
 
 def prepare(recipe: Recipe, data: str | Path | None = None, base: Path | None = None) -> Path:
-    """The folder with the recipe's corpus, its ids and its tokenizers; made once.
+    """The folder with the recipe's corpus, its ids and its tokenizers. It is made only once.
 
-    data: the local folder of a real corpus (None: the Hub); base: what was prepared for the recipe that this one starts
-    from.
+    data: the local folder of a real corpus (None: the Hub); base: the prepared folder of the recipe that this one
+    starts from.
 
     Raises:
         CorpusError: no such corpus, or a broken one; ValueError: a column that is missing, a text that is too long.
@@ -48,7 +48,7 @@ def prepare(recipe: Recipe, data: str | Path | None = None, base: Path | None = 
 
 
 def corpus_identity(recipe: Recipe, data: str | Path | None) -> list:
-    """Which rows the recipe reads: a task and its size, or the bytes of files. Nothing is loaded, except from the Hub."""
+    """An identifier of the recipe's data: a task and its size, or hashes. Only a corpus from the Hub is loaded."""
     name, size = recipe.data.corpus, recipe.data.size
     if name in microworld.TASKS:
         return [name, size]
@@ -58,6 +58,6 @@ def corpus_identity(recipe: Recipe, data: str | Path | None) -> list:
 
 
 def corpus_modules(recipe: Recipe) -> list[str]:
-    """The modules that make the recipe's corpus."""
+    """The modules that generate or load the recipe's corpus."""
     name = recipe.data.corpus
     return [f"microworld.tasks.{name}", "microworld"] if name in microworld.TASKS else [corpora.__name__]
