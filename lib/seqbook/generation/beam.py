@@ -29,9 +29,9 @@ def beam(
 ) -> list[list[Hypothesis]]:
     """The best hypotheses of each row, best first, by log P(y | given) / |y|^length_penalty.
 
-    The length |y| includes the end token. At each step the `beams` most probable unfinished sequences are kept. A search
-    ends when `beams` hypotheses have ended, or after `max_new` tokens. With one beam it is greedy decoding. Built in
-    chapter 1.1.
+    The length |y| includes the end token. At each step the `beams` most probable unfinished sequences are kept. A
+    search ends when `beams` hypotheses have ended, or after `max_new` tokens. With one beam it is greedy decoding.
+    Built in chapter 1.1.
 
     Raises:
         ValueError: `beams` or `max_new` below one.

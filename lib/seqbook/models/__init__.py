@@ -1,6 +1,7 @@
-"""One short file per model, composed from `nn`. Each has a configuration, whose `build()` makes the model.
+"""One short file per model, built from the layers in `nn`. Each has a configuration, whose `build()` makes the model.
 
-Every model refuses ids outside its vocabulary and sequences over max_len, and generates through `prefill` and `decode`.
+Every model raises an error for ids outside its vocabulary and for sequences longer than max_len. Models that generate
+do so with `prefill` and `decode`.
 """
 
 from seqbook.models.gpt import GPT, GPTConfig
@@ -8,7 +9,7 @@ from seqbook.models.heads import FineTuned, FineTunedConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.models.transformer import Transformer, TransformerConfig
 
-CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, FineTunedConfig)  # a new model adds its own
+CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, FineTunedConfig)  # a new model adds its own here
 
 __all__ = ["CONFIGS", "GPT", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig", "RNNSeq2Seq", "Transformer",
            "TransformerConfig"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The Transformer: an encoder and a decoder made of attention alone {cite}`vaswani2017attention`. Built in chapter 2.2."""
+"""The Transformer: an encoder and a decoder without recurrence {cite}`vaswani2017attention`. Built in chapter 2.2."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +20,9 @@ from seqbook.nn.stack import Stack, State
 class TransformerConfig:
     """Sizes of a `Transformer`.
 
-    The vocabulary sizes are 0 in a recipe, which takes them and pad_id from the tokenizers. n_layers: blocks of the
-    encoder, and as many of the decoder; norm: "post" as in 2017, or "pre"; positions: sinusoidal as in 2017, learned, or
-    rotary (2021).
+    The vocabulary sizes are 0 in a recipe, which takes them and pad_id from the tokenizers. n_layers: the number of
+    blocks in the encoder, and also in the decoder; norm: "post" as in 2017, or "pre"; positions: sinusoidal as in 2017,
+    learned, or rotary (2021).
     """
 
     source_vocab_size: int = 0
@@ -69,7 +69,7 @@ class Transformer(nn.Module):
                 nn.init.xavier_uniform_(parameter)
 
     def _embedding(self, vocab_size: int, table: positions.Table | None) -> Embedding:
-        # Scaled by √d_model, the features of a token have standard deviation 1, like the sines that are added to them.
+        # Scaled by √d_model, a token's features have standard deviation 1, similar to the sines that are added to them.
         d_model, config = self.config.d_model, self.config
         size = {"scale": d_model**0.5, "std": d_model**-0.5}
         return Embedding(vocab_size, d_model, positions=table, pad_id=config.pad_id, dropout=config.dropout, **size)
@@ -101,7 +101,7 @@ class Transformer(nn.Module):
     def encode(
         self, source_ids: Int[Tensor, "batch source"]
     ) -> tuple[Float[Tensor, "batch source d_model"], Bool[Tensor, "batch 1 1 source"]]:
-        """The encoder's hidden states, and the mask that hides padding from whoever attends to them."""
+        """The encoder's hidden states, and the mask that hides padding from every query."""
         config = self.config
         check_ids(source_ids, config.source_vocab_size, config.max_len, "source_ids", config.pad_id)
         mask = masks.padding(source_ids, config.pad_id)
@@ -110,8 +110,8 @@ class Transformer(nn.Module):
     def prefill(
         self, source_ids: Int[Tensor, "batch source"], target_ids: Int[Tensor, "batch target"]
     ) -> tuple[Float[Tensor, "batch vocab"], State]:
-        """Read the source and the beginning of the target (`<bos>`, say): logits of the next target token, and the state
-        that `decode` continues from."""
+        """Read the source and the beginning of the target, such as `<bos>`: logits of the next target token, and the
+        state that `decode` continues from."""
         self._check_target(target_ids)
         memory, mask = self.encode(source_ids)
         state = self.decoder.new_state(memory=memory, memory_mask=None if mask.all() else mask)
@@ -119,7 +119,7 @@ class Transformer(nn.Module):
         return self._logits(h[:, -1]), state
 
     def decode(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
-        """Read one more target token per row: logits of the next one, and the state, to which it was added in place."""
+        """Read one more target token per row: logits of the next one, and the state, which is updated in place."""
         check_room(state.length, self.config.max_len)
         x = self.target_embedding(token_ids[:, None], state.length)
         return self._logits(self.decoder(x, None, state=state)[:, -1]), state  # the newest position attends to all
@@ -129,4 +129,4 @@ class Transformer(nn.Module):
         check_ids(target_ids, config.target_vocab_size, config.max_len, "target_ids", config.pad_id)
 
     def _logits(self, h: Tensor) -> Tensor:
-        return self.target_embedding.logits(h, self.out_bias)  # (B, T, V), or (B, V) of one position
+        return self.target_embedding.logits(h, self.out_bias)  # (B, T, V), or (B, V) for one position

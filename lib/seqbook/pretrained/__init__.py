@@ -1,7 +1,7 @@
-"""Models and tokenizers that others trained, in Hugging Face's layout: from a folder, or by name from the Hub.
+"""Loading pretrained models and tokenizers in Hugging Face's layout, from a folder or by name from the Hub.
 
-One file per family maps names. Nothing is loaded half: an option that our networks do not have is refused by its name.
-Used in chapter 3.3.
+One file per family maps names. Nothing is loaded in part: a file with an option that our networks do not have raises an
+error that names the option. Used in chapter 3.3.
 """
 
 from pathlib import Path
@@ -12,16 +12,16 @@ from torch import nn
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.pretrained import files, gpt2
 
-FAMILIES = {"GPT2LMHeadModel": gpt2, "gpt2": gpt2}  # by architecture, or by model_type; a new family adds its own
-END_OF_TEXT = "<|endoftext|>"  # GPT-2's one special token, which stands between texts
+FAMILIES = {"GPT2LMHeadModel": gpt2, "gpt2": gpt2}  # by architecture or model_type; a new family adds its own
+END_OF_TEXT = "<|endoftext|>"  # GPT-2's only special token, which separates texts
 
 
 def from_pretrained(name_or_folder: str | Path) -> nn.Module:
-    """Hugging Face's model as ours, with the same logits: in fp32, on the CPU, in eval mode.
+    """Load a Hugging Face model as our model with the same logits, in fp32, on the CPU, in eval mode.
 
     Raises:
-        ValueError: neither a folder nor a model of the Hub; files that are missing or damaged; an architecture or an
-            option that we don't have; tensors that are missing, unknown or of another shape. Names which.
+        ValueError: neither a folder nor a model on the Hub; files that are missing or damaged; an architecture or an
+            option that we do not have; tensors that are missing, unknown or of another shape. The message names them.
     """
     folder = files.find(name_or_folder)
     config = files.read_json(folder / "config.json")
@@ -34,12 +34,12 @@ def from_pretrained(name_or_folder: str | Path) -> nn.Module:
 
 
 def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
-    """The byte-level BPE that comes with a model: its tokenizer.json, or its vocab.json with merges.txt.
+    """Load the byte-level BPE of a model: its tokenizer.json, or its vocab.json with merges.txt.
 
     As with every `Tokenizer`, no text can produce a special token: if a reader types <|endoftext|>, it is split.
 
     Raises:
-        ValueError: neither a folder nor a model of the Hub; files that are missing, damaged, or not a BPE.
+        ValueError: neither a folder nor a model on the Hub; files that are missing, damaged, or not a BPE.
     """
     folder = files.find(name_or_folder)
     vocab, merges = folder / "vocab.json", folder / "merges.txt"
@@ -52,7 +52,7 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
         tokenizer = Tokenizer.load_bpe(vocab, merges)
     else:
         raise ValueError(f"{folder} has neither tokenizer.json nor vocab.json and merges.txt: it holds no tokenizer")
-    tokenizer.backend.no_truncation()  # files may hold the lengths used in training
+    tokenizer.backend.no_truncation()  # the file may contain the lengths used in training
     tokenizer.backend.no_padding()
     if tokenizer.backend.token_to_id(END_OF_TEXT) is not None:
         tokenizer.backend.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])

@@ -1,4 +1,4 @@
-"""Reading a folder in Hugging Face's layout: where it is, its JSON, its tensors. Nothing is unpickled."""
+"""Reading a folder in Hugging Face's layout: find it, read its JSON and its tensors. Nothing is unpickled."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ _FILES = [
 
 
 def find(name_or_folder: str | Path) -> Path:
-    """The folder itself, or the one that the Hub's model was downloaded to.
+    """The folder itself, or the folder to which the model from the Hub is downloaded.
 
     Raises:
         ValueError: there is no such folder, and no such model can be downloaded.
@@ -30,7 +30,7 @@ def find(name_or_folder: str | Path) -> Path:
         return folder
     try:
         return Path(snapshot_download(str(name_or_folder), allow_patterns=_FILES))
-    except Exception as error:  # the library raises whatever its transport raises
+    except Exception as error:  # the library passes on the exceptions of its HTTP client
         raise ValueError(
             f"there is no folder {name_or_folder}, and no such model can be downloaded from the Hugging Face Hub "
             f"({type(error).__name__}): check the name, connect to the network, or give a folder with config.json and "
@@ -39,7 +39,7 @@ def find(name_or_folder: str | Path) -> Path:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object.
+    """Read a JSON object.
 
     Raises:
         ValueError: the file is missing or damaged.
@@ -56,7 +56,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """All tensors of model.safetensors, or of the several files that its index names.
+    """Read all tensors of model.safetensors, or of the files that its index lists.
 
     Raises:
         ValueError: a file is missing or damaged.

@@ -1,4 +1,4 @@
-"""Hugging Face's GPT2LMHeadModel as our `GPT`. Of its three dropouts, ours is the one after each part (resid_pdrop)."""
+"""Hugging Face's GPT2LMHeadModel as our `GPT`. It has three dropouts; ours is the one after each part (resid_pdrop)."""
 
 import re
 from pathlib import Path
@@ -15,14 +15,14 @@ _ACTIVATIONS = {
     "relu": "relu", "tanh": "tanh", "silu": "silu", "swish": "silu", "gelu": "gelu", "gelu_python": "gelu",
     "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
 }  # fmt: skip
-_OPTIONS = {  # with the only value that our network has, which is also the default of a file that leaves it out
+_OPTIONS = {  # the only value that our network supports; it is also the default if a file leaves the option out
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
     "add_cross_attention": False,
     "tie_word_embeddings": True,
     "layer_norm_epsilon": 1e-5,
 }
-_PARTS = {  # of a block, theirs: ours
+_PARTS = {  # names of the parts of a block, theirs and ours
     "ln_1": ["attention_norm"],
     "attn.c_attn": ["attention.query", "attention.key_value"],
     "attn.c_proj": ["attention.out"],
@@ -33,7 +33,7 @@ _PARTS = {  # of a block, theirs: ours
 
 
 def load(folder: Path, theirs: dict[str, Any]) -> GPT:
-    """The model that config.json (`theirs`) describes, with the weights in the folder."""
+    """Build the model that config.json (`theirs`) describes, with the weights in the folder."""
     model = GPT(_config(theirs, folder))
     model.load_state_dict(_weights(read_tensors(folder), model, folder))
     return model
@@ -62,7 +62,7 @@ def _config(theirs: dict[str, Any], folder: Path) -> GPTConfig:
 
 
 def _weights(tensors: dict[str, Tensor], model: GPT, folder: Path) -> dict[str, Tensor]:
-    """Their tensors under our names. Their matrices are (in, out), torch's and ours are (out, in)."""
+    """Their tensors under our names. Their matrices are (in, out), while torch's and ours are (out, in)."""
     found = {name.removeprefix("transformer."): t for name, t in tensors.items()}
     found = {
         name: t for name, t in found.items() if not re.fullmatch(r"h\.\d+\.attn\.(bias|masked_bias)", name)
@@ -81,7 +81,7 @@ def _weights(tensors: dict[str, Tensor], model: GPT, folder: Path) -> dict[str, 
     here, ours = model.state_dict(), {}
     for theirs, mine in names.items():
         transpose = theirs.startswith("h.") and found[theirs].dim() == 2
-        expected = torch.cat([here[name] for name in mine])  # query, key and value are one matrix in theirs
+        expected = torch.cat([here[name] for name in mine])  # their query, key and value are one matrix
         shape, t = tuple(expected.t().shape if transpose else expected.shape), found[theirs]
         if t.shape != shape or not t.is_floating_point():
             is_, must = f"{tuple(t.shape)} of {t.dtype}", f"{shape} of floating point"
@@ -92,7 +92,7 @@ def _weights(tensors: dict[str, Tensor], model: GPT, folder: Path) -> dict[str, 
 
 
 def _names(n_layers: int) -> dict[str, list[str]]:
-    """Their names, without the prefix `transformer.`, and ours for each."""
+    """Their names, without the prefix `transformer.`, with our names for each."""
     names = {"wte.weight": ["embedding.tokens.weight"], "wpe.weight": ["embedding.positions.table"]}
     for kind in ("weight", "bias"):
         names[f"ln_f.{kind}"] = [f"stack.norm.{kind}"]
