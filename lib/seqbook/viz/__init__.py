@@ -1,22 +1,48 @@
-"""Figures and widgets in the book's one style, numbers for its text, and a way to read attention weights out of a model."""
+"""Figures, drawings, tables and widgets in the book's one style, numbers for its text, and a way to read attention
+weights out of a model."""
 
 from seqbook.nn.record import record
+from seqbook.viz import drawings
 from seqbook.viz.architecture import architecture
-from seqbook.viz.figures import alignment, curves, heads, masks, scatter, training
-from seqbook.viz.glue import glue
-from seqbook.viz.widgets import decoder_stepper, head_explorer, mask_explorer
+from seqbook.viz.figures import alignment, bars, curves, grid, heads, masks, panels, scatter, training
+from seqbook.viz.glue import glue, glue_all
+from seqbook.viz.tables import spread, spread_table, table, texts
+from seqbook.viz.widgets import (
+    decoder_stepper,
+    head_explorer,
+    mask_explorer,
+    perturbation_explorer,
+    sampling,
+    sampling_explorer,
+    window_curves,
+    window_explorer,
+)
 
 __all__ = [
     "alignment",
     "architecture",
+    "bars",
     "curves",
     "decoder_stepper",
+    "drawings",
     "glue",
+    "glue_all",
+    "grid",
     "head_explorer",
     "heads",
     "mask_explorer",
     "masks",
+    "panels",
+    "perturbation_explorer",
     "record",
+    "sampling",
+    "sampling_explorer",
     "scatter",
+    "spread",
+    "spread_table",
+    "table",
+    "texts",
     "training",
+    "window_curves",
+    "window_explorer",
 ]

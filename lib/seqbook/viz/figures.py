@@ -38,6 +38,88 @@ def curves(
     return ax
 
 
+def panels(
+    figures: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    xlabel: str,
+    *,
+    spreads: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]] | None = None,
+) -> list[Axes]:
+    """`curves` side by side, one panel for each measure: {label of the y axis: its lines}, spreads alike.
+
+    Below each other they would take more of a page than they say; at 390 pixels, more than two can't be read.
+
+    Raises:
+        ValueError: no panel, or more than 3.
+    """
+    if not 1 <= len(figures) <= 3:
+        raise ValueError(f"{len(figures)} panels: side by side there is room for 1 to 3")
+    axes = _panels(len(figures), 3, width=3.4 if len(figures) > 1 else 6.4, height=3.2)
+    for ax, (ylabel, lines) in zip(axes, figures.items(), strict=True):
+        curves(lines, xlabel, ylabel, spreads=(spreads or {}).get(ylabel), ax=ax)
+        if ax is not axes[0] and ax.get_legend() and list(lines) == list(next(iter(figures.values()))):
+            ax.get_legend().remove()  # the first panel's names are theirs
+    return axes
+
+
+def bars(
+    scores: Mapping[str, Mapping[str, float]],
+    xlabel: str,
+    *,
+    spreads: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
+    baseline: float | Mapping[str, float] | None = None,
+    baseline_name: str = "majority",
+    ax: Axes | None = None,
+) -> Axes:
+    """Groups of bars: {name of a series: {label of a group: score}}, from top to bottom, so that labels can be read.
+
+    spreads: (lowest, highest) of several seeds, drawn as a thin line over the bar; baseline: a score that needs no model,
+    one for all groups or one for each, drawn as a dashed line.
+    """
+    labels = list(dict.fromkeys(label for row in scores.values() for label in row))
+    height = 0.8 / len(scores)
+    ax = ax or plt.subplots(figsize=(4.6, (0.18 * len(scores) + 0.2) * len(labels) + 1.1))[1]
+    for i, (name, row) in enumerate(scores.items()):
+        places = {label: j + height * (i - (len(scores) - 1) / 2) for j, label in enumerate(labels) if label in row}
+        ax.barh(list(places.values()), [row[label] for label in places], height=0.9 * height, label=name)
+        for label, (lowest, highest) in ((spreads or {}).get(name) or {}).items():
+            ax.plot([lowest, highest], [places[label]] * 2, color="black", linewidth=1.2, marker="|", markersize=6)
+    if baseline is not None:
+        each = baseline if isinstance(baseline, Mapping) else dict.fromkeys(labels, baseline)
+        for j, label in enumerate(labels):
+            if label in each:
+                name = None if j else baseline_name
+                ax.plot([each[label]] * 2, [j - 0.45, j + 0.45], color="black", linestyle=(0, (3, 2)), label=name)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set(xlabel=xlabel, ylim=(len(labels) - 0.5, -0.5))
+    ax.grid(visible=False, axis="y")
+    if len(scores) > 1 or baseline is not None:
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    return ax
+
+
+def grid(
+    values: torch.Tensor,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    form: str = "{:.2f}",
+    vmax: float = 1.0,
+    ax: Axes | None = None,
+) -> Axes:
+    """Numbers (rows, columns) from 0 to `vmax` as shades with the number in each cell, such as one measure for each head."""
+    ax = ax or plt.subplots(figsize=(0.55 * len(columns) + 1.6, 0.32 * len(rows) + 0.8))[1]
+    ax.imshow(values.tolist(), cmap="Blues", vmin=0, vmax=vmax, aspect="auto")
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    for i, row in enumerate(values.tolist()):
+        for j, value in enumerate(row):
+            ink = "white" if value > 0.55 * vmax else "black"
+            ax.text(j, i, form.format(value), ha="center", va="center", fontsize=9, color=ink)
+    return ax
+
+
 def training(histories: Mapping[str, Sequence[Mapping]], ax: Axes | None = None) -> Axes:
     """The loss of each run's steps (thin) and its validation loss (marked), in nats per token."""
     ax = ax or plt.subplots()[1]

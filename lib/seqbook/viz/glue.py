@@ -1,5 +1,7 @@
 """Numbers that the text of a page quotes: kept by the cell that computed them, never typed."""
 
+from collections.abc import Mapping
+
 from IPython.display import display
 
 _PREFIX = "application/papermill.record/"
@@ -15,3 +17,9 @@ def glue(name: str, value: object) -> None:
     display(
         {f"{_PREFIX}text/plain": repr(value)}, metadata={"scrapbook": {"name": name, "mime_prefix": _PREFIX}}, raw=True
     )
+
+
+def glue_all(values: Mapping[str, object], prefix: str = "") -> None:
+    """Glue several values; `prefix` and a hyphen stand before each name: glue_all({"long": 3}, "c1") keeps c1-long."""
+    for name, value in values.items():
+        glue(f"{prefix}-{name}" if prefix else name, value)

@@ -1,0 +1,26 @@
+"""What people draw on a blackboard, with the numbers of the example in it. One file per drawing; each returns its axes.
+
+All are as wide as a phone can show in a readable size, and drawn in inches, so that a chapter can add a line of its own.
+"""
+
+from seqbook.viz.drawings.attention_numbers import attention_numbers
+from seqbook.viz.drawings.beam_tree import beam_tree
+from seqbook.viz.drawings.heads_split import heads_split
+from seqbook.viz.drawings.lstm_cell import lstm_cell
+from seqbook.viz.drawings.residual_stream import Part, residual_stream
+from seqbook.viz.drawings.shaded_tokens import shaded_tokens
+from seqbook.viz.drawings.token_rows import Row, token_rows
+from seqbook.viz.drawings.unrolled import unrolled
+
+__all__ = [
+    "Part",
+    "Row",
+    "attention_numbers",
+    "beam_tree",
+    "heads_split",
+    "lstm_cell",
+    "residual_stream",
+    "shaded_tokens",
+    "token_rows",
+    "unrolled",
+]

@@ -1,0 +1,19 @@
+"""Pictures to step through on a page without a kernel. Each has a still picture beside it that shows the same thing."""
+
+from seqbook.viz.widgets.heads import head_explorer
+from seqbook.viz.widgets.masks import mask_explorer
+from seqbook.viz.widgets.perturbation import perturbation_explorer
+from seqbook.viz.widgets.sampling import sampling, sampling_explorer
+from seqbook.viz.widgets.stepper import decoder_stepper
+from seqbook.viz.widgets.window import window_curves, window_explorer
+
+__all__ = [
+    "decoder_stepper",
+    "head_explorer",
+    "mask_explorer",
+    "perturbation_explorer",
+    "sampling",
+    "sampling_explorer",
+    "window_curves",
+    "window_explorer",
+]

@@ -1,0 +1,90 @@
+"""What a causal model predicts from the last k tokens alone."""
+
+from collections.abc import Sequence
+
+import torch
+from ipywidgets import VBox
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from seqbook.nn.mode import evaluating
+from seqbook.runs import System
+from seqbook.viz import figures
+from seqbook.viz.drawings.canvas import FAINT, INK, WIDTH, finish, sheet, text_width, token_box, words
+from seqbook.viz.widgets import frames
+
+_LIKELIEST = 5
+
+
+def window_curves(system: System, text: str, windows: Sequence[int], *, also: Sequence[str] = ()) -> Axes:
+    """The still picture: the next token's probability against the window, for the likeliest tokens and those in `also`.
+
+    Raises:
+        ValueError: a window outside of 1 to the number of tokens, `<bos>` included.
+    """
+    names, predicted = _predictions(system, text, windows)
+    tokenizer = system.objective.tokenizer
+    chosen = list(dict.fromkeys([*predicted[-1].topk(3).indices.tolist(), int(predicted[0].argmax())]))
+    chosen += [i for token in also for i in tokenizer.encode(token) if i not in chosen]
+    lines = {tokenizer.tokens([i])[0]: (list(windows), [chances[i].item() for chances in predicted]) for i in chosen}
+    ax = figures.curves(lines, "window k (tokens)", "probability of the next token")
+    ax.set(ylim=(0, 1), xlim=(0.5, len(names) + 0.5))
+    return ax
+
+
+def window_explorer(system: System, text: str, windows: Sequence[int] | None = None) -> VBox:
+    """A slider over the window: which tokens of `text` the model reads, and what it then predicts.
+
+    windows: the numbers of tokens, 1 to all (`<bos>` included) if not given.
+
+    Raises:
+        ValueError: a window outside of 1 to the number of tokens, or more than 64 windows.
+    """
+    tokenizer = system.objective.tokenizer
+    windows = list(windows or range(1, len(tokenizer.encode(text)) + 2))
+    if len(windows) > 64:
+        raise ValueError(f"{len(windows)} pictures are too many for a page: give at most 64 windows")
+    names, predicted = _predictions(system, text, windows)
+    pictures = []
+    for k, chances in zip(windows, predicted, strict=True):
+        best = chances.topk(_LIKELIEST)
+        shares = dict(zip(tokenizer.tokens(best.indices.tolist()), best.values.tolist(), strict=True))
+        listed = ", ".join(f"{token} {share:.0%}" for token, share in shares.items())
+        caption = f"Window {k}: the model reads the last {k} of {len(names)} tokens."
+        figure = _picture(names, len(names) - k, shares).figure
+        pictures.append(frames.picture(figure, caption, f"Likeliest next: {listed}."))
+    choice = frames.choice("window k", windows)
+    return VBox([choice, frames.stack(choice, "index", pictures)])
+
+
+def _predictions(system: System, text: str, windows: Sequence[int]) -> tuple[list[str], list[Tensor]]:
+    """The tokens of the text, and the next token's distribution (vocab,) after the last k of them, for each k."""
+    tokenizer, model = system.objective.tokenizer, system.model
+    ids = [tokenizer.bos_id, *tokenizer.encode(text)]
+    for k in windows:
+        if not 1 <= k <= len(ids):
+            raise ValueError(f"a window of {k}: the text has {len(ids)} tokens, <bos> included")
+    device = next(model.parameters()).device
+    with torch.no_grad(), evaluating(model):
+        logits = [model(torch.tensor([ids[len(ids) - k :]], device=device))[0, -1] for k in windows]
+    return tokenizer.tokens(ids), [row.float().softmax(-1).cpu() for row in logits]
+
+
+def _picture(tokens: Sequence[str], hidden: int, shares: dict[str, float]) -> Axes:
+    """The text with its hidden beginning in grey, and below it the likeliest next tokens."""
+    ax = sheet(WIDTH - 0.2)
+    x, y, right = 0.05, 0.18, WIDTH - 0.3
+    for i, token in enumerate(tokens):
+        wide = max(0.27, text_width(token, 9.5) + 0.1)
+        if x + wide > right and x > 0.05:
+            x, y = 0.05, y + 0.34
+        look = {"color": FAINT, "edgecolor": "#cccccc", "facecolor": "white"} if i < hidden else {}
+        token_box(ax, x + wide / 2, y, token, "state", width=wide, size=9.5, **look)
+        x += wide + 0.05
+    y += 0.42
+    for token, share in shares.items():
+        words(ax, 1.1, y, token, 9.5, ha="right")
+        ax.barh(y, 2.2 * share, height=0.17, left=1.2, color="C1")
+        words(ax, 1.26 + 2.2 * share, y, f"{share:.0%}", 9, ha="left", color=INK)
+        y += 0.24
+    return finish(ax, y)
