@@ -80,16 +80,16 @@ def step_of(
     return step
 
 
-def measure(kind: str, widths: Sequence[int] = WIDTHS, lengths: Sequence[int] = LENGTHS) -> Iterator[dict]:
+def measure(kind: str) -> Iterator[dict]:
     """One row per network, width, length, number of threads and precision: the median of the repeats, and their spread."""
     device, tokens, repeats = torch.device(kind), TOKENS[kind], REPEATS[kind]
     about = {"kind": kind, "device": name_of(kind), "torch": torch.__version__, "tokens": tokens, "repeats": repeats}
     torch.backends.cudnn.allow_tf32 = False  # of cuDNN's LSTM: torch's own products do not round to TF32 either
-    for width in widths:
+    for width in WIDTHS:
         torch.manual_seed(0)
         networks = {"LSTM": LSTM(width).to(device), "Transformer": transformer_block(width).to(device)}
         optimizers = {name: torch.optim.AdamW(n.parameters(), fused=True) for name, n in networks.items()}
-        for length in lengths:
+        for length in LENGTHS:
             x = torch.randn(tokens // length, length, width, device=device)
             for threads, precision in WAYS[kind]:
                 how = {"threads": threads, "precision": precision}

@@ -5,8 +5,9 @@ from typing import Any
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
 from seqbook.experiments.batch_norm import STACKS, batch_norm
-from seqbook.experiments.recurrent import by_length
-from seqbook.experiments.transformer import bleu_lowercased
+from seqbook.experiments.recurrent import alignment_of_linked_characters, attention_weights, by_length
+from seqbook.experiments.transformer import bleu_lowercased, heads
+from seqbook.models.transformer import Transformer
 from seqbook.runs import Run
 
 SYSTEMS = ("rnn", "attention", "transformer", "transformer-rotary")
@@ -19,9 +20,16 @@ CAPTIONS = {  # by system: the recipe and what changes in it
 }
 
 
-def lengths(run: Run) -> dict[str, Any]:
-    """The scores by the length of the source, one list per column."""
-    return {"by_length": by_length(run).to_dict("list")}
+def measured(run: Run) -> dict[str, Any]:
+    """The scores by the length of the source, one list per column, and how well attention shows the alignment."""
+    rows = run.splits["test"].select(range(200))
+    found: dict[str, Any] = {"by_length": by_length(run).to_dict("list")}
+    if isinstance(run.model, Transformer):
+        return found | heads(run, rows)
+    if run.model.attention is not None:
+        errors = alignment_of_linked_characters(rows, attention_weights(run, rows))
+        found["alignment_error"] = float(errors.loc["attention", "error"])
+    return found
 
 
 SWEEPS = {
@@ -34,7 +42,7 @@ SWEEPS = {
     "translation": Sweep(
         "Chapters 2.2 and 2.3: four systems at the budget of part 1, each at the rate that the search found for it.",
         [Case(recipe) for recipe in SYSTEMS],
-        measure=lengths,
+        measure=measured,
     ),
     "translation-longer": Sweep(
         "Chapter 2.3: 2,400 steps, with and without label smoothing. Rates are those of the search, which had 1,500 steps "
@@ -44,7 +52,7 @@ SWEEPS = {
             for recipe in ("attention", "transformer-rotary")
             for smoothing in (0.0, 0.1)
         ],
-        measure=lengths,
+        measure=measured,
     ),
     "few-pairs": Sweep(
         "Chapter 2.3: 2,000 pairs, or 30,000, for the same number of steps. 30,000 pairs for 1,500 steps stand in "

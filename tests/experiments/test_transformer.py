@@ -88,6 +88,17 @@ def test_a_head_that_follows_the_links_has_no_errors(rows):
     assert list(errors.columns) == ["head 0", "head 1", "mean of the heads"]
 
 
+def test_the_heads_of_a_model_in_four_numbers(model, toy, rows):
+    system = System(model, toy.objective)
+    found = measures.heads(system, rows)
+    maps = measures.attention_maps(system, rows)
+    errors, roles = measures.head_alignment_errors(maps, rows), measures.head_roles(maps)
+    assert found["alignment_error"] == errors[["head 0", "head 1"]].to_numpy().min()
+    assert found["alignment_error_of_mean"] == errors["mean of the heads"].min()
+    assert found["previous"] == roles["-1"].max()
+    assert found["previous_even"] in roles["even"].tolist()
+
+
 # ---- Norms
 
 

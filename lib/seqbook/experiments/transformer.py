@@ -85,6 +85,24 @@ def head_alignment_errors(maps: Maps, rows: Dataset) -> pd.DataFrame:
     return pd.DataFrame.from_dict(found, orient="index")
 
 
+def heads(system: System, rows: Dataset) -> dict[str, float]:
+    """What chapter 2.3 says of the heads of a Transformer, over `rows`.
+
+    alignment_error: of the head of cross-attention with the lowest rate; alignment_error_of_mean: of the block whose mean
+    has the lowest; previous: the largest weight that a head gives to the token before; previous_even: the weight that it
+    would have there if it attended to all keys alike.
+    """
+    maps = attention_maps(system, rows)
+    errors, roles = head_alignment_errors(maps, rows), head_roles(maps)
+    back = roles["-1"].idxmax()
+    return {
+        "alignment_error": float(errors.drop(columns="mean of the heads").min(axis=None)),
+        "alignment_error_of_mean": float(errors["mean of the heads"].min()),
+        "previous": float(roles.loc[back, "-1"]),
+        "previous_even": float(roles.loc[back, "even"]),
+    }
+
+
 def _even(weights: Tensor, causal: bool) -> float:
     n = weights.shape[2]
     return sum(1 / k for k in range(1, n + 1)) / n if causal else 1 / n
