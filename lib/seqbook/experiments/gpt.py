@@ -1,0 +1,178 @@
+"""Part 3, GPT: how far it looks back, what its tokens cost, and how it comes to recall what stands before."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import log
+from typing import Any
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from seqbook import metrics, runs
+from seqbook.models.gpt import GPT, GPTConfig
+from seqbook.nn.positions import Positions
+from seqbook.nn.record import record
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.recall import Recall, RecallConfig, Rows
+from seqbook.training import TrainingConfig, adamw, training_step
+from seqbook.training.device import on_cpu, precision
+
+WINDOWS = (1, 2, 4, 8, 16, 32, 64, 127)  # tokens
+FAR = 24  # tokens: about the last sentence and a half
+PLACES = 1_500
+
+
+def by_window(run: runs.Run, windows: Sequence[int] = WINDOWS, n: int = PLACES) -> dict[str, Any]:
+    """The loss (nats per token) at `n` places of the test texts, where the model sees only the last k tokens (C9).
+
+    window: each k; all: over all places; far: over those whose word stands among the 127 tokens before, but not among the
+    last 24. Words that are very frequent, and special tokens, do not count as far.
+    """
+    row, longest = torch.tensor(run.examples("test").ids), max(windows)
+    places = torch.randperm(len(row) - longest, generator=torch.Generator().manual_seed(0))[:n] + longest
+    before = torch.stack([row[p - longest : p] for p in places])  # (N, longest)
+    labels = row[places]
+
+    train = run.examples("train").ids
+    counts = Counter(train)
+    content = torch.tensor([i > 3 and counts[i] < 0.004 * len(train) for i in range(len(run.objective.tokenizer))])
+    said = before == labels[:, None]
+    far = content[labels] & said[:, :-FAR].any(1) & ~said[:, -FAR:].any(1)
+
+    device = next(run.model.parameters()).device
+    found: dict[str, Any] = {"window": list(windows), "all": [], "far": [], "n_far": int(far.sum())}
+    for k in windows:
+        with torch.no_grad():
+            logits = torch.cat([run.model(part.to(device))[:, -1].float().cpu() for part in before[:, -k:].split(250)])
+        nll = F.cross_entropy(logits, labels, reduction="none")
+        found["all"].append(nll.mean().item())
+        found["far"].append(nll[far].mean().item())
+    return found
+
+
+def by_tokens(run: runs.Run) -> dict[str, float]:
+    """What a model with any tokenizer can be compared by: bits per character of the test texts.
+
+    Nats per token cannot be compared between tokenizers, because their tokens are not equally long. The end of each text
+    is predicted too.
+    """
+    texts, examples = run.splits["test"]["text"][:], run.examples("test")
+    characters, tokens = sum(map(len, texts)), len(examples.ids) - 1
+    nats = metrics.mean_nll(run.model, run.objective, examples)
+    return {
+        "vocab_size": len(run.objective.tokenizer),
+        "nats_per_token": nats,
+        "characters_per_token": characters / tokens,
+        "bits_per_character": nats * tokens / characters / log(2),
+    }
+
+
+def build_recall(
+    *, seed: int, n_words: int, n_layers: int = 2, n_heads: int = 1, positions: Positions = "rotary", d_model: int = 64
+) -> tuple[GPT, Recall]:
+    """An untrained GPT for the recall of pairs, and its objective."""
+    objective = Recall(RecallConfig(n_words=n_words))
+    torch.manual_seed(seed)
+    sizes = {"d_model": d_model, "n_layers": n_layers, "n_heads": n_heads, "max_len": 2 * objective.config.n_entries}
+    return GPTConfig(**objective.sizes(), **sizes, positions=positions).build(), objective
+
+
+def train_recall(
+    model: GPT,
+    objective: Recall,
+    *,
+    seed: int = 0,
+    steps: int,
+    batch_size: int = 32,
+    learning_rate: float = 3e-3,
+    every: int = 25,
+    enough: float = 0.99,
+) -> list[dict[str, float]]:
+    """Train in place until `enough` of the held-out pairs are recalled, at most for `steps` steps.
+
+    The rate is constant after 50 steps of warm-up, so that the result does not depend on `steps`. Returns one dict per
+    `every` steps: the mean training loss over them (nats per label), and the recall of held-out pairs.
+    """
+    accelerator = Accelerator(mixed_precision=precision(), cpu=on_cpu())
+    optimizer = adamw(model, TrainingConfig(steps=steps, learning_rate=learning_rate))
+    network, optimizer = accelerator.prepare(model, optimizer)
+    train = Rows(steps * batch_size, objective.config, seed=seed)
+    held_out = Rows(200, objective.config, seed=seed, held_out=True)
+    curve, losses = [], []
+    network.train()
+    for step in range(1, steps + 1):
+        batch = objective.collate([train[i] for i in range((step - 1) * batch_size, step * batch_size)])
+        rate = learning_rate * min(1.0, step / 50)
+        loss, *_ = training_step(network, objective, batch.to(accelerator.device), optimizer, rate, 1.0, accelerator)
+        losses.append(loss)
+        if step % every == 0:
+            recall = objective.recall(model, held_out)
+            curve.append({"step": step, "loss": sum(losses) / len(losses), "recall": recall})
+            losses = []
+            if recall >= enough:
+                break
+    return curve
+
+
+def recall(*, seed: int, steps: int = 3_000, learning_rate: float = 3e-3, **sizes: Any) -> dict[str, Any]:
+    """One training of `train_recall`, from random weights: its curve, and when it recalled half of the held-out pairs.
+
+    half: the first of the measured steps with a recall of 50 % or more (None: not within `steps`); heads: `heads` of the
+    trained model, one dict each.
+    """
+    model, objective = build_recall(seed=seed, **sizes)
+    curve = train_recall(model, objective, seed=seed, steps=steps, learning_rate=learning_rate)
+    return {
+        "params": sum(p.numel() for p in model.parameters()),
+        "half": next((row["step"] for row in curve if row["recall"] >= 0.5), None),
+        "recall": curve[-1]["recall"],
+        "curve": [[row["step"], round(row["loss"], 4), round(row["recall"], 4)] for row in curve],
+        "heads": heads(model, objective).round(4).to_dict("records"),
+    }
+
+
+def heads(model: GPT, objective: Recall, n_rows: int = 200) -> pd.DataFrame:
+    """What each head attends to in rows of held-out pairs, and the recall without it: one row per head.
+
+    previous: the attention of each y to the token before it, its x; induction: the attention of an x that has stood before
+    to the tokens after its earlier occurrences {cite}`olsson2022context`; without: the recall while the head's output is 0.
+    """
+    rows = Rows(n_rows, objective.config, seed=1, held_out=True)
+    batch = objective.collate(list(rows)).to(next(model.parameters()).device)
+    (ids,) = batch.inputs
+    with torch.no_grad(), record(model) as maps:
+        model(ids)
+    repeated = batch.labels != IGNORED
+    after = (
+        ids[:, :, None] == F.pad(ids, (1, -1), value=-1)[:, None, :]
+    )  # (B, query, key): the key follows the same token
+    found = []
+    for layer, (weights,) in enumerate(maps.values()):
+        previous = weights.diagonal(-1, 2, 3)[..., ::2].mean((0, 2))  # (H,): from each y, which stand at 1, 3, …
+        induction = (weights * after[:, None]).sum(-1)  # (B, H, T)
+        induction = (induction * repeated[:, None]).sum((0, 2)) / repeated.sum()  # (H,)
+        for head in range(weights.shape[1]):
+            with without_head(model, layer, head):
+                without = objective.recall(model, rows)
+            scores = {"previous": previous[head].item(), "induction": induction[head].item(), "without": without}
+            found.append({"layer": layer, "head": head, **scores})
+    return pd.DataFrame(found)
+
+
+@contextmanager
+def without_head(model: nn.Module, layer: int, head: int) -> Iterator[None]:
+    """Inside the `with` block, the output of one head is 0: the others are mixed without it."""
+    attention = model.stack.blocks[layer].attention
+    part = slice(head * attention.d_head, (head + 1) * attention.d_head)
+
+    def switch_off(_: nn.Module, given: tuple[Tensor]) -> Tensor:
+        heads = given[0].clone()  # (B, T, H·D)
+        heads[..., part] = 0
+        return heads
+
+    with attention.out.register_forward_pre_hook(switch_off):
+        yield

@@ -1,0 +1,67 @@
+"""What the experiments of part 3 measure, on models whose answer is known."""
+
+import pytest
+import torch
+
+from seqbook.experiments import gpt
+from seqbook.nn.record import record
+from seqbook.objectives.recall import Rows
+
+
+@pytest.fixture
+def recalling():
+    """A small untrained GPT with two heads in each of its two layers, and its objective."""
+    return gpt.build_recall(seed=0, n_words=10, n_heads=2, d_model=16)
+
+
+def test_a_head_that_is_switched_off_adds_nothing_and_the_others_stay(recalling):
+    model, objective = recalling
+    batch = objective.collate(list(Rows(4, objective.config)))
+    attention = model.stack.blocks[1].attention
+    x = torch.randn(2, 5, 16)
+    with gpt.without_head(model, 1, 1):
+        off, logits = attention(x, mask="causal"), model(*batch.inputs)
+    assert not torch.allclose(logits, model(*batch.inputs))
+    with torch.no_grad():
+        attention.out.weight[:, 8:] = 0  # what reads the second head
+    torch.testing.assert_close(attention(x, mask="causal"), off)
+    torch.testing.assert_close(model(*batch.inputs), logits)
+
+
+def test_scores_of_heads_are_shares_of_attention_summed_by_hand(recalling):
+    model, objective = recalling
+    found = gpt.heads(model, objective, n_rows=3)
+    assert found[["layer", "head"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    batch = objective.collate(list(Rows(3, objective.config, seed=1, held_out=True)))
+    (ids,) = batch.inputs
+    with torch.no_grad(), record(model) as maps:
+        model(ids)
+    weights = maps["stack.blocks.1.attention"][0][:, 1]  # of the last head
+    previous, induction = [], []
+    for row, of_row in zip(ids.tolist(), weights, strict=True):
+        for t, token in enumerate(row):
+            if t % 2:
+                previous.append(of_row[t, t - 1])
+            elif token in row[:t]:
+                induction.append(sum(of_row[t, j + 1] for j in range(0, t, 2) if row[j] == token))
+    last = found.iloc[-1]
+    assert last["previous"] == pytest.approx(float(torch.stack(previous).mean()), rel=1e-4)
+    assert last["induction"] == pytest.approx(float(torch.stack(induction).mean()), rel=1e-4)
+    assert 0 <= last["without"] <= 1
+
+
+def test_training_stops_where_enough_is_recalled():
+    model, objective = gpt.build_recall(seed=0, n_words=6, d_model=16)
+    curve = gpt.train_recall(model, objective, steps=40, every=10, enough=0.0)
+    assert [row["step"] for row in curve] == [10]
+    curve = gpt.train_recall(model, objective, steps=20, every=10, enough=1.01)
+    assert [row["step"] for row in curve] == [10, 20]
+
+
+def test_the_row_of_the_sweep_says_when_half_is_recalled(monkeypatch):
+    curve = [{"step": step, "loss": 1.0, "recall": recall} for step, recall in ((25, 0.1), (50, 0.5), (75, 0.9))]
+    monkeypatch.setattr(gpt, "train_recall", lambda *args, **how: curve)
+    row = gpt.recall(seed=0, n_words=6, d_model=16)
+    assert (row["half"], row["recall"], row["curve"][1]) == (50, 0.9, [50, 1.0, 0.5])
+    monkeypatch.setattr(gpt, "train_recall", lambda *args, **how: curve[:1])
+    assert gpt.recall(seed=0, n_words=6, d_model=16)["half"] is None
