@@ -13,8 +13,14 @@ import pytest
 import repository
 
 ROOT = Path(__file__).parents[1]
-MAX_LINES = 20
+OPEN_LINES, FOLDED_LINES = 15, 20
+TITLES = {"How this figure is made", "How this table is made", "How this is measured", "Check"}  # of folded cells
 CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("[0-9]*/*.ipynb"))
+NOT_YET = {*CHAPTERS}  # chapters that are still to be brought into this form: set() when none is left
+IN_FORM = [
+    pytest.param(chapter, marks=pytest.mark.xfail(reason="still to be rewritten")) if chapter in NOT_YET else chapter
+    for chapter in CHAPTERS
+]
 FORK = "https://git.example.org/someone/our-course.v2"
 
 
@@ -82,10 +88,71 @@ def test_starts_with_setup_and_imports(chapter):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_has_small_cells_and_asserts(chapter):
+def test_has_asserts(chapter):
+    assert any(isinstance(node, ast.Assert) for cell in code_cells(read(chapter)) for node in ast.walk(python(cell)))
+
+
+def is_folded(cell: nbformat.NotebookNode) -> bool:
+    return bool({"hide-input", "remove-cell", "remove-input"}.intersection(cell.metadata.get("tags", [])))
+
+
+@pytest.mark.parametrize("chapter", IN_FORM)
+def test_has_small_cells(chapter):
+    long = {}
+    for cell in code_cells(read(chapter)):
+        lines = len(cell.source.splitlines())
+        if lines > (FOLDED_LINES if is_folded(cell) else OPEN_LINES):
+            long[cell.id] = lines
+    assert long == {}
+
+
+@pytest.mark.parametrize("chapter", IN_FORM)
+def test_folded_cells_say_what_they_hold(chapter):
+    untitled = []
+    for cell in code_cells(read(chapter)):
+        if "hide-input" in cell.metadata.get("tags", []):
+            options = cell.metadata.get("mystnb", {})
+            show, hide = options.get("code_prompt_show"), options.get("code_prompt_hide")
+            if show not in TITLES or show != hide:
+                untitled.append((cell.id, show, hide))
+    assert untitled == [], f"set both prompts in the cell's metadata to one of {sorted(TITLES)}"
+
+
+def only_checks(body: list[ast.stmt]) -> bool:
+    """Whether statements do nothing but assert and glue."""
+    for node in body:
+        if isinstance(node, ast.For | ast.If | ast.With):
+            if not only_checks([*node.body, *getattr(node, "orelse", [])]):
+                return False
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            if not ast.unparse(node.value.func).startswith("viz.glue"):
+                return False
+        elif not isinstance(node, ast.Assert):
+            return False
+    return bool(body)
+
+
+@pytest.mark.parametrize("chapter", IN_FORM)
+def test_cells_that_only_check_are_folded(chapter):
     cells = code_cells(read(chapter))
-    assert {cell.id: len(cell.source.splitlines()) for cell in cells if cell.source.count("\n") >= MAX_LINES} == {}
-    assert any(isinstance(node, ast.Assert) for cell in cells for node in ast.walk(python(cell)))
+    assert [cell.source for cell in cells if only_checks(python(cell).body) and not is_folded(cell)] == []
+
+
+@pytest.mark.parametrize("chapter", IN_FORM)
+def test_the_first_figure_stands_among_the_first_ten_cells(chapter):
+    figures = [i for i, cell in enumerate(read(chapter).cells) if "figure" in cell.metadata.get("mystnb", {})]
+    assert min(figures, default=99) < 10
+
+
+@pytest.mark.parametrize("chapter", IN_FORM)
+def test_has_at_most_five_exercises_and_folded_solutions_of_a_third(chapter):
+    text = text_of(read(chapter))
+    exercises = re.findall(r"{exercise(?:-start)?}[^\n]*\n:label: (\S+)", text)
+    solutions = re.findall(r"{solution(?:-start)?} (\S+)\n((?::.*\n)*)", text)
+    assert 3 <= len(exercises) <= 5
+    assert len(solutions) >= round(len(exercises) / 3)
+    assert {name for name, _ in solutions} <= set(exercises)
+    assert [name for name, options in solutions if ":class: dropdown" not in options] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
