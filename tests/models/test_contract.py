@@ -235,6 +235,24 @@ class HeadFamily(DecoderFamily):
         return outputs.lm[:, 0]
 
 
+class AnswersFamily(DecoderFamily):
+    """forward(ids, extract, branches, position_ids) with two answers after the first token. It writes nothing; the logits
+    are those of the first token and the first answer, which the second answer must not change."""
+
+    def inputs(self, source_ids: Tensor, ids: Tensor, prompt: int = 1) -> dict[str, Tensor]:
+        batch, length = ids.shape
+        places = torch.arange(length).expand(batch, length)
+        return {
+            "ids": torch.cat([ids, ids[:, 1:].flip(1)], dim=1),
+            "extract": (torch.arange(batch)[:, None] + torch.arange(2)) % max(1, length),
+            "branches": torch.cat([places.clamp(max=1), torch.full((batch, max(0, length - 1)), 2)], dim=1),
+            "position_ids": torch.cat([places, places[:, 1:]], dim=1),
+        }
+
+    def logits(self, outputs: Any) -> Tensor:
+        return outputs.lm[:, : (outputs.lm.shape[1] + 1) // 2]
+
+
 # ---- The table
 
 
@@ -296,13 +314,18 @@ VOCABULARIES = {"source_vocab_size": 12, "target_vocab_size": 10}
 SIZES = {"d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 24, "max_len": LENGTH}
 NORMS, POSITIONS, CONTEXTS = ("pre", "post"), ("sinusoidal", "learned", "rotary"), ("last", "mean", "additive", "dot")
 RNN = RNNConfig(**VOCABULARIES, d_model=16, max_len=LENGTH)
+SHORTCUT = replace(RNN, bidirectional=True)
 TRANSFORMER, GPT = TransformerConfig(**VOCABULARIES, **SIZES), GPTConfig(vocab_size=12, **SIZES)
 
 CASES: dict[str, Case] = (
     variants(Seq2SeqFamily, RNN, context=CONTEXTS, bidirectional=(False, True), n_layers=(1, 2))
+    | variants(Seq2SeqFamily, SHORTCUT, context=("mean", "dot"), n_layers=(1, 2), embedding_shortcut=(True,))
     | variants(Seq2SeqFamily, TRANSFORMER, norm=NORMS, positions=POSITIONS)
     | variants(DecoderFamily, GPT, norm=NORMS, positions=POSITIONS)
-    | variants(HeadFamily, FineTunedConfig(backbone=GPT, n_classes=3), head=("classes", "choices"))
+    | variants(HeadFamily, FineTunedConfig(backbone=GPT, n_classes=3), head=("classes",))
+    | variants(
+        AnswersFamily, FineTunedConfig(backbone=GPT, n_classes=3), head=("choices",), positions=("learned", "rotary")
+    )
     | variants(PrefixFamily, PrefixConfig(vocab_size=12))
     | variants(DecoderFamily, PartsConfig(vocab_size=12))
 )
@@ -314,7 +337,7 @@ def cases(keep=lambda case: True):
 
 
 def generates(case: Case) -> bool:
-    return not isinstance(case.family, HeadFamily)
+    return not isinstance(case.config, FineTunedConfig)
 
 
 def reads_a_source(case: Case) -> bool:
@@ -604,13 +627,14 @@ def test_parts_of_other_families_have_no_biases_and_share_what_they_should():
 # ---- What is refused
 
 
-REFUSED_IDS = [(case, *refused) for case in ONE_EACH.values() for refused in case.family.refused]
+ONE_OF_EACH_FAMILY = {(type(case.family), type(case.config)): case for case in CASES.values()}.values()
+REFUSED_IDS = [(case, *refused) for case in ONE_OF_EACH_FAMILY for refused in case.family.refused]
 
 
 @pytest.mark.parametrize(
     ("case", "source", "ids", "message"),
     REFUSED_IDS,
-    ids=[f"{type(c.config).__name__}-{m}" for c, *_, m in REFUSED_IDS],
+    ids=[f"{type(c.config).__name__}-{type(c.family).__name__}-{m}" for c, *_, m in REFUSED_IDS],
 )
 def test_refuses_ids_by_name(case, source, ids, message):
     source, ids, model = torch.tensor(source).long(), torch.tensor(ids).long(), case.build()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -18,22 +20,39 @@ def build(context="dot", **changes):
 
 @pytest.mark.parametrize(("bidirectional", "n_layers"), [(False, 1), (False, 2), (True, 1), (True, 2)])
 def test_encoder_equals_torch_on_packed_sequences(bidirectional, n_layers):
+    """The memory is the states of torch's LSTM of as many layers, and nothing more."""
     directions = 2 if bidirectional else 1
     config = RNNConfig(
         source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=n_layers, bidirectional=bidirectional
     )
     ours, lengths = Encoder(config), (SOURCE != PAD).sum(1)
-    x = ours.embedding(SOURCE)
-    for layer in ours.layers:
-        theirs = nn.LSTM(16, 16 // directions, batch_first=True, bidirectional=bidirectional)
+    theirs = nn.LSTM(16, 16 // directions, n_layers, batch_first=True, bidirectional=bidirectional)
+    for i, layer in enumerate(ours.layers):
         for direction, suffix in zip(layer, ("", "_reverse"), strict=False):
             for name, weight in direction.named_parameters():
-                getattr(theirs, name + suffix).data.copy_(weight)
-        states, (last, _) = theirs(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
-        x = x + pad_packed_sequence(states, batch_first=True)[0]
+                getattr(theirs, name.replace("l0", f"l{i}") + suffix).data.copy_(weight)
+    packed = pack_padded_sequence(ours.embedding(SOURCE), lengths, batch_first=True, enforce_sorted=False)
+    states, (last, _) = theirs(packed)
     memory, summary = ours(SOURCE)
-    torch.testing.assert_close(memory[SOURCE != PAD], x[SOURCE != PAD])
-    torch.testing.assert_close(summary, torch.cat(list(last), dim=-1))
+    torch.testing.assert_close(memory[SOURCE != PAD], pad_packed_sequence(states, batch_first=True)[0][SOURCE != PAD])
+    torch.testing.assert_close(summary, torch.cat(list(last[-directions:]), dim=-1))
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_the_shortcut_adds_the_embeddings_to_the_memory_alone(n_layers):
+    config = RNNConfig(source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=n_layers, bidirectional=True)
+    plain, shortcut = Encoder(config), Encoder(replace(config, embedding_shortcut=True))
+    shortcut.load_state_dict(plain.state_dict())
+    (memory, summary), (with_words, same_summary) = plain(SOURCE), shortcut(SOURCE)
+    torch.testing.assert_close(with_words, memory + plain.embedding(SOURCE))
+    assert torch.equal(summary, same_summary)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_the_shortcut_matters_to_what_reads_the_memory(context):
+    plain, shortcut = build(context), build(context, embedding_shortcut=True)
+    shortcut.load_state_dict(plain.state_dict())
+    assert torch.equal(plain(SOURCE, TARGET), shortcut(SOURCE, TARGET)) == (context == "last")
 
 
 def test_contexts_differ_in_nothing_but_the_context():

@@ -54,6 +54,13 @@ def test_compared_recipes_differ_in_nothing_but_the_context(pair):
     assert replace(plain, about=attention.about, model=replace(plain.model, context="dot")) == attention
 
 
+@pytest.mark.parametrize("name", ["rnn", "attention", "rnn-multi30k", "attention-multi30k"])
+def test_what_attention_reads_is_the_states_alone(name):
+    """As in the papers; with the shortcut it is an experiment of part 1."""
+    assert not configure(name).model.embedding_shortcut
+    assert configure(name, embedding_shortcut=True).model == replace(RECIPES[name].model, embedding_shortcut=True)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -62,6 +69,7 @@ def test_compared_recipes_differ_in_nothing_but_the_context(pair):
         ("dropout", 0.25),
         ("bidirectional", True),
         ("bidirectional", False),
+        ("embedding_shortcut", True),
         ("context", "additive"),
         ("steps", 7),
         ("learning_rate", 0.5),

@@ -25,6 +25,8 @@ class RNNConfig:
         "last": the encoder's last state, the same at every step; "mean": the mean of its states, the same at every
         step; "additive", "dot": a weighted mean of its states, by attention, with new weights at each step.
     bidirectional: the encoder is two LSTMs of half the width, one of which reads backwards.
+    embedding_shortcut: the states that attention and the mean read are the LSTM's states plus the embeddings of the
+        words that were read there. In the papers they are the LSTM's states alone. Context "last" reads neither.
     """
 
     source_vocab_size: int = 0
@@ -34,6 +36,7 @@ class RNNConfig:
     d_model: int = 256
     n_layers: int = 1
     bidirectional: bool = False
+    embedding_shortcut: bool = False
     dropout: float = 0.0
     max_len: int = 128
 
@@ -56,7 +59,22 @@ class RNNState(NamedTuple):
 
 
 class RNNSeq2Seq(nn.Module):
-    """P(y | x) = Π_i P(y_i | y_<i, c_i), c_i from the encoder's states h_1…h_m. Built in chapters 1.1 and 1.2.
+    """P(y | x) = Π_i P(y_i | y_<i, x). Built in chapters 1.1 and 1.2.
+
+    With the encoder's states h_1…h_m, for each target token y_i:
+
+        s_i = LSTM(s_{i−1}, y_{i−1})    s_0, hidden and cell, from a linear layer over the encoder's last state
+        c_i = Σ_j α_ij h_j              α_ij = softmax_j a(s_i, h_j); without attention c_i = c, the same for all i
+        P(y_i | y_<i, x) = softmax(W_o tanh(W_c [s_i; c_i]))
+
+    So y_i is decoded from c_i, s_1…s_{i−1} and y_{i−1}. Nothing of c_i is fed back into the recurrence, so training
+    computes attention and logits for all target positions at once. The papers differ here:
+
+    - Sutskever et al. {cite}`sutskever2014sequence`: s_0 is the encoder's last state itself; no later step reads it.
+    - Cho et al. {cite}`cho2014learning`: s_i = f(s_{i−1}, y_{i−1}, c), and the output layer also reads c and y_{i−1}.
+    - Bahdanau et al. {cite}`bahdanau2015neural`: the score is a(s_{i−1}, h_j), and s_i = f(s_{i−1}, y_{i−1}, c_i).
+    - Luong et al. {cite}`luong2015effective`: the score is a(s_i, h_j), as here. With their input feeding, step i also
+      reads tanh(W_c [s_{i−1}; c_{i−1}]), so the decoder knows what it attended to before.
 
     Raises:
         ValueError: sizes that do not fit; in forward, ids outside the vocabulary, empty or too long sequences.
@@ -142,6 +160,10 @@ class RNNSeq2Seq(nn.Module):
 class Encoder(nn.Module):
     """Layers of an LSTM over the source, or of two LSTMs of half the width that read in opposite directions.
 
+    Each layer reads the states of the layer below and nothing else, like the decoder's layers. There are no residual
+    connections, which deeper stacks than ours need {cite}`wu2016google`. With `embedding_shortcut`, the word embeddings
+    are added to the top layer's states.
+
     The code never calls `expand_as` with an LSTM's output: in an ONNX graph that would fix the length to the traced one.
     """
 
@@ -151,7 +173,7 @@ class Encoder(nn.Module):
         d_model = config.d_model
         if d_model % directions:
             raise ValueError(f"d_model={d_model} can't be halved between two directions: make it even")
-        self.pad_id = config.pad_id
+        self.pad_id, self.embedding_shortcut = config.pad_id, config.embedding_shortcut
         self.embedding = token_embedding(config.source_vocab_size, d_model, 0.1, config.pad_id)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList(
@@ -162,14 +184,15 @@ class Encoder(nn.Module):
     def forward(
         self, source_ids: Int[Tensor, "batch source"]
     ) -> tuple[Float[Tensor, "batch source d_model"], Float[Tensor, "batch d_model"]]:
-        """The top layer's state at each position, and the last state of each direction, concatenated."""
+        """The memory, and the summary: the top layer's state at each position, and the last one of each direction,
+        concatenated."""
         lengths = (source_ids != self.pad_id).sum(1)
         last = (lengths - 1)[:, None, None]  # (B, 1, 1)
         # Each sequence is reversed within its own length, so that padding comes last in both directions.
         position = torch.arange(source_ids.shape[1], device=source_ids.device)
         reversed_ = lengths[:, None] - 1 - position
         reversed_ = torch.where(reversed_ < 0, position, reversed_)[:, :, None]  # (B, S, 1)
-        x = self.dropout(self.embedding(source_ids))  # (B, S, D)
+        x = words = self.dropout(self.embedding(source_ids))  # (B, S, D)
         for i, directions in enumerate(self.layers):
             x = self.dropout(x) if i else x
             states, ends = [], []
@@ -177,5 +200,6 @@ class Encoder(nn.Module):
                 h, _ = lstm(x.gather(1, reversed_.expand(-1, -1, x.shape[2])) if backward else x)
                 ends.append(h.gather(1, last.expand(-1, 1, h.shape[2])).squeeze(1))
                 states.append(h.gather(1, reversed_.expand(-1, -1, h.shape[2])) if backward else h)
-            x = x + torch.cat(states, dim=-1)  # residual: the word itself stays available {cite}`wu2016google`
-        return x, torch.cat(ends, dim=-1)
+            x = torch.cat(states, dim=-1)
+        memory = x + words if self.embedding_shortcut else x
+        return memory, torch.cat(ends, dim=-1)
