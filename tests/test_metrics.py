@@ -9,6 +9,7 @@ from seqbook.metrics import (
     accuracy,
     alignment_error_rate,
     bleu,
+    evaluate,
     exact_match,
     mean_by_length,
     mean_nll,
@@ -93,8 +94,19 @@ def test_knowing_nothing_costs_the_log_of_the_vocabulary(toy):
     assert mean_nll(model, toy.objective, toy.validation) == pytest.approx(math.log(12))
 
 
+def test_an_evaluation_has_the_loss_and_of_classes_the_accuracy_too(toy):
+    model = toy.model()
+    assert evaluate(model, toy.objective, toy.validation) == {"loss": mean_nll(model, toy.objective, toy.validation)}
+    toy.objective.n_right = lambda logits, labels: int((logits.argmax(-1) == labels).sum())
+    found = evaluate(model, toy.objective, toy.validation, batch_size=7)
+    batch = toy.objective.collate(toy.validation)
+    right, there = model.eval()(*batch.inputs).argmax(-1) == batch.labels, batch.labels >= 0
+    assert found["loss"] == pytest.approx(mean_nll(model, toy.objective, toy.validation), rel=1e-6)
+    assert found["accuracy"] == pytest.approx((right & there).sum().item() / there.sum().item())
+
+
 def test_no_examples(toy):
-    for measure in (mean_nll, predicted_classes):
+    for measure in (mean_nll, evaluate, predicted_classes):
         with pytest.raises(ValueError, match="split is empty"):
             measure(toy.model(), toy.objective, [])
 

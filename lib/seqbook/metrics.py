@@ -66,13 +66,25 @@ def mean_nll(model: nn.Module, objective, examples: Sequence, batch_size: int = 
     Raises:
         ValueError: no examples.
     """
+    return evaluate(model, objective, examples, batch_size)["loss"]
+
+
+def evaluate(model: nn.Module, objective, examples: Sequence, batch_size: int = 64) -> dict[str, float]:
+    """The loss, as `mean_nll` says it, and where the labels are classes also the accuracy; from one pass.
+
+    Raises:
+        ValueError: no examples.
+    """
     if isinstance(examples, Windows):
         examples = examples.side_by_side()
-    nll, n_labels = 0.0, 0
+    nll, n_right, n_labels = 0.0, 0, 0
     for _, batch, outputs in _in_batches(model, objective, examples, batch_size):
         nll += objective.nll(outputs, batch.labels).item()
         n_labels += batch.n_labels
-    return nll / n_labels
+        if hasattr(objective, "n_right"):
+            n_right += objective.n_right(outputs, batch.labels)
+    found = {"loss": nll / n_labels}
+    return found | {"accuracy": n_right / n_labels} if hasattr(objective, "n_right") else found
 
 
 def predicted_classes(model: nn.Module, objective, examples: Sequence, batch_size: int = 64) -> list[int]:

@@ -49,9 +49,22 @@ def assert_same(pair, other):
 def test_what_was_saved_is_what_is_loaded(toy, trained, tmp_path):
     Checkpoints(tmp_path / "run", MINE).save(*trained, history(7))
     again = fresh(toy)
-    assert Checkpoints(tmp_path / "run", MINE).resume(*again) == history(7)
+    assert Checkpoints(tmp_path / "run", MINE).resume(*again) == (history(7), {})
     assert_same(trained, again)
     assert again[1].param_groups[0]["lr"] == 0.01
+
+
+def test_the_best_weights_are_kept_beside_the_last(toy, trained, tmp_path):
+    best = fresh(toy)[0].state_dict()
+    Checkpoints(tmp_path, MINE).save(*trained, history(7), best)
+    again = fresh(toy)
+    rows, found = Checkpoints(tmp_path, MINE).resume(*again)
+    assert rows == history(7)
+    assert_same(trained, again)
+    assert found.keys() == best.keys()
+    for name, t in best.items():
+        assert torch.equal(found[name], t), name
+    assert any(not torch.equal(found[name], t) for name, t in trained[0].state_dict().items())
 
 
 def test_at_most_two_are_kept(trained, tmp_path):
@@ -73,7 +86,7 @@ def test_a_damaged_one_is_named_and_the_one_before_is_used(toy, trained, tmp_pat
     cut(tmp_path / "step-00000008.safetensors")
     again = fresh(toy)
     with caplog.at_level(logging.WARNING):
-        assert checkpoints.resume(*again) == history(5)
+        assert checkpoints.resume(*again) == (history(5), {})
     assert_same(trained, again)
     assert "step-00000008.safetensors is damaged" in caplog.text
 
@@ -87,7 +100,7 @@ def test_both_damaged_start_anew(toy, trained, tmp_path, caplog, damage):
         checkpoints.save(*trained, history(step))
         damage(tmp_path / f"step-{step:08d}.safetensors")
     again = fresh(toy)
-    assert checkpoints.resume(*again) == []
+    assert checkpoints.resume(*again) == ([], {})
     assert_same(again, fresh(toy))
     assert caplog.text.count("is damaged") == 2
 
@@ -104,7 +117,7 @@ def test_other_code_is_told_by_name_and_the_checkpoint_is_used(toy, trained, tmp
     Checkpoints(tmp_path, MINE).save(*trained, history(5))
     again = fresh(toy)
     with caplog.at_level(logging.WARNING):
-        assert Checkpoints(tmp_path, Identity("mine", "other code")).resume(*again) == history(5)
+        assert Checkpoints(tmp_path, Identity("mine", "other code")).resume(*again) == (history(5), {})
     assert_same(trained, again)
     (message,) = caplog.messages
     assert message.startswith(f"{tmp_path / 'step-00000005.safetensors'} was made by other code")
@@ -115,7 +128,7 @@ def test_other_code_is_told_by_name_and_the_checkpoint_is_used(toy, trained, tmp
 def test_no_folder_and_no_checkpoint(toy, trained, tmp_path):
     nowhere = Checkpoints(None, MINE)
     nowhere.save(*trained, history(5))
-    assert nowhere.resume(*fresh(toy)) == []
+    assert nowhere.resume(*fresh(toy)) == ([], {})
     assert nowhere.last_good() == Checkpoints(tmp_path / "new", MINE).last_good() == "No checkpoint was saved."
 
 
@@ -132,7 +145,7 @@ def test_a_full_disk_leaves_the_one_before(toy, trained, tmp_path, full_disk):
         checkpoints.save(*trained, history(8))
     assert list(tmp_path.iterdir()) == [kept]
     again = fresh(toy)
-    assert checkpoints.resume(*again) == history(5)
+    assert checkpoints.resume(*again) == (history(5), {})
     assert_same(trained, again)
 
 

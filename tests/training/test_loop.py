@@ -1,11 +1,14 @@
 import logging
 import math
+import signal
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 import torch
 from accelerate import Accelerator
 
+from seqbook import metrics
 from seqbook.data.loader import LengthBuckets
 from seqbook.storage import StorageError
 from seqbook.training import TrainingConfig, adamw, fit, learning_rate, training_step
@@ -226,6 +229,121 @@ def test_the_learning_rate_goes_up_and_then_down_in_straight_lines():
     assert rates[60] == pytest.approx(1.0)
     assert rates[10:] == pytest.approx([0.02 * (100 - i) for i in range(100)])
     assert learning_rate(0, TrainingConfig(steps=5, warmup=0, learning_rate=1.0)) == 1.0
+
+
+def test_with_early_stopping_the_learning_rate_stays_at_its_peak():
+    """Whatever the largest number of steps is: nobody knows how many will be needed."""
+    for steps in (50, 1_000):
+        config = TrainingConfig(steps=steps, learning_rate=2.0, warmup=10, patience=1)
+        rates = [learning_rate(step, config) for step in range(50)]
+        assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
+        assert rates[10:] == [2.0] * 40
+
+
+# ---- Early stopping
+
+
+STOPPING = TrainingConfig(steps=40, batch_size=16, learning_rate=0.01, warmup=3, evaluations=20, patience=3)
+LOSSES = (3.0, 2.0, 2.5, 1.5, 1.7, 1.5, 1.6)  # at steps 2, 4, …: the lowest at step 8, equalled once, never undercut
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """What the evaluations find, and the weights that they find it of."""
+    seen = {}
+
+    def evaluate(model, _objective, _examples):
+        at = len(seen)
+        seen[at] = {name: t.clone() for name, t in model.state_dict().items()}
+        return {"loss": LOSSES[at], "accuracy": at / 10}
+
+    monkeypatch.setattr(metrics, "evaluate", evaluate)
+    return seen
+
+
+def test_training_stops_after_evaluations_that_are_no_better_and_keeps_the_best_weights(toy, measured):
+    model, history = train(toy, STOPPING)
+    assert len(history) == 14  # three evaluations after the one at step 8
+    assert [row["val_loss"] for row in history if "val_loss" in row] == list(LOSSES)
+    assert [row["val_accuracy"] for row in history if "val_loss" in row] == [i / 10 for i in range(7)]
+    assert [row["step"] for row in history if "kept" in row] == [8]
+    for name, t in model.state_dict().items():
+        assert torch.equal(t, measured[3][name]), name
+        assert not torch.equal(t, measured[6][name]), name
+
+
+def test_without_patience_the_last_weights_are_kept(toy, measured):
+    model, history = train(toy, replace(STOPPING, steps=14, evaluations=7, patience=0))
+    assert len(history) == 14
+    assert not [row for row in history if "kept" in row]
+    for name, t in model.state_dict().items():
+        assert torch.equal(t, measured[6][name]), name
+
+
+def test_the_best_weights_are_kept_when_the_steps_run_out(toy, measured):
+    model, history = train(toy, replace(STOPPING, steps=10, evaluations=5))
+    assert [row["step"] for row in history if "kept" in row] == [8]
+    for name, t in model.state_dict().items():
+        assert torch.equal(t, measured[3][name]), name
+
+
+def test_more_steps_at_most_change_nothing(toy):
+    (one, history), (other, again) = (
+        train(toy, replace(STOPPING, steps=steps, evaluations=steps // 2, learning_rate=0.2)) for steps in (100, 200)
+    )
+    assert len(history) < 100
+    assert without_times(history) == without_times(again)
+    assert_same_weights(one, other)
+
+
+@pytest.mark.parametrize("step", [3, 6, 13, 14, 15, 18])
+def test_early_stopping_interrupted_and_resumed_is_bit_identical(toy, tmp_path, stop_before, step):
+    """Before, at and after the best step; the second time the process is killed again."""
+    config = replace(STOPPING, learning_rate=0.2)  # so high that the validation loss soon rises
+    expected, history = train(toy, config)
+    assert 2 < next(row["step"] for row in history if "kept" in row) < len(history) < 40
+    for at in (step, step + 1):
+        stop_before(at)
+        with pytest.raises(ConnectionAbortedError):
+            train(toy, config, out=tmp_path)
+    stop_before(None)
+    resumed, again = train(toy, config, out=tmp_path)
+    assert_same_weights(expected, resumed)
+    assert without_times(history) == without_times(again)
+
+
+def test_a_run_that_has_stopped_early_goes_on_from_its_end(toy, tmp_path, stop_before):
+    config = replace(STOPPING, learning_rate=0.2)
+    expected, history = train(toy, config, out=tmp_path)
+    assert len(history) < 40
+    stop_before(len(history))
+    again, same = train(toy, config, out=tmp_path)
+    assert_same_weights(expected, again)
+    assert same == history
+
+
+def test_ctrl_c_between_evaluations_keeps_the_best_weights(toy, tmp_path, monkeypatch):
+    config = replace(STOPPING, learning_rate=0.2)
+    expected, history = train(toy, config)
+    last, batch = len(history), LengthBuckets.batch
+
+    def interrupting(self, at):
+        if at == last - 2 and self.batch_size == config.batch_size:
+            signal.raise_signal(signal.SIGINT)
+        return batch(self, at)
+
+    monkeypatch.setattr(LengthBuckets, "batch", interrupting)
+    with pytest.raises(KeyboardInterrupt, match=f"stopped after step {last - 1} of 40"):
+        train(toy, config, out=tmp_path)
+    monkeypatch.undo()
+    resumed, again = train(toy, config, out=tmp_path)
+    assert_same_weights(expected, resumed)
+    assert without_times(history) == without_times(again)
+
+
+def test_a_negative_patience_is_refused():
+    with pytest.raises(ValueError, match=r"patience=-1 must be 0 \(no early stopping\) or more"):
+        TrainingConfig(steps=5, patience=-1)
 
 
 def test_weight_decay_is_for_matrices(toy):

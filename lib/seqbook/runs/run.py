@@ -162,14 +162,15 @@ def load(folder: str | Path) -> System:
 def _summary(model: nn.Module, history: list[dict]) -> dict[str, Any]:
     """What result.json says of any training."""
     seconds, tokens = (sum(row[key] for row in history) for key in ("seconds", "tokens"))
-    last = history[-20:]
+    last, kept = history[-20:], next((row for row in history if "kept" in row), history[-1])
     return {
         "params": sum(p.numel() for p in model.parameters()),
         "steps": len(history),
+        "kept_step": kept["step"],
         "tokens": tokens,
         "seconds": seconds,
         "tokens_per_second": tokens / seconds,
         "device": device_name(),
         "train_loss": sum(row["loss"] for row in last) / len(last),
-        "val_loss": history[-1]["val_loss"],
+        "val_loss": kept["val_loss"],
     }

@@ -2,13 +2,15 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from seqbook.storage import writing
 
@@ -54,8 +56,16 @@ class Checkpoints:
         self.identity = identity
         self.is_main_process = is_main_process
 
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, history: list[dict]) -> None:
+    def save(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        history: list[dict],
+        best: Mapping[str, Tensor] = MappingProxyType({}),
+    ) -> None:
         """Save weights, moments and history as they are now, and delete all but the last two checkpoints.
+
+        best: the weights with the lowest validation loss so far (none: without early stopping).
 
         Raises:
             StorageError: the folder cannot be written; the checkpoints before this one are kept.
@@ -63,6 +73,7 @@ class Checkpoints:
         if self.folder is None or not self.is_main_process:
             return
         tensors = {f"model.{name}": t for name, t in model.state_dict().items()}
+        tensors |= {f"best.{name}": t for name, t in best.items()}
         for i, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{name}": t for name, t in moments.items()}
         metadata = {"settings": self.identity.settings, "code": self.identity.code, "history": json.dumps(history)}
@@ -72,8 +83,9 @@ class Checkpoints:
         for old in self._newest_first()[2:]:
             old.unlink(missing_ok=True)
 
-    def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> list[dict]:
-        """Load the newest undamaged checkpoint into model and optimizer; returns its history, or [] when there is none.
+    def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[list[dict], dict[str, Tensor]]:
+        """Load the newest undamaged checkpoint into model and optimizer; returns its history and its best weights, both
+        empty when there is none.
 
         A damaged file is named in a warning, and the one before it is used.
 
@@ -89,16 +101,14 @@ class Checkpoints:
                 logger.warning("%s is damaged (%s): trying the checkpoint before it", path, error)
                 continue
             self.identity.check(metadata.get("settings"), metadata.get("code"), path)
-            weights = {k.removeprefix("model."): t for k, t in tensors.items() if k.startswith("model.")}
-            model.load_state_dict(weights)
+            model.load_state_dict(_part(tensors, "model."))
             state: dict[int, dict] = {}
-            for name, t in tensors.items():
-                if name.startswith("optimizer."):
-                    _, i, key = name.split(".")
-                    state.setdefault(int(i), {})[key] = t
+            for name, t in _part(tensors, "optimizer.").items():
+                i, key = name.split(".")
+                state.setdefault(int(i), {})[key] = t
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-            return json.loads(metadata["history"])
-        return []
+            return json.loads(metadata["history"]), _part(tensors, "best.")
+        return [], {}
 
     def last_good(self) -> str:
         """A sentence for messages: what was saved, and how to continue."""
@@ -109,3 +119,8 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"), reverse=True) if self.folder else []
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm import tqdm
 
@@ -38,6 +39,9 @@ def fit(
 ) -> list[dict]:
     """Train `model` in place; returns its history, one dict per step with loss (nats per token), learning rate, tokens.
 
+    The step of an evaluation has its val_loss too, and val_accuracy where the labels are classes. With early stopping the
+    model gets back the weights of the step with the lowest val_loss, and the row of that step says "kept".
+
     out: the folder of the checkpoints; a run that finds its own there continues from the last one. identity: what this
     run is; the checkpoints of another run are refused.
 
@@ -50,14 +54,15 @@ def fit(
     optimizer = adamw(model, config)
     plan = batches(train, objective.lengths, config.batch_size, seed)
     checkpoints = Checkpoints(out, identity, accelerator.is_main_process)
-    history = checkpoints.resume(model, optimizer)
+    history, best = checkpoints.resume(model, optimizer)
     network, optimizer = accelerator.prepare(model, optimizer)
     rank, processes = accelerator.process_index, accelerator.num_processes
-    save_every = math.ceil(config.steps / config.evaluations)
     network.train()
 
     with _ctrl_c() as interrupted, _progress_bar(accelerator, config.steps, len(history)) as bar:
         for step in range(len(history), config.steps):
+            if _runs_out_of_patience(history, config.patience):
+                break
             began = time.perf_counter()
 
             # batch: this process takes every n-th example of the step's batch
@@ -88,14 +93,20 @@ def fit(
                 {"step": step + 1, "loss": loss, "learning_rate": rate, "tokens": n_tokens, "seconds": seconds}
             )
 
-            # evaluate, save
-            if (step + 1) % save_every == 0 or step + 1 == config.steps:
-                history[-1]["val_loss"] = metrics.mean_nll(model, objective, validation)
+            # evaluate, keep the best weights, save
+            if (step + 1) % config.evaluate_every == 0 or step + 1 == config.steps:
+                # as the first process finds it: all of them must stop at the same step
+                (found,) = broadcast_object_list([metrics.evaluate(model, objective, validation)])
+                history[-1] |= {f"val_{name}": value for name, value in found.items()}
+                if config.patience and _is_best(history):
+                    best = {name: t.detach().clone() for name, t in model.state_dict().items()}
             if "val_loss" in history[-1] or interrupted.is_set():
-                checkpoints.save(model, optimizer, history)
+                checkpoints.save(model, optimizer, history, best)
             _show(bar, history)
             if interrupted.is_set():
                 raise KeyboardInterrupt(f"stopped after step {step + 1} of {config.steps}. {checkpoints.last_good()}")
+    if best:
+        model.load_state_dict(best)
     return history
 
 
@@ -129,6 +140,25 @@ def training_step(
         optimizer.step()
     optimizer.zero_grad()
     return accelerator.reduce(loss.detach()).item(), norm.item(), n_tokens
+
+
+def _is_best(history: list[dict]) -> bool:
+    """Whether the newest validation loss is the lowest so far. If so, its row is marked as kept, in place of another."""
+    newest, before = history[-1], next((row for row in history if "kept" in row), None)
+    if before is not None and not newest["val_loss"] < before["val_loss"]:
+        return False
+    if before is not None:
+        del before["kept"]
+    newest["kept"] = True
+    return True
+
+
+def _runs_out_of_patience(history: list[dict], patience: int) -> bool:
+    """Whether none of the last `patience` evaluations was the best; asked after an evaluation."""
+    if not patience or not history or "val_loss" not in history[-1]:
+        return False
+    evaluated = [row for row in history if "val_loss" in row]
+    return not any("kept" in row for row in evaluated[-patience:])
 
 
 @contextmanager

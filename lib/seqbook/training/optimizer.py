@@ -1,5 +1,6 @@
 """How a model is trained: the number of steps, the learning rate at each of them, the optimiser."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,12 @@ class TrainingConfig:
 
     steps: optimiser steps; batch_size: examples per step, over all processes; learning_rate: at its peak; warmup: steps
     from 0 to the peak, after which the rate falls linearly to 0; weight_decay: of matrices; clip: the largest norm of the
-    gradient; evaluations: how often, over the run, the validation loss is measured and a checkpoint is saved.
+    gradient; evaluations: how often, over `steps`, the validation loss is measured and a checkpoint is saved.
+
+    patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row without a new
+    lowest validation loss, or after `steps` at the latest, and the weights of the lowest one are kept. As nobody knows the
+    last step beforehand, the learning rate stays at its peak after the warm-up. 0: no early stopping, the last weights
+    are kept.
     """
 
     steps: int
@@ -24,16 +30,25 @@ class TrainingConfig:
     weight_decay: float = 0.01
     clip: float = 1.0
     evaluations: int = 5
+    patience: int = 0
 
     def __post_init__(self):
         check_positive(steps=self.steps, batch_size=self.batch_size, evaluations=self.evaluations)
+        if self.patience < 0:
+            raise ValueError(f"patience={self.patience} must be 0 (no early stopping) or more")
+
+    @property
+    def evaluate_every(self) -> int:
+        """Steps from one evaluation to the next."""
+        return math.ceil(self.steps / self.evaluations)
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up for `warmup` steps, then linear decay to 0 {cite}`bergsma2025straight`. `step` counts from 0."""
+    """Linear warm-up for `warmup` steps, then linear decay to 0 {cite}`bergsma2025straight`; constant after the warm-up
+    with early stopping. `step` counts from 0."""
     up = (step + 1) / max(1, config.warmup)
     down = (config.steps - step) / max(1, config.steps - config.warmup)
-    return config.learning_rate * min(1.0, up, down)
+    return config.learning_rate * min(1.0, up, 1.0 if config.patience else down)
 
 
 def adamw(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
