@@ -83,3 +83,15 @@ def test_kinds_combine():
     ids = torch.tensor([[5, 6, 7, 8], [9, 4, 7, PAD]])
     both = masks.prefix(torch.tensor([0, 2]), 4) & masks.padding(ids, PAD)
     assert torch.equal(both[:, 0], torch.stack([CAUSAL, table("xx.. xx.. xxx. xxx.")]))
+
+
+def test_branches_by_hand():
+    found = masks.branches(torch.tensor([[0, 0, 1, 1, 2, 2], [0, 1, 2, 2, 0, 0]]))  # the second row ends with padding
+    assert found.shape == (2, 1, 6, 6)
+    assert torch.equal(found[0, 0], table("x..... xx.... xxx... xxxx.. xx..x. xx..xx"))
+    assert torch.equal(found[1, 0, :4], table("x..... xx.... x.x... x.xx.."))
+    assert found.any(-1).all()
+
+
+def test_without_branches_the_mask_is_causal():
+    assert torch.equal(masks.branches(torch.zeros(1, 4, dtype=torch.long)), masks.causal(4))

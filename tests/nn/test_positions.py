@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from seqbook.nn.attention import Attention
+from seqbook.nn.layers import Embedding
 from seqbook.nn.positions import Learned, Rotary, Sinusoidal, build
 
 KINDS = {"sinusoidal": Sinusoidal, "learned": Learned}
@@ -86,6 +87,31 @@ def test_rotary_scores_depend_on_the_distance_alone():
     scores = [rotary(q, offset) @ rotary(k, offset + 3).transpose(2, 3) for offset in (0, 40)]
     torch.testing.assert_close(*scores, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(scores[0], rotary(q) @ rotary(k).transpose(2, 3))
+
+
+def test_rotary_takes_the_position_of_each_token():
+    rotary, t = Rotary(8, 60), torch.randn(2, 3, 4, 8)
+    found = rotary(t, position_ids=torch.tensor([[0, 1, 7, 1], [5, 6, 7, 8]]))
+    in_order = rotary(t)
+    torch.testing.assert_close(found[0, :, :2], in_order[0, :, :2])
+    torch.testing.assert_close(found[1], rotary(t, offset=5)[1])
+    torch.testing.assert_close(found[0, :, 2:3], rotary(t[:1, :, 2:3], offset=7)[0])
+    torch.testing.assert_close(found[0, :, 3:], rotary(t[:1, :, 3:], offset=1)[0])
+
+
+def test_attention_rotates_by_the_position_of_each_token():
+    """In another order, with the positions that the tokens had."""
+    attention, x, order = Attention(16, 2, rotary=Rotary(8, 12)), torch.randn(2, 5, 16), torch.tensor([3, 0, 4, 1, 2])
+    torch.testing.assert_close(attention(x[:, order], position_ids=order.expand(2, 5)), attention(x)[:, order])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_embedding_takes_the_position_of_each_token(kind):
+    embedding, ids = Embedding(9, 8, positions=KINDS[kind](8, 12)), torch.tensor([[3, 4, 5], [3, 4, 5]])
+    found = embedding(ids, position_ids=torch.tensor([[0, 1, 2], [9, 9, 4]]))
+    torch.testing.assert_close(found[0], embedding(ids)[0])
+    torch.testing.assert_close(found[1, 1:2], embedding(ids[:1, 1:2], 9)[0])
+    torch.testing.assert_close(found[1, 2:], embedding(ids[:1, 2:], 4)[0])
 
 
 def test_rotary_gives_self_attention_an_order_and_leaves_cross_attention_alone():

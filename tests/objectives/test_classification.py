@@ -14,7 +14,9 @@ from seqbook.objectives.classification import (
     ClassificationConfig,
     Entailment,
     MultipleChoice,
+    Packed,
     Similarity,
+    pack,
 )
 
 PAD, BOS = 0, 1
@@ -76,7 +78,7 @@ def test_a_dataset_holds_the_same_examples(kind, tokenizer):
     assert objective.examples(rows) == encode(objective)
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.parametrize("kind", [Classification, Entailment, Similarity])
 def test_a_batch_says_where_to_read_and_what_comes_next(kind, tokenizer):
     objective = build(kind, tokenizer)
     examples = encode(objective)
@@ -97,6 +99,67 @@ def test_a_batch_says_where_to_read_and_what_comes_next(kind, tokenizer):
     moved = batch.to(torch.device("meta"))
     assert {t.device.type for t in (*moved.inputs, *moved.labels)} == {"meta"}
     assert moved.n_labels == 2
+
+
+def test_a_common_beginning_is_read_once():
+    found = pack([[1, 5, 6, 2, 7, 3], [1, 5, 6, 2, 8, 9, 3]])
+    assert found == Packed(
+        ids=[1, 5, 6, 2, 7, 3, 2, 8, 9, 3],
+        branches=[0, 0, 0, 1, 1, 1, 2, 2, 2, 2],
+        position_ids=[0, 1, 2, 3, 4, 5, 3, 4, 5, 6],
+        following=[5, 6, 2, 7, 3, IGNORED, 8, 9, 3, IGNORED],
+        extract=[5, 9],
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1, 5, 2, 6, 3]],
+        [[1, 5, 2, 6, 3], [1, 5, 2, 6, 3]],
+        [[1, 5, 3], [1, 6, 3], [1, 7, 7, 3]],
+        [[1, 5, 2, 6, 7, 3], [1, 5, 2, 6, 3], [1, 5, 2, 6, 8, 9, 3]],
+    ],
+    ids=["one", "equal", "nothing but the first token in common", "the beginning of an answer in common"],
+)
+def test_a_packed_row_holds_each_sequence(rows):
+    """What a branch may attend to, in the order of the positions, is its sequence; each next token is predicted once."""
+    found = pack(rows)
+    assert len({len(part) for part in found[:4]}) == 1
+    for n, row in enumerate(rows, 1):
+        seen = [i for i, branch in enumerate(found.branches) if branch in (0, n)]
+        assert [found.ids[i] for i in seen] == row
+        assert [found.position_ids[i] for i in seen] == list(range(len(row)))
+        assert [found.following[i] for i in seen] == [*row[1:], IGNORED]
+        assert seen[-1] == found.extract[n - 1]
+
+
+def test_a_batch_of_choices_holds_packed_rows(tokenizer):
+    objective = build(MultipleChoice, tokenizer)
+    examples = encode(objective)
+    batch = objective.collate(examples)
+    for b, (rows, label) in enumerate(examples):
+        packed = pack(rows)
+        n = len(packed.ids)
+        assert objective.lengths((rows, label)) == (n,)
+        ids, extract, branches, position_ids = (t[b].tolist() for t in batch.inputs)
+        assert (ids[:n], branches[:n], position_ids[:n]) == (packed.ids, packed.branches, packed.position_ids)
+        assert set(ids[n:]) <= {PAD}
+        assert extract == packed.extract
+        assert [ids[i] for i in extract] == [tokenizer.special_id(EXTRACT)] * 3
+        assert batch.labels.lm[b].tolist() == packed.following + [IGNORED] * (len(ids) - n)
+    assert batch.labels.task.tolist() == [2, 0]
+    assert batch.n_labels == 2
+    assert batch.n_tokens == sum(i != IGNORED for rows, _ in examples for i in pack(rows).following)
+    moved = batch.to(torch.device("meta"))
+    assert {t.device.type for t in (*moved.inputs, *moved.labels)} == {"meta"}
+
+
+def test_the_number_of_examples_that_are_right(tokenizer):
+    objective = build(Classification, tokenizer)
+    labels = objective.collate(encode(objective)).labels  # yes, no
+    scores = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
+    assert objective.n_right(Outputs(scores, torch.randn(2, 1, 5, 8), torch.randn(9, 8)), labels) == 1
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])

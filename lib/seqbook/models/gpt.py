@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqbook.nn import masks, positions
-from seqbook.nn.attention import Attention
+from seqbook.nn.attention import Attention, MaskOrName
 from seqbook.nn.block import Block, Placement
 from seqbook.nn.checks import check_ids, check_positive, check_room
 from seqbook.nn.layers import Activation, Embedding, FeedForward
@@ -85,10 +85,18 @@ class GPT(nn.Module):
         """Logits of the token after each token, given the tokens up to there."""
         return self.embedding.logits(self.hidden(ids))
 
-    def hidden(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time d_model"]:
-        """The hidden states after the last block, which the output layer or a task's head reads."""
-        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
-        return self.stack(self.embedding(ids), "causal")
+    def hidden(
+        self,
+        ids: Int[Tensor, "batch time"],
+        mask: MaskOrName = "causal",
+        position_ids: Int[Tensor, "batch time"] | None = None,
+    ) -> Float[Tensor, "batch time d_model"]:
+        """The hidden states after the last block, which the output layer or a task's head reads.
+
+        mask, position_ids: for rows that hold more than one sequence (None: the tokens stand one after the other).
+        """
+        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids", position_ids=position_ids)
+        return self.stack(self.embedding(ids, position_ids=position_ids), mask, position_ids=position_ids)
 
     def prefill(
         self, ids: Int[Tensor, "batch time"], padding: Int[Tensor, " batch"] | None = None

@@ -1,6 +1,7 @@
 """A pretrained network with a head for one task {cite}`radford2018improving`. Built in chapter 3.2.
 
-A head stands over any model that has `hidden(ids)`: the same heads fine-tune GPT, BERT and a prefix decoder.
+The head over classes stands over any model that has `hidden(ids)`: it fine-tunes GPT, BERT and a prefix decoder alike. The
+head over answers reads what the answers share once, so it takes a causal model.
 """
 
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqbook.nn import masks
 from seqbook.nn.checks import check_positive
 
 Head = Literal["classes", "choices"]
@@ -21,7 +23,10 @@ class FineTunedConfig:
     """A pretrained network, and the head over it.
 
     backbone: the network's configuration; head: "classes" for scores of the n_classes classes, "choices" for one score
-    per sequence, of which each stands for an answer; n_classes: 0 in a recipe, which takes it from the task.
+    per answer; n_classes: 0 in a recipe, which takes it from the task.
+
+    Raises:
+        ValueError: in build, a head that does not exist.
     """
 
     backbone: Any
@@ -33,50 +38,41 @@ class FineTunedConfig:
         return self.backbone.max_len
 
     def build(self) -> "FineTuned":
-        return FineTuned(self)
+        if self.head not in get_args(Head):
+            raise ValueError(f"head={self.head!r}: choose one of {', '.join(get_args(Head))}")
+        return Classifier(self) if self.head == "classes" else AnswerScorer(self)
 
 
 class Outputs(NamedTuple):
-    """Scores of the classes, and what the next-token logits are computed from."""
+    """Scores of the classes or of the answers, and what the next-token logits are computed from."""
 
     task: Float[Tensor, "batch classes"]
-    hidden: Float[Tensor, "batch sequences time d_model"]
+    hidden: Float[Tensor, "batch *positions d_model"]
     embedding_weight: Float[Tensor, "vocab d_model"]
 
     @property
-    def lm(self) -> Float[Tensor, "batch sequences time vocab"]:
+    def lm(self) -> Float[Tensor, "batch *positions vocab"]:
         """The language model's logits. They are large, so they are computed only when the auxiliary loss asks for them."""
         return F.linear(self.hidden, self.embedding_weight)
 
 
 class FineTuned(nn.Module):
-    """P(class | x) = softmax(W Σ_n h_n): h_n is the hidden state of the extract token of sequence n of an example.
+    """A backbone, and a linear layer over hidden states of it. Subclasses say which hidden states.
 
-    A classification has one sequence. Similarity has two, one for each order of its texts, and their sum is the same for
-    both orders. Multiple choice has one per answer: there the scores are w·h_n, one per sequence.
+    n_scores: the outputs of the linear layer.
 
     Raises:
-        ValueError: a size or a head that does not exist; in forward, as the backbone.
+        ValueError: a size that does not exist; in forward, as the backbone.
     """
 
-    def __init__(self, config: FineTunedConfig):
+    def __init__(self, config: FineTunedConfig, n_scores: int):
         super().__init__()
         check_positive(n_classes=config.n_classes)
-        if config.head not in get_args(Head):
-            raise ValueError(f"head={config.head!r}: choose one of {', '.join(get_args(Head))}")
         self.config = config
         self.backbone = config.backbone.build()
-        self.head = nn.Linear(config.backbone.d_model, config.n_classes if config.head == "classes" else 1)
+        self.head = nn.Linear(config.backbone.d_model, n_scores)
         nn.init.normal_(self.head.weight, std=0.02)  # small, so that at first all classes are about equally likely
         nn.init.zeros_(self.head.bias)
-
-    def forward(self, ids: Int[Tensor, "batch sequences time"], extract: Int[Tensor, "batch sequences"]) -> Outputs:
-        """`extract`: the position in each sequence whose hidden state the head reads."""
-        h = self.backbone.hidden(ids.flatten(0, 1)).unflatten(0, (-1, ids.shape[1]))  # (B, N, T, D)
-        at = extract[:, :, None, None].expand(-1, -1, 1, h.shape[-1])
-        read = h.gather(2, at).squeeze(2)  # (B, N, D)
-        scores = self.head(read.sum(1)) if self.config.head == "classes" else self.head(read).squeeze(-1)
-        return Outputs(scores, h, self.backbone.embedding.tokens.weight)
 
     def load_pretrained(self, pretrained: nn.Module) -> None:
         """Copy the weights of `pretrained` into the backbone. Tokens that it does not know, those with the last ids, keep
@@ -105,3 +101,46 @@ class FineTuned(nn.Module):
         known = weights["embedding.tokens.weight"]
         new = self.backbone.embedding.tokens.weight.detach()[theirs.vocab_size :]
         self.backbone.load_state_dict(weights | {"embedding.tokens.weight": torch.cat([known, new.to(known)])})
+
+
+class Classifier(FineTuned):
+    """P(class | x) = softmax(W Σ_n h_n): h_n is the hidden state of the extract token of sequence n of an example.
+
+    A classification has one sequence. Similarity has two, one for each order of its texts, and their sum is the same for
+    both orders.
+    """
+
+    def __init__(self, config: FineTunedConfig):
+        super().__init__(config, config.n_classes)
+
+    def forward(self, ids: Int[Tensor, "batch sequences time"], extract: Int[Tensor, "batch sequences"]) -> Outputs:
+        """`extract`: the position in each sequence whose hidden state the head reads."""
+        h = self.backbone.hidden(ids.flatten(0, 1)).unflatten(0, (-1, ids.shape[1]))  # (B, N, T, D)
+        at = extract[:, :, None, None].expand(-1, -1, 1, h.shape[-1])
+        read = h.gather(2, at).squeeze(2)  # (B, N, D)
+        return Outputs(self.head(read.sum(1)), h, self.backbone.embedding.tokens.weight)
+
+
+class AnswerScorer(FineTuned):
+    """P(answer n | x) = softmax_n(w · h_n): h_n is the hidden state of the extract token after answer n.
+
+    The answers stand in one row after the text that they share, and no answer attends to another. So the shared text is
+    read once, and the scores are the same as if each answer stood in a sequence of its own. That holds in a causal backbone
+    only, in which the shared text attends to no answer; its `hidden` takes a mask and position ids.
+    """
+
+    def __init__(self, config: FineTunedConfig):
+        super().__init__(config, 1)
+
+    def forward(
+        self,
+        ids: Int[Tensor, "batch time"],
+        extract: Int[Tensor, "batch answers"],
+        branches: Int[Tensor, "batch time"],
+        position_ids: Int[Tensor, "batch time"],
+    ) -> Outputs:
+        """`extract`: the positions whose hidden states the head reads; branches: as in `masks.branches`; position_ids: where
+        each token would stand if its answer had a sequence of its own."""
+        h = self.backbone.hidden(ids, masks.branches(branches), position_ids)  # (B, T, D)
+        read = h.gather(1, extract[:, :, None].expand(-1, -1, h.shape[-1]))  # (B, N, D)
+        return Outputs(self.head(read).squeeze(-1), h, self.backbone.embedding.tokens.weight)

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -111,9 +111,11 @@ class Attention(nn.Module):
         mask: MaskOrName = None,
         bias: Float[Tensor, "#batch #heads #query #key"] | None = None,
         cache: Cache | None = None,
+        position_ids: Int[Tensor, "batch query"] | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
         """bias: added to the scores before the softmax. cache: self-attention appends the keys and values of `x` to it;
-        cross-attention reads `memory` in the first call only, and the cache from then on."""
+        cross-attention reads `memory` in the first call only, and the cache from then on. position_ids: by which `rotary`
+        rotates (None: the positions after those in the cache)."""
         if isinstance(mask, str) and mask != "causal":
             raise ValueError(f'mask={mask!r}: the only mask with a name is "causal"; make others with seqbook.nn.masks')
         seen = cache.length if cache is not None else 0
@@ -123,7 +125,7 @@ class Attention(nn.Module):
         else:
             k, v = self.keys_values(x if memory is None else memory)
             if self.rotary is not None and memory is None:
-                q, k = self.rotary(q, seen), self.rotary(k, seen)
+                q, k = (self.rotary(t, seen, position_ids) for t in (q, k))
             if cache is not None:
                 k, v = cache.append(k, v)
 

@@ -8,7 +8,7 @@ x ──┬───────────────┐         x ──┬�
 from collections.abc import Callable
 from typing import Literal, get_args
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from seqbook.nn.attention import MaskOrName
@@ -58,8 +58,10 @@ class Block(nn.Module):
         memory_mask: Bool[Tensor, "#batch #heads #query #source"] | None = None,
         bias: Float[Tensor, "#batch #heads #query #key"] | None = None,
         caches: tuple[Cache | None, Cache | None] = (None, None),
+        position_ids: Int[Tensor, "batch query"] | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
         """bias: added to the scores of self-attention. caches: of self-attention and of cross-attention, in generation.
+        position_ids: for self-attention that rotates.
 
         Raises:
             ValueError: a memory for a block without cross-attention, or none for one with it.
@@ -68,7 +70,11 @@ class Block(nn.Module):
             has, given = ("no", "given") if self.cross_attention is None else ("a", "missing")
             raise ValueError(f"this block has {has} cross-attention, but memory is {given}")
         own, cross = caches
-        x = self._residual(x, self.attention_norm, lambda y: self.attention(y, mask=mask, bias=bias, cache=own))
+        x = self._residual(
+            x,
+            self.attention_norm,
+            lambda y: self.attention(y, mask=mask, bias=bias, cache=own, position_ids=position_ids),
+        )
         if memory is not None:
             x = self._residual(
                 x, self.cross_norm, lambda y: self.cross_attention(y, memory, mask=memory_mask, cache=cross)

@@ -6,11 +6,17 @@ from torch import Tensor
 
 
 def check_ids(
-    ids: Int[Tensor, "batch time"], vocab_size: int, max_len: int, name: str, pad_id: int | None = None
+    ids: Int[Tensor, "batch time"],
+    vocab_size: int,
+    max_len: int,
+    name: str,
+    pad_id: int | None = None,
+    position_ids: Int[Tensor, "batch time"] | None = None,
 ) -> None:
     """Refuse ids without an embedding, and sequences that are empty or too long.
 
-    pad_id: the id of padding (None: the model has none, so every id counts as a token).
+    pad_id: the id of padding (None: the model has none, so every id counts as a token). position_ids: where the tokens
+    stand (None: one after the other), of which the last one says how long the longest sequence is.
 
     Raises:
         ValueError: names the values found and the limit.
@@ -19,8 +25,9 @@ def check_ids(
         return
     if ids.shape[0] == 0 or ids.shape[1] == 0:
         raise ValueError(f"{name} has shape {tuple(ids.shape)}: it needs at least one sequence of at least one token")
-    if ids.shape[1] > max_len:
-        raise ValueError(f"{name} is {ids.shape[1]} tokens long, the model takes at most max_len={max_len}: shorten it")
+    length = ids.shape[1] if position_ids is None else int(position_ids.max()) + 1
+    if length > max_len:
+        raise ValueError(f"{name} is {length} tokens long, the model takes at most max_len={max_len}: shorten it")
     low, high = int(ids.min()), int(ids.max())
     if low < 0 or high >= vocab_size:
         wrong = low if low < 0 else high

@@ -67,11 +67,17 @@ class Embedding(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, ids: Int[Tensor, "batch time"], offset: int | Int[Tensor, " batch"] = 0
+        self,
+        ids: Int[Tensor, "batch time"],
+        offset: int | Int[Tensor, " batch"] = 0,
+        position_ids: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch time d_model"]:
-        """The vectors of tokens at the positions offset, offset + 1, …; `offset` may differ from row to row."""
+        """The vectors of tokens at the positions offset, offset + 1, …, or at `position_ids`. `offset` may differ from row
+        to row."""
         x = self.tokens(ids) * self.scale  # (B, T, D)
-        if self.positions is not None:
+        if self.positions is not None and position_ids is not None:
+            x = x + self.positions.table[position_ids]
+        elif self.positions is not None:
             x = x + self.positions(ids.shape[1], offset)
         return self.dropout(x)
 

@@ -41,3 +41,18 @@ def left_padding(lengths: Int[Tensor, " batch"], max_len: int, offset: int = 0) 
     """
     key = torch.arange(max_len, device=lengths.device)
     return (key >= lengths[:, None, None, None]) | (key == key[offset:, None])
+
+
+def branches(branch: Int[Tensor, "batch time"]) -> Mask:
+    """Causal, where a beginning and several continuations of it stand in one row: no continuation may attend to another.
+
+    branch  0 0 1 1 2 2          0 for the beginning, 1, 2, … for each continuation; queries in rows, keys in columns
+    0       x . . . . .
+    0       x x . . . .
+    1       x x x . . .
+    1       x x x x . .
+    2       x x . . x .
+    2       x x . . x x
+    """
+    key, query = branch[:, None, None, :], branch[:, None, :, None]
+    return causal(branch.shape[1], device=branch.device) & ((key == 0) | (key == query))

@@ -73,10 +73,17 @@ class Rotary(nn.Module):
         self.register_buffer("sin", angles.sin() * sign, persistent=False)
 
     def forward(
-        self, t: Float[Tensor, "batch heads length d_head"], offset: int = 0
+        self,
+        t: Float[Tensor, "batch heads length d_head"],
+        offset: int = 0,
+        position_ids: Int[Tensor, "batch length"] | None = None,
     ) -> Float[Tensor, "batch heads length d_head"]:
-        """`t` at the positions offset … offset + length − 1, rotated: (a, b) → (a cos − b sin, b cos + a sin)."""
-        cos, sin = (table[offset : offset + t.shape[2]] for table in (self.cos, self.sin))
+        """`t` at the positions offset … offset + length − 1, or at `position_ids`, rotated: (a, b) → (a cos − b sin,
+        b cos + a sin)."""
+        if position_ids is None:
+            cos, sin = (table[offset : offset + t.shape[2]] for table in (self.cos, self.sin))  # (T, D)
+        else:
+            cos, sin = (table[position_ids][:, None] for table in (self.cos, self.sin))  # (B, 1, T, D)
         return torch.addcmul(t * cos, t.roll(t.shape[-1] // 2, -1), sin)
 
 

@@ -58,17 +58,19 @@ class Stack(nn.Module):
         memory: Float[Tensor, "batch source d_model"] | None = None,
         memory_mask: Bool[Tensor, "#batch #heads #query #source"] | None = None,
         state: State | None = None,
+        position_ids: Int[Tensor, "batch query"] | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
         """With a `state`, the positions of `x` follow those read so far, and memory comes from the state.
 
         The mask has one row for each new position, and one column for each position in the cache and each new one.
+        position_ids: where attention that rotates takes each token to stand (None: one after the other).
         """
         caches, seen = [(None, None)] * len(self.blocks), 0
         if state is not None:
             caches, seen, memory, memory_mask = state.caches, state.length, state.memory, state.memory_mask
         bias = None if self.relative is None else self.relative(x.shape[1], seen + x.shape[1])
         for block, pair in zip(self.blocks, caches, strict=True):
-            x = block(x, mask, memory, memory_mask, bias, pair)
+            x = block(x, mask, memory, memory_mask, bias, pair, position_ids)
         return self.norm(x)
 
     def new_state(self, **given: Tensor | None) -> State:

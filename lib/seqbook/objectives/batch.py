@@ -57,7 +57,8 @@ class ObjectiveConfig(Protocol):
 class Objective(Protocol):
     """A task: from the columns of a corpus to examples, from examples to a `Batch`, from logits to a loss and to scores.
 
-    Written by hand for each objective; `training.fit`, `metrics` and `runs` need to know only this of it.
+    Written by hand for each objective; `training.fit`, `metrics` and `runs` need to know only this of it. An objective whose
+    labels are classes also has n_right(outputs, labels), the number of examples that are right.
     """
 
     config: ObjectiveConfig

@@ -1,11 +1,13 @@
 """Fine-tuning {cite:p}`radford2018improving`: labelled examples become one sequence of tokens, or several.
 
 Every sequence begins with `<bos>` and ends with `<extract>`, whose hidden state the head reads; `<delimiter>` separates two
-texts. Training minimises L_task + λ·L_LM, where L_LM is the language model's loss on the same sequences.
+texts. Training minimises L_task + λ·L_LM, where L_LM is the language model's loss on the same sequences. The sequences of a
+multiple choice begin with the same story, which is read once.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -57,13 +59,12 @@ class Labels(NamedTuple):
     """The class of each example, and the next token at each position of its sequences."""
 
     task: Int[Tensor, " batch"]
-    lm: Int[Tensor, "batch sequences time"]
+    lm: Int[Tensor, "batch *positions"]
 
 
 @dataclass(frozen=True)
 class TaskBatch(Batch):
-    """The sequences of each example, the position of each `<extract>`, and labels of both kinds. The loss is averaged over
-    examples, not over tokens."""
+    """What the model takes, and labels of both kinds. The loss is averaged over examples, not over tokens."""
 
     labels: Labels
 
@@ -160,15 +161,19 @@ class FineTuning:
         """−Σ log P(class), in nats."""
         return F.cross_entropy(outputs.task.float(), labels.task, reduction="sum")
 
+    def n_right(self, outputs: Outputs, labels: Labels) -> int:
+        """How many examples have the most probable class as their label."""
+        return int((outputs.task.argmax(-1) == labels.task).sum())
+
     def loss(self, outputs: Outputs, labels: Labels) -> Float[Tensor, ""]:
         """Σ (L_task + λ·L_LM) over the examples, L_LM being a mean over the tokens of an example, in nats."""
         nll = self.nll(outputs, labels)
         if self.config.lm_weight == 0:
             return nll
         tokens = F.cross_entropy(
-            outputs.lm.float().flatten(0, 2), labels.lm.flatten(), ignore_index=IGNORED, reduction="none"
+            outputs.lm.float().flatten(0, -2), labels.lm.flatten(), ignore_index=IGNORED, reduction="none"
         )
-        tokens = tokens.view_as(labels.lm).sum((1, 2)) / (labels.lm != IGNORED).sum((1, 2))  # (B,)
+        tokens = tokens.view_as(labels.lm).flatten(1).sum(1) / (labels.lm != IGNORED).flatten(1).sum(1)  # (B,)
         return nll + self.config.lm_weight * tokens.sum()
 
     def scores(self, model: nn.Module, splits: DatasetDict) -> dict[str, Any]:
@@ -178,12 +183,8 @@ class FineTuning:
 
         def of(rows: Dataset) -> dict[str, float]:
             examples = self.examples(rows)
-            labels = [label for _, label in examples]
-            return {
-                "loss": metrics.mean_nll(model, self, examples),
-                "accuracy": metrics.accuracy(metrics.predicted_classes(model, self, examples), labels),
-                "majority": labels.count(most) / len(labels),
-            }
+            share = [label for _, label in examples].count(most) / len(examples)
+            return metrics.evaluate(model, self, examples) | {"majority": share}
 
         return metrics.on_unseen(splits, of)
 
@@ -224,13 +225,61 @@ class Similarity(FineTuning):
 
 
 class MultipleChoice(FineTuning):
-    """`<bos> context <delimiter> choice <extract>` for each choice."""
+    """`<bos> context <delimiter> choice <extract>` for each choice. What the sequences have in common is read once."""
 
     reads = ("context", "choices")
+
+    def lengths(self, example: Example) -> tuple[int]:
+        return (len(pack(example[0]).ids),)
+
+    def collate(self, examples: list[Example], generator: torch.Generator | None = None) -> TaskBatch:
+        packed = [pack(rows) for rows, _ in examples]
+        inputs = (
+            pad([row.ids for row in packed], self.tokenizer.pad_id),
+            torch.tensor([row.extract for row in packed]),
+            pad([row.branches for row in packed], 0),
+            pad([row.position_ids for row in packed], 0),
+        )
+        labels = Labels(torch.tensor([label for _, label in examples]), pad([row.following for row in packed], IGNORED))
+        return TaskBatch(inputs, labels)
 
     def rows(self, context: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         pairs = zip(self._encode(context), choices, strict=True)
         return [[self._pair(ids, choice) for choice in self._encode(answers)] for ids, answers in pairs]
+
+
+class Packed(NamedTuple):
+    """Several sequences that stand in one, as `pack` makes it; all but `extract` have an entry for each position."""
+
+    ids: list[int]
+    branches: list[int]
+    position_ids: list[int]
+    following: list[int]
+    extract: list[int]
+
+
+def pack(rows: Sequence[list[int]]) -> Packed:
+    """Several sequences in one, in which the beginning that they have in common stands once.
+
+        sequences       ids           a b x e b y e     a b is common: the last token of it begins each branch, so
+        a b x e         branches      0 1 1 1 2 2 2     that the token after it is predicted once in each branch
+        a b y e         position_ids  0 1 2 3 1 2 3     as in the sequence
+                        following     b x e · y e ·     the next token in the sequence, · is `IGNORED`
+                        extract             3     6     where the sequences end
+
+    `masks.branches` lets each branch attend to the common beginning and to itself, so in a causal network each token has the
+    hidden state that it has in its own sequence.
+    """
+    n_common = sum(1 for _ in takewhile(lambda ids: len(set(ids)) == 1, zip(*rows, strict=False)))
+    first = n_common - 1
+    ids, following = rows[0][:first], rows[0][1:n_common]
+    branches, position_ids, extract = [0] * first, list(range(first)), []
+    for branch, row in enumerate(rows, 1):
+        ids, following = [*ids, *row[first:]], [*following, *row[n_common:], IGNORED]
+        branches += [branch] * (len(row) - first)
+        position_ids += range(first, len(row))
+        extract.append(len(ids) - 1)
+    return Packed(ids, branches, position_ids, following, extract)
 
 
 TRANSFORMATIONS = {
