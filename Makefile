@@ -54,6 +54,7 @@ book: $(READY) $(RELEASED)
 	$(BIN)/python tools/execute.py
 	@rm -rf $(SITE)
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@$(BIN)/python tools/webfont.py $(SITE)
 	@echo "The book is at file://$(CURDIR)/$(SITE)/index.html"
 
 serve: book

@@ -169,6 +169,43 @@ def test_widgets_look_for_their_fonts_where_they_are(open_page, part):
     assert url.rpartition("/")[0] == "/_static/widgets"
 
 
+# One element of each kind that holds Chinese characters of its own: prose, code, what a cell prints, tables, captions.
+CHINESE = """() => {
+    const chinese = /[\u3400-\u9fff]/, kinds = new Map();
+    for (const e of document.querySelectorAll(".bd-article *:not(script, style)")) {
+        const own = [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data).join("");
+        if (!chinese.test(own) || !e.checkVisibility()) continue;
+        const kind = [e.localName, e.closest(".cell_output, .cell_input, figcaption, table")?.className].join();
+        if (!kinds.has(kind)) kinds.set(kind, e);
+    }
+    [...kinds.values()].forEach((e, i) => e.setAttribute("data-chinese", i));
+    return [...kinds.values()].map(e => [e.innerText.replace(/[^\u3400-\u9fff]/g, "").length, e.outerHTML.slice(0, 120)]);
+}"""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_chinese_characters_come_with_the_site(open_page, path):
+    page = open_page(f"{path}.html")
+    found = page.evaluate(CHINESE)
+    page.evaluate("document.fonts.ready")
+    browser = page.context.new_cdp_session(page)
+    for domain in ("DOM", "CSS"):
+        browser.send(f"{domain}.enable")
+    root = browser.send("DOM.getDocument")["root"]["nodeId"]
+    for i, (n_characters, text) in enumerate(found):
+        node = browser.send("DOM.querySelector", {"nodeId": root, "selector": f"[data-chinese='{i}']"})["nodeId"]
+        fonts = browser.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+        brought = sum(font["glyphCount"] for font in fonts if font["isCustomFont"] and "Noto" in font["familyName"])
+        assert brought >= n_characters, (text, fonts)
+    assert page.faults == []
+
+
+def test_some_cell_prints_chinese(open_page):
+    """Or the test above would hold nothing."""
+    page = open_page("book/1_recurrent/rnn_seq2seq.html")
+    assert any("<pre" in text or "<span" in text or "<td" in text for _, text in page.evaluate(CHINESE))
+
+
 @pytest.mark.parametrize("path", CHAPTERS)
 def test_chapter_opens_in_colab_and_downloads(open_page, path):
     page = open_page(f"{path}.html")

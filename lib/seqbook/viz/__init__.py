@@ -6,7 +6,7 @@ from seqbook.viz import drawings
 from seqbook.viz.architecture import architecture
 from seqbook.viz.figures import alignment, bars, curves, grid, heads, masks, panels, scatter, training
 from seqbook.viz.glue import glue, glue_all
-from seqbook.viz.tables import spread, spread_table, table, texts
+from seqbook.viz.tables import table, texts
 from seqbook.viz.widgets import (
     decoder_stepper,
     head_explorer,
@@ -38,8 +38,6 @@ __all__ = [
     "sampling",
     "sampling_explorer",
     "scatter",
-    "spread",
-    "spread_table",
     "table",
     "texts",
     "training",

@@ -53,7 +53,7 @@ def panels(
     """
     if not 1 <= len(figures) <= 3:
         raise ValueError(f"{len(figures)} panels: side by side there is room for 1 to 3")
-    axes = _panels(len(figures), 3, width=3.4 if len(figures) > 1 else 6.4, height=3.2)
+    axes = _panels(len(figures), 3, width=3.0 if len(figures) > 1 else 5.2, height=3.0)
     for ax, (ylabel, lines) in zip(axes, figures.items(), strict=True):
         curves(lines, xlabel, ylabel, spreads=(spreads or {}).get(ylabel), ax=ax)
         if ax is not axes[0] and ax.get_legend() and list(lines) == list(next(iter(figures.values()))):
@@ -107,7 +107,7 @@ def grid(
     ax: Axes | None = None,
 ) -> Axes:
     """Numbers (rows, columns) from 0 to `vmax` as shades with the number in each cell, such as one measure for each head."""
-    ax = ax or plt.subplots(figsize=(0.55 * len(columns) + 1.6, 0.32 * len(rows) + 0.8))[1]
+    ax = ax or plt.subplots(figsize=(0.48 * len(columns) + 1.4, 0.32 * len(rows) + 0.8))[1]
     ax.imshow(values.tolist(), cmap="Blues", vmin=0, vmax=vmax, aspect="auto")
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)

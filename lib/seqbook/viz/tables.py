@@ -1,4 +1,7 @@
-"""Tables that a page renders as tables: numbers with a format for each column, means with their spread, and texts."""
+"""Tables that a page renders as tables: numbers with a format for each column, and texts side by side.
+
+Means over seeds with their spread are `runs.published.summary`'s.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,37 +27,6 @@ def table(
         filled[name] = [row.get(column) for column in formats] if isinstance(row, Mapping) else list(row)
     frame = pd.DataFrame.from_dict(filled, orient="index", columns=list(formats))
     return frame.rename_axis(columns=index or None).style.format(dict(formats), na_rep="")
-
-
-def spread_table(
-    rows: Sequence[Mapping[str, Any]], by: str | Sequence[str], measures: Mapping[str, tuple[str, str]]
-) -> pd.DataFrame:
-    """Published rows, grouped by the columns `by`: each field is the mean of the seeds (lowest–highest).
-
-    rows: one per seed; measures: {title of a column: (key of the rows, format of a number)}, such as
-    {"exact match": ("exact_match", "{:.1%}")}. A measure that some rows don't have is left empty there. The order is that
-    of the rows.
-    """
-    keys = [by] if isinstance(by, str) else list(by)
-    grouped = pd.DataFrame(rows).groupby(keys if len(keys) > 1 else keys[0], sort=False)
-    return pd.DataFrame(
-        {
-            title: grouped[key].agg(lambda values, form=form: spread(values, form))
-            for title, (key, form) in measures.items()
-        }
-    )
-
-
-def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
-    """The mean of several values (lowest–highest), each in the given format; a % stands once, at the end."""
-    values = pd.Series(list(values), dtype=float).dropna()
-    if values.empty:
-        return ""
-    mean, lowest, highest = (form.format(value) for value in (values.mean(), values.min(), values.max()))
-    if len(values) == 1:
-        return mean
-    percent = " %" if mean.endswith("%") else ""
-    return f"{mean.rstrip(' %')} ({lowest.rstrip(' %')}–{highest.rstrip(' %')}){percent}"
 
 
 def texts(rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]]) -> Styler:

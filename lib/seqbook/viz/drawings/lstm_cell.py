@@ -72,7 +72,7 @@ def lstm_cell(values: Mapping[str, float] | None = None) -> Axes:
     number("h", (width - 0.05, bus + 0.18), ha="right")
 
     for name, (what, place) in {
-        "f": ("forget", (x["f"] + 0.07, 1.2)),
+        "f": ("forget", (x["f"] + 0.07, 1.02)),
         "i": ("take in", (x["i"] - 0.07, 1.55)),
         "g": ("new", (x["g"] + 0.07, 1.55)),
         "o": ("show", (x["o"] - 0.07, 1.55)),
