@@ -4,7 +4,7 @@ from functools import partial
 
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
-from seqbook.experiments import gpt, prompting
+from seqbook.experiments import few_shot, gpt
 
 TOKENS = {  # settings of the recipe "gpt", by the name of its tokens
     "words": {},
@@ -21,7 +21,9 @@ RECALLS = [  # what the length of the plateau may depend on, one thing at a time
     {"n_layers": 1},
     {"n_layers": 1, "n_words": 10},
 ]
-LONG = {"size": 200_000, "batch_size": 64, "warmup": 500, "dropout": 0.1, "evaluations": 8}
+LONG_TRAINING = {"steps": 16_000, "batch_size": 64, "learning_rate": 1.5e-3, "warmup": 500, "evaluations": 8}
+LONG_MODEL = {"d_model": 256, "n_layers": 6, "n_heads": 4, "dropout": 0.1}
+LONG_SIZE = 200_000
 SWEEPS = {
     "gpt": Sweep(
         "Chapter 3.1: the language model of stories, and its loss when it sees only the last k tokens.",
@@ -40,7 +42,7 @@ SWEEPS = {
     "prompting": Sweep(
         "Chapter 3.3: what the widest of its models answers, what it reads, and what examples in the prompt change.",
         [Case("gpt-prompting")],
-        measure=prompting.measured,
+        measure=few_shot.measured,
     ),
     "prompting-sizes": Sweep(
         "Chapter 3.3: the language model of stories and tasks in four widths.",
@@ -50,13 +52,17 @@ SWEEPS = {
         ],
     ),
     "prompting-long": Sweep(
-        "Chapter 3.3: the same mixture, with more text, wider networks and about a hundred times as many tokens.",
+        "Chapter 3.3: the same mixture, with a larger network, more text and a hundred times as many tokens.",
+        [Case("gpt-prompting", {"size": LONG_SIZE} | LONG_MODEL | LONG_TRAINING)],
+        measure=partial(few_shot.measured, n=150),
+    ),
+    "prompting-labels": Sweep(
+        "Chapter 3.3: the same again, when a third of the text has labels that only the examples in the prompt tell.",
         [
-            Case(
-                "gpt-prompting",
-                LONG | {"d_model": 256, "n_layers": 6, "n_heads": 4, "steps": 12_000, "learning_rate": 2e-3},
-            ),
+            Trial(
+                few_shot.trained_on_labels,
+                {"share": 0.33, "size": LONG_SIZE, "training": LONG_TRAINING, "model": LONG_MODEL},
+            )
         ],
-        measure=partial(prompting.measured, n=150),
     ),
 }

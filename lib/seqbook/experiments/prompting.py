@@ -3,10 +3,9 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
-import microworld
 from microworld.tasks import prompting
 from microworld.tasks.prompting import new_words
 from seqbook import metrics
@@ -15,11 +14,7 @@ from seqbook.generation.likelihood import log_likelihood
 from seqbook.runs import Run, System
 
 Row = Mapping[str, Any]  # as microworld's task "prompting" has it: prompt, answer, choices, task, phrasing, shots
-JUDGED = ("sentiment", "entailment", "similarity")  # tasks whose answer is one of a few words
 IN_PROMPT = ("multiple_choice", "qa", "new_word")  # tasks whose answer stands in the prompt
-FEW = (*JUDGED, "translation", "new_word")  # tasks of which several rows fit in a prompt
-MOST_SHOTS = 3
-KNOWN = ("arrow", "question")  # phrasings that training has, for every task
 
 
 def log_p(system: System, pairs: Sequence[tuple[str, str]]) -> list[float]:
@@ -127,74 +122,6 @@ def reading(run: Run) -> dict[str, tuple[float, float]]:
     return {task: (nats(run, others[task]), nats(run, own[task])) for task in own}
 
 
-def task_rows(task: str) -> list[dict]:
-    """Rows of a task that no training saw, short enough that four of them fit in a prompt.
-
-    Those of "new_word" ask for a word and a meaning that no training row has together.
-    """
-    if task == "new_word":
-        return [row for row, held_out in islice(new_words.examples(1), 4_000) if held_out]
-    return [row for row in microworld.load(task, size=1)["test"] if is_short(row)]
-
-
-def is_short(row: Row) -> bool:
-    """Whether a prompt has room for the row and three more like it."""
-    return sum(prompting.length(row[column]) for column in prompting.OWN if column in row) <= prompting.SHORT
-
-
-def with_wrong_answers(task: str, rows: Sequence[dict]) -> list[dict]:
-    """The rows with answers that are wrong, but of the right kind: another label, another row's translation, or the meaning
-    of another of the words that the row defines."""
-    if task == "new_word":
-        return [row | {"right": (row["right"] + 1) % len(row["candidates"])} for row in rows]
-    if task == "translation":
-        return [row | {"zh": other["zh"]} for row, other in zip(rows, [*rows[1:], *rows[:1]], strict=True)]
-    labels = sorted({row["label"] for row in rows})
-    return [row | {"label": labels[labels.index(row["label"]) - 1]} for row in rows]
-
-
-def asked(
-    task: str, rows: Sequence[dict], phrasing: str, shots: int, *, wrong: bool = False, n: int = 60
-) -> list[dict]:
-    """The first n rows in words, each after `shots` of the others as examples, which have wrong answers if `wrong`."""
-    pool = with_wrong_answers(task, rows[n:]) if wrong else rows[n:]
-    found = []
-    for i, row in enumerate(rows[:n]):
-        examples: list[dict] = []
-        for candidate in (pool[(MOST_SHOTS * i + k) % len(pool)] for k in range(len(pool))):
-            if len(examples) == shots:
-                break
-            told = {word for other in (row, *examples) for word in other.get("invented", ())}
-            if told.isdisjoint(candidate.get("invented", ())):
-                examples.append(candidate)
-        found.append(prompting.ask(task, row, phrasing, examples))
-    return found
-
-
-def few_shot(
-    run: Run, tasks: Iterable[str] = FEW, words: Iterable[str] = ("known", "new"), n: int = 60
-) -> list[dict[str, Any]]:
-    """Answers after zero to three examples, in two phrasings that training has and in two new ones: one dict per case.
-
-    nats: of the right answer; chosen: as in `answers`; written: the share of rows in which the model writes the answer.
-    All cases of a task ask the same `n` rows in both phrasings.
-    """
-    found = []
-    for task, kind in product(tasks, words):
-        rows = task_rows(task)
-        for shots, wrong in product(range(MOST_SHOTS + 1), (False, True)):
-            if wrong and not shots:  # there is no label to exchange
-                continue
-            phrasings = KNOWN if kind == "known" else prompting.NEW[task]
-            prompts = [row for name in phrasings for row in asked(task, rows, name, shots, wrong=wrong, n=n)]
-            case = {"task": task, "words": kind, "shots": shots, "labels": "wrong" if wrong else "right"}
-            scores = {"nats": nats(run, prompts), "chosen": None, "written": share_written(run, prompts)}
-            if prompts[0]["choices"]:
-                scores["chosen"] = accuracy(run, prompts)
-            found.append(case | scores | {"n": len(prompts)})
-    return found
-
-
 def told(run: System, n: int = 150) -> dict[str, dict[str, float]]:
     """New words whose meanings the prompt tells, and the same questions without them.
 
@@ -213,10 +140,3 @@ def told(run: System, n: int = 150) -> dict[str, dict[str, float]]:
             "chance": sum(1 / len(row["choices"]) for row in prompts) / len(rows),
         }
     return found
-
-
-def measured(run: Run, n: int = 60) -> dict[str, Any]:
-    """What a published row keeps of a run of the recipe gpt-prompting: C15, what it reads, few-shot, new words."""
-    found = answers(run)
-    rest = {"answers": found, "reading": reading(run), "few_shot": few_shot(run, n=n), "new_words": told(run)}
-    return summary(found) | rest
