@@ -180,6 +180,17 @@ def test_a_summary_has_the_mean_and_the_spread_of_each_measure():
         published.summary(rows, ["recipe", "pairs"], measures)
 
 
+def test_a_table_has_the_rows_that_were_asked_for(monkeypatch, tmp_path):
+    measures = {"nats": ("loss", "{:.2f}")}
+    rows = [row for row in read("prompting-sizes")["rows"] if row["config"]["model"]["d_model"] in (16, 64)]
+    by = "config.model.d_model"
+    assert published.table("prompting-sizes", by, measures, **{by: (16, 64)}).equals(
+        published.summary(rows, by, measures)
+    )
+    monkeypatch.setattr(published, "FOLDER", tmp_path / "none")
+    assert list(published.table("prompting-sizes", by, measures).index) == ["prompting-sizes"]
+
+
 def test_a_result_that_is_not_there_is_named():
     with pytest.raises(
         FileNotFoundError, match=r"there is no published result .*nothing\.json: it is part of the repos"

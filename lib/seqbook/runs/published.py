@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,22 @@ TRANSLATION = {  # what `summary` shows of translators
     "exact match, compositional": ("compositional_exact_match", "{:.1%}"),
     "seconds": ("seconds", "{:,.0f}"),
 }
+
+
+def table(
+    name: str,
+    by: str | Sequence[str],
+    measures: Mapping[str, tuple[str, str]] = TRANSLATION,
+    **only: Collection[Any],
+) -> pd.DataFrame:
+    """`summary` of the published sweep `name`; of a place to look where the repository is missing.
+
+    only: the values of a column that rows must have one of, for example system=("rnn", "attention").
+    """
+    if not FOLDER.is_dir():  # in Colab, where a page has to run on to its end
+        return pd.DataFrame({"published": "in the repository and on its site"}, index=[name])
+    rows = read(name)["rows"]
+    return summary([r for r in rows if all(_column(r, key) in values for key, values in only.items())], by, measures)
 
 
 def summary(
