@@ -1,0 +1,195 @@
+"""Part 3, fine-tuning: what pretraining and the auxiliary loss are worth, and what a typed special token or another order of
+two texts changes.
+
+All functions read a trained run (`runs.run`), the rows of a published sweep, or labelled examples.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+
+from seqbook import metrics
+from seqbook.data.loader import batches
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.nn.mode import evaluating
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.classification import EXTRACT, Classification, Entailment
+from seqbook.runs import Run
+
+Row = Mapping[str, Any]  # of a task's corpus, or of a published sweep
+BATCH_SIZE = 64
+
+# ---- Labels and steps (C11, C12)
+
+
+def learning_curve(run: Run) -> dict[str, Any]:
+    """What a published row keeps of a fine-tuning: the accuracy at each evaluation, and how many labels were seen.
+
+    val_accuracies: on the validation split, at each evaluation; kept_val_accuracy: at the step whose weights are kept, and
+    best_val_accuracy: the highest of all, which early stopping on the loss need not find. examples_seen: up to the kept
+    step, counted each time; labels_seen: how many different ones they were.
+    """
+    training = run.result["config"]["training"]
+    evaluated = [row for row in run.history if "val_loss" in row]
+    plan = batches(run.examples("train"), run.objective.lengths, training["batch_size"], run.result["seed"])
+    seen = [i for step in range(run.result["kept_step"]) for i in plan.batch(step)]
+    return {
+        "val_accuracies": [row["val_accuracy"] for row in evaluated],
+        "kept_val_accuracy": next(r["val_accuracy"] for r in evaluated if r["step"] == run.result["kept_step"]),
+        "best_val_accuracy": max(row["val_accuracy"] for row in evaluated),
+        "examples_seen": len(seen),
+        "labels_seen": len(set(seen)),
+    }
+
+
+def steps_to(row: Row, accuracy: float) -> int | None:
+    """The step of the first evaluation that finds at least this accuracy on the validation split; None if there is none.
+
+    row: of a published sweep whose rows keep `learning_curve`.
+    """
+    curve = zip(row["evaluated_at"], row["val_accuracies"], strict=True)
+    return next((step for step, found in curve if found >= accuracy), None)
+
+
+@torch.no_grad()
+def next_token_loss(run: Run, split: str = "test") -> float:
+    """The loss (nats per token) of the fine-tuned network as a language model, on the sequences of its task."""
+    examples, device = run.examples(split), next(run.model.parameters()).device
+    nll, n_tokens = 0.0, 0
+    with evaluating(run.model):
+        for start in range(0, len(examples), BATCH_SIZE):
+            batch = run.objective.collate(examples[start : start + BATCH_SIZE]).to(device)
+            logits, labels = run.model(*batch.inputs).lm.float().flatten(0, -2), batch.labels.lm.flatten()
+            nll += F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").item()
+            n_tokens += batch.n_tokens
+    return nll / n_tokens
+
+
+# ---- The order of two texts (C13)
+
+
+def flips(run: Run) -> float:
+    """The share of the test split's answers that change when the two texts change places."""
+    test, (one, two) = run.splits["test"], run.objective.reads
+    columns = run.objective.config.reads()  # {role: column of the corpus}
+    exchanged = {one: test[columns[two]][:], two: test[columns[one]][:], "label": test["label"][:]}
+    orders = run.examples("test"), run.objective.encode(**exchanged)
+    answers, others = (metrics.predicted_classes(run.model, run.objective, examples) for examples in orders)
+    return 1 - metrics.accuracy(answers, others)
+
+
+# ---- Special tokens that somebody typed (C14)
+
+
+def naive(tokenizer: Tokenizer) -> Tokenizer:
+    """The same vocabulary, but a special token that stands in a text is taken for that token."""
+    copy = Tokenizer(tokenizer.with_special("<unused>").backend)
+    copy.backend.encode_special_tokens = False
+    return copy
+
+
+@torch.no_grad()
+def class_after_typing(run: Run, typed: str, wanted: str) -> pd.DataFrame:
+    """The share of the test texts that a classification calls `wanted`, when each of them begins with the text `typed`.
+
+    Rows: our tokenizer, which cuts a typed special token up like any other text, and a naive one, which takes it for the
+    token. Columns: whether the code around the network counts the tokens to know where the head must read, or looks for
+    the first extract token in the sequence.
+    """
+    test, objective, device = run.splits["test"], run.objective, next(run.model.parameters()).device
+    extract, number, found = objective.tokenizer.special_id(EXTRACT), objective.classes.index(wanted), {}
+    texts = [f"{typed} {text}" for text in test[objective.config.reads()["text"]]]
+    for name, tokenizer in {"ours": objective.tokenizer, "naive": naive(objective.tokenizer)}.items():
+        reader = Classification(tokenizer, objective.config, max_len=objective.max_len)
+        examples, answers = reader.encode(text=texts, label=test["label"][:]), {"counted": [], "looked for": []}
+        with evaluating(run.model):
+            for start in range(0, len(examples), BATCH_SIZE):
+                ids, counted = reader.collate(examples[start : start + BATCH_SIZE]).to(device).inputs
+                for how, ends in {"counted": counted, "looked for": (ids == extract).int().argmax(-1)}.items():
+                    answers[how] += run.model(ids, ends).task.argmax(-1).tolist()
+        found[name] = {how: classes.count(number) / len(classes) for how, classes in answers.items()}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def answers_changed_by(run: Run, words: Mapping[str, tuple[str, bool]]) -> pd.Series:
+    """The share of the test split's answers of an entailment that change when a word is typed into each premise.
+
+    words: {label: (word, whether a naive tokenizer reads it)}; the word is put into the middle of the premise.
+    """
+    test, objective = run.splits["test"], run.objective
+    columns = objective.config.reads()
+    premises, hypotheses = (test[columns[role]][:] for role in objective.reads)
+    plain, changed = metrics.predicted_classes(run.model, objective, run.examples("test")), {}
+    for label, (word, is_naive) in words.items():
+        tokenizer = naive(objective.tokenizer) if is_naive else objective.tokenizer
+        reader = Entailment(tokenizer, objective.config, max_len=objective.max_len)
+        typed = [_typed_into(premise, word) for premise in premises]
+        examples = reader.encode(premise=typed, hypothesis=hypotheses, label=test["label"][:])
+        changed[label] = 1 - metrics.accuracy(plain, metrics.predicted_classes(run.model, reader, examples))
+    return pd.Series(changed, name="answers that change")
+
+
+def _typed_into(text: str, word: str) -> str:
+    words = text.split()
+    return " ".join([*words[: len(words) // 2], word, *words[len(words) // 2 :]])
+
+
+# ---- Multiple choice without a network
+
+
+def by_one_sentence(row: Row) -> int:
+    """The number of an ending, by a rule that reads one sentence of the story.
+
+    An ending says where a thing or a person was. The rule takes the last sentence that names the thing or person together
+    with one of the four places (or owners), and answers with the one that stands last in it.
+    """
+    starts, ends = zip(*(choice.rstrip(".").split(" was ") for choice in row["choices"]), strict=True)
+    asked, places = starts[0].split()[-1], [end.split(" ", 1)[1] for end in ends]  # without the preposition
+    for sentence in reversed(row["context"].split(". ")):
+        if asked in re.findall(r"\w+", sentence) and any(place in sentence for place in places):
+            return max(range(len(places)), key=lambda i: sentence.rfind(places[i]))
+    return 0
+
+
+class ByEndings:
+    """Answers without the story: the ending whose words are right most often in the training split.
+
+    The score of an ending is Σ log (P(right | word) / P(right)) over its words after "was": naive Bayes, with one right and
+    three wrong endings added to the counts of each word, so that a new word says nothing.
+    """
+
+    def __init__(self, rows: Iterable[Row]):
+        self.right, self.all = Counter(), Counter()
+        for row in rows:
+            for i, choice in enumerate(row["choices"]):
+                words = self._words(choice)
+                self.all.update(words)
+                self.right.update(words if i == row["label"] else ())
+
+    def __call__(self, row: Row) -> int:
+        """The number of an ending."""
+        return max(range(len(row["choices"])), key=lambda i: self._score(row["choices"][i]))
+
+    def _score(self, choice: str) -> float:
+        return sum(math.log(4 * (self.right[word] + 1) / (self.all[word] + 4)) for word in self._words(choice))
+
+    def _words(self, choice: str) -> list[str]:
+        return choice.rstrip(".").partition(" was ")[2].split()
+
+
+def share_right(rows: Sequence[Row], answer: Callable[[Row], int]) -> float:
+    """The share of multiple-choice rows that `answer` is right about."""
+    return sum(answer(row) == row["label"] for row in rows) / len(rows)
+
+
+def held_by_somebody(rows: Sequence[Row]) -> dict[str, float]:
+    """The share of endings by which somebody has the thing, among all endings and among the right ones."""
+    held = [[" was with " in choice for choice in row["choices"]] for row in rows]
+    right = [flags[row["label"]] for flags, row in zip(held, rows, strict=True)]
+    return {"all": sum(map(sum, held)) / sum(map(len, held)), "right": sum(right) / len(right)}
