@@ -1,5 +1,8 @@
 """What the experiments of part 3 measure, on models whose answer is known."""
 
+from contextlib import nullcontext
+
+import pandas as pd
 import pytest
 import torch
 
@@ -19,13 +22,32 @@ def test_a_head_that_is_switched_off_adds_nothing_and_the_others_stay(recalling)
     batch = objective.collate(list(Rows(4, objective.config)))
     attention = model.stack.blocks[1].attention
     x = torch.randn(2, 5, 16)
-    with gpt.without_head(model, 1, 1):
+    with gpt.without_heads(model, [(1, 1)]):
         off, logits = attention(x, mask="causal"), model(*batch.inputs)
     assert not torch.allclose(logits, model(*batch.inputs))
     with torch.no_grad():
         attention.out.weight[:, 8:] = 0  # what reads the second head
     torch.testing.assert_close(attention(x, mask="causal"), off)
     torch.testing.assert_close(model(*batch.inputs), logits)
+
+
+def test_several_heads_are_switched_off_at_once_and_on_again(recalling):
+    model, _ = recalling
+    attention, x = model.stack.blocks[0].attention, torch.randn(2, 5, 16)
+    before = attention(x, mask="causal")
+    with gpt.without_heads(model, [(0, 0), (0, 1)]):
+        torch.testing.assert_close(attention(x, mask="causal"), attention.out.bias.expand(2, 5, 16))
+    torch.testing.assert_close(attention(x, mask="causal"), before)
+
+
+def test_heads_are_switched_off_by_their_scores(recalling, monkeypatch):
+    off = []
+    monkeypatch.setattr(gpt, "without_heads", lambda model, heads: off.append(heads) or nullcontext())
+    scores = [(0, 0, 0.9, 0.1), (0, 1, 0.2, 0.1), (1, 0, 0.3, 0.8), (1, 1, 0.1, 0.7)]
+    found = pd.DataFrame(scores, columns=["layer", "head", "previous", "induction"])
+    recalls = gpt.without_kinds(*recalling, found, n_rows=2)
+    assert off == [[(0, 0)], [(1, 0), (1, 1)], [(0, 1)]]
+    assert list(recalls) == ["without_previous", "without_induction", "without_others"]
 
 
 def test_scores_of_heads_are_shares_of_attention_summed_by_hand(recalling):

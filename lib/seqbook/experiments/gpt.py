@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from math import log
 from typing import Any
 
@@ -122,16 +123,17 @@ def recall(*, seed: int, steps: int = 3_000, learning_rate: float = 3e-3, **size
     """One training of `train_recall`, from random weights: its curve, and when it recalled half of the held-out pairs.
 
     half: the first of the measured steps with a recall of 50 % or more (None: not within `steps`); heads: `heads` of the
-    trained model, one dict each.
+    trained model, one dict each; without_…: as `without_kinds`.
     """
     model, objective = build_recall(seed=seed, **sizes)
     curve = train_recall(model, objective, seed=seed, steps=steps, learning_rate=learning_rate)
-    return {
+    found = heads(model, objective)
+    return without_kinds(model, objective, found) | {
         "params": sum(p.numel() for p in model.parameters()),
         "half": next((row["step"] for row in curve if row["recall"] >= 0.5), None),
         "recall": curve[-1]["recall"],
         "curve": [[row["step"], round(row["loss"], 4), round(row["recall"], 4)] for row in curve],
-        "heads": heads(model, objective).round(4).to_dict("records"),
+        "heads": found.round(4).to_dict("records"),
     }
 
 
@@ -156,23 +158,38 @@ def heads(model: GPT, objective: Recall, n_rows: int = 200) -> pd.DataFrame:
         induction = (weights * after[:, None]).sum(-1)  # (B, H, T)
         induction = (induction * repeated[:, None]).sum((0, 2)) / repeated.sum()  # (H,)
         for head in range(weights.shape[1]):
-            with without_head(model, layer, head):
+            with without_heads(model, [(layer, head)]):
                 without = objective.recall(model, rows)
             scores = {"previous": previous[head].item(), "induction": induction[head].item(), "without": without}
             found.append({"layer": layer, "head": head, **scores})
     return pd.DataFrame(found)
 
 
+def without_kinds(model: GPT, objective: Recall, found: pd.DataFrame, n_rows: int = 200) -> dict[str, float]:
+    """The recall without all heads of a kind at once: those that `heads` gives a score over 0.5, and all the others."""
+    rows = Rows(n_rows, objective.config, seed=1, held_out=True)
+    kinds = {kind: found[found[kind] > 0.5] for kind in ("previous", "induction")}
+    kinds["others"] = found[found[["previous", "induction"]].max(axis=1) <= 0.5]
+    recalls = {}
+    for kind, chosen in kinds.items():
+        with without_heads(model, list(zip(chosen["layer"], chosen["head"], strict=True))):
+            recalls[f"without_{kind}"] = objective.recall(model, rows)
+    return recalls
+
+
 @contextmanager
-def without_head(model: nn.Module, layer: int, head: int) -> Iterator[None]:
-    """Inside the `with` block, the output of one head is 0: the others are mixed without it."""
-    attention = model.stack.blocks[layer].attention
-    part = slice(head * attention.d_head, (head + 1) * attention.d_head)
-
-    def switch_off(_: nn.Module, given: tuple[Tensor]) -> Tensor:
-        heads = given[0].clone()  # (B, T, H·D)
-        heads[..., part] = 0
-        return heads
-
-    with attention.out.register_forward_pre_hook(switch_off):
+def without_heads(model: nn.Module, heads: Sequence[tuple[int, int]]) -> Iterator[None]:
+    """Inside the `with` block, the output of each head, given as (layer, head), is 0: the others are mixed without it."""
+    with ExitStack() as stack:
+        for layer, head in heads:
+            attention = model.stack.blocks[layer].attention
+            part = slice(head * attention.d_head, (head + 1) * attention.d_head)
+            stack.enter_context(attention.out.register_forward_pre_hook(partial(_switch_off, part)))
         yield
+
+
+def _switch_off(part: slice, _: nn.Module, given: tuple[Tensor]) -> Tensor:
+    """The input of an attention's output layer, (B, T, H·D), with 0 in the columns of one head."""
+    heads = given[0].clone()
+    heads[..., part] = 0
+    return heads
