@@ -187,6 +187,8 @@ def test_a_table_has_the_rows_that_were_asked_for(monkeypatch, tmp_path):
     assert published.table("prompting-sizes", by, measures, **{by: (16, 64)}).equals(
         published.summary(rows, by, measures)
     )
+    with pytest.raises(ValueError, match=r"no row of prompting-sizes has \{'seed': \(9,\)\}"):
+        published.table("prompting-sizes", by, measures, seed=(9,))
     monkeypatch.setattr(published, "FOLDER", tmp_path / "none")
     assert list(published.table("prompting-sizes", by, measures).index) == ["prompting-sizes"]
 

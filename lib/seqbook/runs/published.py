@@ -46,11 +46,16 @@ def table(
     """`summary` of the published sweep `name`; of a place to look where the repository is missing.
 
     only: the values of a column that rows must have one of, for example system=("rnn", "attention").
+
+    Raises:
+        ValueError: no row has them; a column of `by` that no row has.
     """
     if not FOLDER.is_dir():  # in Colab, where a page has to run on to its end
         return pd.DataFrame({"published": "in the repository and on its site"}, index=[name])
-    rows = read(name)["rows"]
-    return summary([r for r in rows if all(_column(r, key) in values for key, values in only.items())], by, measures)
+    rows = [r for r in read(name)["rows"] if all(_column(r, key) in values for key, values in only.items())]
+    if not rows:
+        raise ValueError(f"no row of {name} has {only}")
+    return summary(rows, by, measures)
 
 
 def summary(
