@@ -181,7 +181,7 @@ def attention_weights(run: Run, rows: Dataset) -> list[Tensor]:
         chosen = examples[start : start + BATCH_SIZE]
         with evaluating(run.model), record(run.model) as maps:
             run.model(*_batch(run, chosen).inputs)
-        (weights,) = maps["attention"]  # (B, T, S)
+        weights = torch.cat(maps["attention"], dim=1)  # (B, T, S), from one forward, or from one per target token
         for w, (x, y) in zip(weights.cpu(), chosen, strict=True):
             found.append(_as_written(run, w[: len(y) + 1, : len(x)]))
     return found
