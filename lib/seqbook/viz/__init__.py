@@ -1,5 +1,5 @@
-"""Figures, drawings, tables and widgets in the book's one style, numbers for its text, and a way to read attention
-weights out of a model."""
+"""Figures, drawings, tables and widgets in one style, numbers for the text, and a way to read attention weights out of
+a model."""
 
 from seqbook.nn.record import record
 from seqbook.viz import drawings

@@ -1,4 +1,4 @@
-"""A drawing of a Transformer, made from the model object: it shows the layers and sizes that the object has."""
+"""A drawing of a Transformer, made from the model object, so that it shows the layers and sizes of this model."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -23,9 +23,10 @@ _COLOURS = {  # of a box and its edge
 
 
 def architecture(model: Transformer) -> Axes:
-    """Encoder at the left, decoder at the right, both read from top to bottom. The number at the right of a box is its number of parameters.
+    """The encoder is on the left, the decoder on the right, both from top to bottom. The number on the right of a box
+    is its number of parameters.
 
-    B sentences, S source tokens, T target tokens; (B, S, …) is the shape of what passes there.
+    There are B sentences, S source tokens and T target tokens; (B, S, …) is the shape of the tensor at that point.
 
     Raises:
         ValueError: the model is not a Transformer.
@@ -77,7 +78,7 @@ def architecture(model: Transformer) -> Axes:
 
 
 class _Column:
-    """A stack drawn downwards from y = 0, with residual connections at its left (side -1) or right (1)."""
+    """A stack drawn downwards from y = 0, with residual connections on its left (side -1) or right (1)."""
 
     def __init__(self, ax: Axes, x: float, side: int):
         self.ax, self.x, self.side, self.y = ax, x, side, 0.0
@@ -115,7 +116,7 @@ class _Column:
         self.box("embedding", title, "{} × {}".format(*positions.table.shape), _count(positions))
 
     def blocks(self, stack: Stack) -> None:
-        """The first block in a frame with the number of blocks, and the final norm where there is one."""
+        """The first block, in a frame with the number of blocks, and the final norm if there is one."""
         blocks, last_norm = stack.blocks, stack.norm
         block, top = blocks[0], self.y
         self.ax.text(self.left + 0.1, top - 0.14, f"block × {len(blocks)}", va="center", **_BOLD)
@@ -140,7 +141,7 @@ class _Column:
             self.box("norm", type(last_norm).__name__, "", _count(last_norm))
 
     def residual(self, block: Block, kind: str, title: str, part: nn.Module, norm: nn.Module) -> float:
-        """A part, its norm before or after it, and the residual connection; returns the y of the part's middle."""
+        """A part with its norm and the residual connection; returns the y of the part's middle."""
         fork = self.y - 0.06
         self.arrow()
         if block.pre_norm:

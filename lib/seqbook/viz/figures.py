@@ -1,4 +1,4 @@
-"""The kinds of figure that chapters share. Each returns its axes, so that a chapter can add a line of its own."""
+"""The kinds of figures that several chapters use. Each function returns its axes, so that a chapter can add to them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,11 +11,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 _FOLDER = Path(__file__).parent
-for _font in (_FOLDER / "fonts").glob("*.[ot]tf"):  # Chinese characters, which matplotlib's own font lacks
+for _font in (_FOLDER / "fonts").glob("*.[ot]tf"):  # for Chinese characters, which matplotlib's own font lacks
     font_manager.fontManager.addfont(_font)
 plt.style.use(_FOLDER / "seqbook.mplstyle")
 
-_MARKERS = "osD^vP"  # so that lines are told apart without their colours
+_MARKERS = "osD^vP"  # so that lines can be told apart without colours
 
 
 def curves(
@@ -26,7 +26,7 @@ def curves(
     spreads: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """One line a name, (x, y) each; `spreads` gives lines a band (lowest, highest), of several seeds say."""
+    """One line (x, y) per name; `spreads` adds a band (lowest, highest) to lines, for example over several seeds."""
     ax = ax or plt.subplots()[1]
     for (name, (x, y)), marker in zip(lines.items(), _MARKERS * len(lines), strict=False):
         (line,) = ax.plot(x, y, marker=marker if len(x) < 40 else None, label=name)
@@ -44,9 +44,9 @@ def panels(
     *,
     spreads: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]] | None = None,
 ) -> list[Axes]:
-    """`curves` side by side, one panel for each measure: {label of the y axis: its lines}, spreads alike.
+    """`curves` side by side, one panel per measure: {label of the y axis: its lines}, and spreads in the same form.
 
-    Below each other they would take more of a page than they say; at 390 pixels, more than two can't be read.
+    Side by side they take less room on the page. At a width of 390 pixels, more than two cannot be read.
 
     Raises:
         ValueError: no panel, or more than 3.
@@ -57,7 +57,7 @@ def panels(
     for ax, (ylabel, lines) in zip(axes, figures.items(), strict=True):
         curves(lines, xlabel, ylabel, spreads=(spreads or {}).get(ylabel), ax=ax)
         if ax is not axes[0] and ax.get_legend() and list(lines) == list(next(iter(figures.values()))):
-            ax.get_legend().remove()  # the first panel's names are theirs
+            ax.get_legend().remove()  # all panels have the names of the first one
     return axes
 
 
@@ -70,10 +70,10 @@ def bars(
     baseline_name: str = "majority",
     ax: Axes | None = None,
 ) -> Axes:
-    """Groups of bars: {name of a series: {label of a group: score}}, from top to bottom, so that labels can be read.
+    """Groups of horizontal bars: {name of a series: {label of a group: score}}, from top to bottom.
 
-    spreads: (lowest, highest) of several seeds, drawn as a thin line over the bar; baseline: a score that needs no model,
-    one for all groups or one for each, drawn as a dashed line.
+    spreads: (lowest, highest) over several seeds, drawn as a thin line over the bar; baseline: a score without a model,
+    one for all groups or one per group, drawn as a dashed line.
     """
     labels = list(dict.fromkeys(label for row in scores.values() for label in row))
     height = 0.8 / len(scores)
@@ -106,7 +106,7 @@ def grid(
     vmax: float = 1.0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Numbers (rows, columns) from 0 to `vmax` as shades with the number in each cell, such as one measure for each head."""
+    """Numbers (rows, columns) from 0 to `vmax` as shaded cells that contain the number, such as one value per head."""
     ax = ax or plt.subplots(figsize=(0.48 * len(columns) + 1.4, 0.32 * len(rows) + 0.8))[1]
     ax.imshow(values.tolist(), cmap="Blues", vmin=0, vmax=vmax, aspect="auto")
     ax.set_xticks(range(len(columns)), columns)
@@ -121,7 +121,7 @@ def grid(
 
 
 def training(histories: Mapping[str, Sequence[Mapping]], ax: Axes | None = None) -> Axes:
-    """The loss of each run's steps (thin) and its validation loss (marked), in nats per token."""
+    """The training loss of each run (thin line) and its validation loss (markers), in nats per token."""
     ax = ax or plt.subplots()[1]
     for (name, history), marker in zip(histories.items(), _MARKERS * len(histories), strict=False):
         (line,) = ax.plot([row["step"] for row in history], [row["loss"] for row in history], linewidth=0.8, alpha=0.6)
@@ -139,7 +139,7 @@ def alignment(
     links: Collection[tuple[int, int]] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """α (target, source) as shades, a row a target token; the true `links` (source, target) as frames."""
+    """α (target, source) as shaded cells, one row per target token; the true `links` (source, target) as frames."""
     ax = ax or plt.subplots(figsize=(0.42 * len(sources) + 1.5, 0.34 * len(targets) + 1.2))[1]
     ax.imshow(weights.detach().cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ax.set_xticks(range(len(sources)), sources, rotation=60, ha="left", rotation_mode="anchor")
@@ -153,7 +153,7 @@ def alignment(
 
 
 def heads(weights: torch.Tensor, sources: Sequence[str], targets: Sequence[str]) -> list[Axes]:
-    """Weights (heads, query, key) as shades, a panel a head; `targets` name the queries (rows), `sources` the keys."""
+    """Weights (heads, query, key) as shaded cells, one panel per head: `targets` are queries, `sources` are keys."""
     n = len(weights)
     panels = _panels(n, 2, width=0.26 * len(sources) + 0.7, height=0.22 * len(targets) + 0.9)
     for head, (ax, shades) in enumerate(zip(panels, weights, strict=True)):
@@ -167,9 +167,9 @@ def heads(weights: torch.Tensor, sources: Sequence[str], targets: Sequence[str])
 def masks(
     masks: Mapping[str, torch.Tensor], tokens: Sequence[str] | None = None, axes: Sequence[Axes] | None = None
 ) -> list[Axes]:
-    """A panel for each mask (query, key): a cell is dark where the query may attend to the key.
+    """One panel per mask (query, key): a cell is dark if the query may attend to the key.
 
-    tokens: names of the keys; the queries are the last of them, all where the mask is square.
+    tokens: names of the keys; the queries are the last ones of them, or all of them if the mask is square.
 
     Raises:
         ValueError: no mask or more than 8; a mask that is not (query, key); not one token for each key.
@@ -200,14 +200,14 @@ def masks(
         else:
             ax.set_xticks(range(keys), tokens, rotation=60, ha="right", rotation_mode="anchor")
             ax.set_yticks(range(queries), tokens[-queries:])
-        ax.set(title=name, xlabel="key (is seen)")
+        ax.set(title=name, xlabel="key")
         if ax.get_subplotspec().is_first_col():
-            ax.set_ylabel("query (sees)")
+            ax.set_ylabel("query")
     return list(axes)
 
 
 def _panels(n: int, columns: int, width: float, height: float) -> list[Axes]:
-    """n axes in rows of at most `columns`, each of `width` by `height` inches."""
+    """n axes in rows of at most `columns`, each `width` by `height` inches large."""
     columns = min(n, columns)
     rows = -(-n // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False)
@@ -217,7 +217,7 @@ def _panels(n: int, columns: int, width: float, height: float) -> list[Axes]:
 
 
 def scatter(points: torch.Tensor, groups: Sequence[str], texts: Sequence[str] = (), ax: Axes | None = None) -> Axes:
-    """Points (n, 2), a colour and a marker for each group, a text beside each point when there are texts."""
+    """Points (n, 2), with a colour and a marker per group, and a text beside each point if texts are given."""
     ax = ax or plt.subplots()[1]
     for group, marker in zip(dict.fromkeys(groups), _MARKERS * len(groups), strict=False):
         rows = [i for i, g in enumerate(groups) if g == group]

@@ -1,6 +1,6 @@
 """Tables that a page renders as tables: numbers with a format for each column, and texts side by side.
 
-Means over seeds with their spread are `runs.published.summary`'s.
+For means over seeds with their spread, see `runs.published.summary`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,13 @@ from pandas.io.formats.style import Styler
 def table(
     rows: Mapping[Any, Mapping[str, Any] | Sequence[Any]], formats: Mapping[str, str], *, index: str = ""
 ) -> Styler:
-    """One row per name; `formats` gives the columns in their order, each with its format, such as "{:.1%}".
+    """One row per name; `formats` gives the columns in order, each with its format, such as "{:.1%}".
 
-    A row is a value for each column, in order or by name; what is None or missing stays empty. index: what the rows are.
+    A row has one value per column, in order or by name. Values that are None or missing stay empty. index: the title of
+    the row names.
 
     Raises:
-        ValueError: a row of values that are not one for each column.
+        ValueError: a row that does not have one value per column.
     """
     filled = {}
     for name, row in rows.items():
@@ -30,7 +31,7 @@ def table(
 
 
 def texts(rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]]) -> Styler:
-    """Texts side by side, such as a source, its reference and what models write: left-aligned, whole, in lines that break."""
+    """Texts side by side, such as a source, its reference and outputs of models; left-aligned, with line breaks."""
     frame = pd.DataFrame(rows)
     looks = {"text-align": "left", "white-space": "normal", "vertical-align": "top"}
     heads = {"selector": "th", "props": [("text-align", "left")]}

@@ -1,6 +1,6 @@
-"""What people draw on a blackboard, with the numbers of the example in it. One file per drawing; each returns its axes.
+"""Drawings as on a blackboard, with the numbers of an example. There is one file per drawing; each returns its axes.
 
-All are as wide as a phone can show in a readable size, and drawn in inches, so that a chapter can add a line of its own.
+All are narrow enough to be readable on a phone. Their unit is an inch, so that a chapter can add to them.
 """
 
 from seqbook.viz.drawings.attention_numbers import attention_numbers

@@ -1,4 +1,4 @@
-"""Attention on one sentence, number by number: queries, keys and values, scores, weights, output."""
+"""Attention for one sentence with all numbers: queries, keys, values, scores, weights and output."""
 
 from collections.abc import Sequence
 
@@ -19,10 +19,11 @@ def attention_numbers(
     """softmax(q kᵀ / √d + mask) v with all its numbers, from top to bottom.
 
     q, k, v: (T, d), one row per token; mask: (T, T) boolean, True where the query may attend to the key; query: the row
-    that is framed all the way down.
+    that is framed in every table.
 
     Raises:
-        ValueError: shapes that don't fit, more than 6 tokens or 4 features (too small to read), a query that isn't there.
+        ValueError: shapes that do not fit, more than 6 tokens or 4 features (too small to read), a query that does not
+            exist.
     """
     n, d = q.shape
     _check(tokens, q, k, v, mask, query)

@@ -1,4 +1,4 @@
-"""A beam search as a tree: which beginnings are kept, which are dropped, and where greedy decoding goes."""
+"""A beam search as a tree: the sequences that are kept or dropped at each step, and the path of greedy decoding."""
 
 from collections.abc import Mapping
 
@@ -10,15 +10,15 @@ Beginning = tuple[str, ...]
 
 
 def beam_tree(steps: Mapping[Beginning, float], beams: int, *, end: str = "<eos>") -> Axes:
-    """The tree of the given beginnings from left to right; a box holds a token and, below it, the beginning's total.
+    """The tree of the given sequences from left to right. Each box shows a token and the log-probability up to it.
 
-    steps: {(tokens of a beginning): log P of its last token given the ones before it}, in nats. A beginning whose last
-    token is `end`, or from which nothing goes on, is complete.
-    Kept beginnings are blue, dropped ones grey and dashed, greedy decoding is the thick orange line; the beginning that
-    the beam ends with is bold. Totals are plain sums, without a length penalty.
+    steps: {(tokens of a sequence): log P of its last token given the tokens before it}, in nats. A sequence is complete
+    if its last token is `end` or if nothing continues it. Sequences that are kept are blue, dropped ones are grey and
+    dashed, greedy decoding is the thick orange line, and the result of the beam search is bold. Log-probabilities are
+    summed without a length penalty.
 
     Raises:
-        ValueError: nothing to draw, a beginning whose own beginning is missing, or beams below 1.
+        ValueError: nothing to draw, a sequence whose beginning is missing, or beams below 1.
     """
     if beams < 1 or not steps:
         raise ValueError(f"{len(steps)} beginnings and {beams} beams: give at least one of each")
@@ -76,7 +76,7 @@ def _legend(ax: Axes, y: float, kept: str) -> None:
 
 
 def search(steps: Mapping[Beginning, float], beams: int, end: str = "<eos>") -> tuple[set[Beginning], Beginning]:
-    """All beginnings that a beam of this width keeps on its way, and the complete one that it ends with."""
+    """All sequences that a beam of this width keeps at some step, and the complete one that it returns."""
     totals: dict[Beginning, float] = {(): 0.0}
     live, complete, kept = [()], [], set()
     while live:
@@ -92,7 +92,7 @@ def search(steps: Mapping[Beginning, float], beams: int, end: str = "<eos>") -> 
 
 
 def _rows(steps: Mapping[Beginning, float]) -> dict[Beginning, float]:
-    """A row for each leaf, and the middle of its children for each other beginning."""
+    """One row per leaf; every other sequence is placed in the middle of its children."""
     children: dict[Beginning, list[Beginning]] = {}
     for tokens in sorted(steps, key=len):
         children.setdefault(tokens[:-1], []).append(tokens)

@@ -1,4 +1,4 @@
-"""The pen of all drawings: boxes, arrows and words on a sheet whose unit is an inch, with y downwards from 0."""
+"""Boxes, arrows and words for all drawings, on a sheet whose unit is an inch, with y downwards from 0."""
 
 from collections.abc import Sequence
 from unicodedata import east_asian_width
@@ -10,10 +10,10 @@ from matplotlib.text import Text
 
 import seqbook.viz.figures  # noqa: F401, it sets the style and the fonts
 
-WIDTH = 4.4  # inches: what a phone of 390 pixels still shows in a readable size
+WIDTH = 4.4  # inches: still readable on a phone of 390 pixels
 INK, FAINT = "#222222", "#8a8a8a"
 BOLD = {"weight": "bold", "family": "DejaVu Sans"}  # the Chinese font has no bold
-FILLS = {  # what a box holds: its ground and its edge
+FILLS = {  # the kind of a box: its background and its edge
     "token": ("#ffffff", "#777777"),
     "special": ("#e4e4e4", "#777777"),
     "state": ("#d9e9f5", "C0"),
@@ -24,7 +24,7 @@ FILLS = {  # what a box holds: its ground and its edge
 
 
 def sheet(width: float = WIDTH) -> Axes:
-    """Axes without frame; `finish` gives them their height when all is drawn."""
+    """Axes without a frame; `finish` sets their height when everything is drawn."""
     figure = plt.figure(figsize=(width, 1), layout="none")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(1, 0))
@@ -41,7 +41,7 @@ def finish(ax: Axes, height: float) -> Axes:
 
 
 def text_width(text: str, size: float = 10) -> float:
-    """About how many inches a text takes; a Chinese character is as wide as it is high."""
+    """The approximate width of a text in inches; a Chinese character is as wide as it is high."""
     ems = sum(1.0 if east_asian_width(c) in "WF" else 0.32 if c in "iljtf.,:;'|! " else 0.64 for c in text)
     return ems * size / 72
 
@@ -79,23 +79,23 @@ def line(ax: Axes, *points: tuple[float, float], **style) -> None:
 
 
 def is_special(token: str) -> bool:
-    """Tokens such as <bos> get a ground of their own."""
+    """Whether a token is special, such as <bos>; these have their own background."""
     return len(token) > 2 and token[0] in "<[" and token[-1] in ">]"
 
 
 def token_box(ax: Axes, x: float, y: float, token: str, kind: str | None = None, **style) -> None:
-    """A token in a box that is as wide as it."""
+    """A token in a box of its width."""
     size = style.get("size", 10)
     width = style.pop("width", max(0.28, text_width(token, size) + 0.12))
     box(ax, x, y, token, kind or ("special" if is_special(token) else "token"), width=width, **style)
 
 
 def pitch(tokens: Sequence[str], size: float = 10, least: float = 0.4) -> float:
-    """The distance of the middles of boxes that hold these tokens, side by side."""
+    """The distance between the middles of boxes with these tokens, side by side."""
     return max([least, *(text_width(token, size) + 0.2 for token in tokens)])
 
 
 def signed(number: float, digits: int = 2) -> str:
-    """A number with a real minus sign, and none before a zero."""
+    """A number with a real minus sign, but without one before a zero."""
     text = f"{number:.{digits}f}"
     return text.replace("-", "−") if float(text) else text.lstrip("-")

@@ -1,4 +1,4 @@
-"""How d_model features are shared out among heads, and joined again."""
+"""How the d_model features are split into heads and concatenated again."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,13 @@ from seqbook.viz.drawings.canvas import BOLD, INK, WIDTH, arrow, box, finish, sh
 
 
 def heads_split(weights: Tensor, tokens: Sequence[str], d_model: int, *, keys: Sequence[str] | None = None) -> Axes:
-    """One token's d_model features, cut into heads; each head's attention weights; the heads side by side again.
+    """One token's d_model features split into heads, the attention weights of each head, and the heads concatenated.
 
-    weights: (heads, query, key), as `viz.record` reads them; tokens name the queries, and the keys too where `keys` is
-    not given.
+    weights: (heads, query, key), as `viz.record` returns them; tokens: the queries, and also the keys if `keys` is not
+    given.
 
     Raises:
-        ValueError: more than 6 heads, d_model that is no multiple of them, tokens that don't fit the weights.
+        ValueError: more than 6 heads, a d_model that is not a multiple of them, tokens that do not fit the weights.
     """
     n_heads, n_queries, n_keys = weights.shape
     keys = list(tokens if keys is None else keys)
@@ -77,7 +77,7 @@ def _features(ax: Axes, x: float, y: float, width: float, n: int, colour: str) -
 
 
 def _map(ax: Axes, x: float, y: float, cell: float, weights: Tensor, colour: str) -> None:
-    """Weights (query, key) as shades of the head's colour."""
+    """Weights (query, key) as cells in shades of the head's colour."""
     shade = LinearSegmentedColormap.from_list("head", ["white", to_rgb(colour)])
     for i, row in enumerate(weights.tolist()):
         for j, weight in enumerate(row):

@@ -1,4 +1,4 @@
-"""An LSTM cell: four small networks, of which three are gates, and the two vectors that go from step to step."""
+"""An LSTM cell: four small layers, of which three are gates, and the two vectors that go from step to step."""
 
 from collections.abc import Mapping
 from math import tanh
@@ -12,13 +12,13 @@ _NAMES = ("x", "h_before", "c_before", "i", "f", "g", "o", "c", "h")
 
 
 def lstm_cell(values: Mapping[str, float] | None = None) -> Axes:
-    """One step of an LSTM: c = f·c_before + i·g, h = o·tanh(c).
+    """One step of an LSTM: C_t = forget_t · C_{t−1} + in_t · C̃_t, h_t = out_t · tanh(C_t).
 
-    values: one feature of a real step, printed beside its place: c_before, i, f, g, o, c, h, and x and h_before where
-    you like. i, f, o come after their sigmoid, g after its tanh.
+    values: one feature of a real step, which is printed in the drawing, under torch's names: c_before, i, f, g, o, c, h,
+    and optionally x and h_before. i, f and o are the gates after the sigmoid, g is the candidate C̃_t after tanh.
 
     Raises:
-        ValueError: a name that is not among these, or numbers that don't follow the two equations.
+        ValueError: an unknown name, or numbers that do not satisfy the two equations.
     """
     values = dict(values or {})
     _check(values)
@@ -35,24 +35,24 @@ def lstm_cell(values: Mapping[str, float] | None = None) -> Axes:
     arrow(ax, (0.1, cell), (x["f"] - 0.12, cell), linewidth=2.2)
     arrow(ax, (x["f"] + 0.12, cell), (middle - 0.12, cell), linewidth=2.2)
     arrow(ax, (middle + 0.12, cell), (width - 0.05, cell), linewidth=2.2)
-    words(ax, 0.1, cell - 0.18, "$c_{t-1}$", ha="left")
-    words(ax, width - 0.05, cell - 0.18, "$c_t$", ha="right")
-    number("c_before", (0.5, cell - 0.18), ha="left")
+    words(ax, 0.1, cell - 0.18, "$C_{t-1}$", ha="left")
+    words(ax, width - 0.05, cell - 0.18, "$C_t$", ha="right")
+    number("c_before", (0.55, cell - 0.18), ha="left")
     number("c", (width - 0.3, cell - 0.18), ha="right")
 
-    # the four networks, and what they read
+    # the four layers, and what they read
     line(ax, (0.1, bus), (x["o"], bus), linewidth=1.6)
     words(ax, 0.1, bus - 0.16, "$h_{t-1}$", ha="left")
     number("h_before", (0.5, bus - 0.16), ha="left")
     arrow(ax, (0.35, bus + 0.42), (0.35, bus), linewidth=1.6)
-    words(ax, 0.42, bus + 0.3, "$x_t$", ha="left")
+    words(ax, 0.42, bus + 0.3, "$e_t$", ha="left")
     number("x", (0.7, bus + 0.3), ha="left")
     for name, at in x.items():
         arrow(ax, (at, bus), (at, gates + 0.16))
         kind = "state" if name == "g" else "gate"
         box(ax, at, gates, "tanh" if name == "g" else "σ", kind, width=0.5, height=0.32)
 
-    # forget, take in, show
+    # the cell state forgets, takes in the candidate, and is passed out
     arrow(ax, (x["f"], gates - 0.16), (x["f"], cell + 0.12))
     _circle(ax, x["f"], cell, "×")
     product = 1.2
@@ -71,14 +71,14 @@ def lstm_cell(values: Mapping[str, float] | None = None) -> Axes:
     words(ax, width - 0.05, bus - 0.16, "$h_t$", ha="right")
     number("h", (width - 0.05, bus + 0.18), ha="right")
 
-    for name, (what, place) in {
-        "f": ("forget", (x["f"] + 0.07, 1.02)),
-        "i": ("take in", (x["i"] - 0.07, 1.55)),
-        "g": ("new", (x["g"] + 0.07, 1.55)),
-        "o": ("show", (x["o"] - 0.07, 1.55)),
+    for name, (symbol, what, place) in {
+        "f": (r"$\mathrm{forget}_t$", "gate", (x["f"] + 0.07, 1.02)),
+        "i": (r"$\mathrm{in}_t$", "gate", (x["i"] - 0.07, 1.55)),
+        "g": (r"$\tilde{C}_t$", "new", (x["g"] + 0.07, 1.55)),
+        "o": (r"$\mathrm{out}_t$", "gate", (x["o"] - 0.07, 1.55)),
     }.items():
         side = "right" if name in "io" else "left"
-        words(ax, *place, f"${name}_t$", ha=side)
+        words(ax, *place, symbol, ha=side)
         words(ax, place[0], place[1] + 0.17, what, 8, ha=side, color=FAINT)
         number(name, (place[0], place[1] - 0.17), ha=side)
     return finish(ax, bus + 0.5)

@@ -1,4 +1,4 @@
-"""The residual stream: one vector per token that every part of a block reads, and adds to."""
+"""The residual stream: one vector per token, which every part of a block reads and adds its result to."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -10,7 +10,7 @@ from seqbook.viz.drawings.canvas import BOLD, INK, arrow, box, finish, line, she
 
 
 class Part(NamedTuple):
-    """A part beside the stream; `added` and `after` are lengths (root mean squares, say) of vectors, if known."""
+    """A part beside the stream; `added` and `after` are sizes of vectors (such as root mean squares), if known."""
 
     name: str
     added: float | None = None
@@ -28,8 +28,8 @@ def residual_stream(
     """The stream from top to bottom, and beside it each part, which reads from it and adds its result.
 
     parts: names, or a `Part` with the size of what it adds and of the stream after it; start: the stream's size before
-    the first part; measure: what those numbers are. norm: whether parts read through a norm ("pre"), or the stream itself
-    is normed after each sum ("post").
+    the first part; measure: the name of these numbers. norm: "pre" if each part reads the stream through a norm, "post"
+    if the stream itself is normalised after each sum.
 
     Raises:
         ValueError: no parts.

@@ -1,4 +1,4 @@
-"""A text whose tokens are shaded by a number each: how surprising, how changed, how much looked at."""
+"""A text whose tokens are shaded by one number each, such as the loss, a change, or an attention weight."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ def shaded_tokens(
     name: str = "",
     width: float = WIDTH,
 ) -> Axes:
-    """Tokens in reading order, as many in a line as fit, the darker the larger their value, which stands below.
+    """Tokens in reading order, as many on a line as fit. A larger value gives a darker shade, and is printed below.
 
-    vmax: the value of the darkest shade, the largest of `values` if not given; name: what the numbers are.
+    vmax: the value of the darkest shade (None: the largest of `values`); name: the name of the numbers.
 
     Raises:
-        ValueError: not one value for each token, or none at all, or a value below 0.
+        ValueError: not one value per token, no values, or a value below 0.
     """
     values = [float(value) for value in values]
     if len(tokens) != len(values) or not values:

@@ -1,4 +1,4 @@
-"""What a model reads, what it predicts at each position, and where the loss is."""
+"""What a model reads, what it predicts at each position, and which predictions are in the loss."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,10 +11,10 @@ _SIZE = 9.5
 
 
 class Row(NamedTuple):
-    """Tokens that a model reads, and below each of them what it predicts there: None where nothing is.
+    """The tokens that a model reads, and its prediction at each of them (None: no prediction).
 
-    counted: whether a prediction is in the loss, all of them if not given. shaded: positions drawn in the colour of
-    `kind`, such as a prompt, a span, or the token that a head reads.
+    counted: which predictions are in the loss (None: all). shaded: positions drawn in the colour of `kind`, such as a
+    prompt, a span, or the token that a head reads.
     """
 
     reads: Sequence[str]
@@ -24,9 +24,10 @@ class Row(NamedTuple):
 
 
 def token_rows(rows: Mapping[str, Row | Sequence[str]], *, width: float = WIDTH) -> Axes:
-    """Rows of tokens under their names; an arrow leads down to what is predicted, and a green box is in the loss.
+    """Rows of tokens with their names. An arrow points down to each prediction; a green box is in the loss.
 
-    A row that is wider than the drawing goes on in the next line. A plain list of tokens is a row that predicts nothing.
+    A row that is wider than the drawing continues on the next line. A plain list of tokens is a row without
+    predictions.
 
     Raises:
         ValueError: no rows, or predictions, or marks of the loss, that are not one per token.
@@ -82,7 +83,7 @@ def _line(ax: Axes, row: Row, columns: Mapping[int, tuple[float, float]], y: flo
 
 
 def _legend(ax: Axes, rows: Mapping[str, Row], y: float) -> float:
-    """Says what the boxes mean; returns the y below it."""
+    """The legend of the boxes; returns the y below it."""
     uncounted = any(row.counted is not None and not all(row.counted) for row in rows.values())
     names = {"reads": ("token", {}), "predicts, in the loss": ("written", {})}
     if uncounted:

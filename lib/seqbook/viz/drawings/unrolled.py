@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from seqbook.viz.drawings.canvas import BOLD, FAINT, WIDTH, arrow, box, finish, line, pitch, sheet, token_box, words
 
 _READ, _ENCODER = 0.38, 0.95  # how far down the rows are, in inches
-_SIDE = {"start": 0.0, "state": 0.1, "output": 0.25}  # how far right of a step's middle its context comes down
+_SIDE = {"start": 0.0, "state": 0.1, "output": 0.25}  # distance of the context's arrow from the middle of a step
 _CONTEXT = {"color": "C3", "linewidth": 1.6}
 
 
@@ -23,16 +23,17 @@ def unrolled(
     query: Literal["same", "previous"] = "same",
     bidirectional: bool = False,
 ) -> Axes:
-    """What an encoder reads and what a decoder writes, with the context between them.
+    """The tokens that an encoder reads and a decoder generates, with the context between them.
 
-    sources: the tokens in the order in which the encoder reads them; targets: what the decoder writes, without `<bos>`.
-    context: where the decoder reads it: as its first state alone ("start"), at every step beside the token that it reads
-    ("state"), or at every step beside its own state, just before the output ("output").
+    sources: the tokens in the order in which the encoder reads them; targets: the generated tokens, without `<bos>`.
+    context: where the decoder reads it: only as its first state ("start"), at every step together with the input token
+    ("state"), or at every step together with its own state, before the output layer ("output").
     weights: of attention, (target, source). The drawing then shows the context of target `step`, counted from 0, as a
-    weighted mean of all states; `query` says whether the state of the same step attends, or the one before.
+    weighted mean of all states; `query`: whether the state of the same step attends, or the state before it.
 
     Raises:
-        ValueError: no tokens; weights that don't fit the tokens, with context "start", or of a step that is not there.
+        ValueError: no tokens; weights that do not fit the tokens, weights with context "start", or a step that does not
+            exist.
     """
     if not sources or not targets:
         raise ValueError(f"{len(sources)} source and {len(targets)} target tokens: give at least one of each")
@@ -77,7 +78,7 @@ def unrolled(
 def _one_context(
     ax: Axes, encoder: list[float], decoder: list[float], states: float, context: str, bidirectional: bool
 ) -> None:
-    """The last state, of both directions where there are two, is handed to the decoder."""
+    """The last state (of both directions, if there are two) goes to the decoder."""
     c, bus = encoder[-1] + 0.5, states - 0.52
     box(ax, c, _ENCODER, "$c$", "context", width=0.3, height=0.3)
     arrow(ax, (encoder[-1] + 0.17, _ENCODER), (c - 0.15, _ENCODER), **_CONTEXT)
@@ -95,7 +96,7 @@ def _one_context(
 
 
 def _hand_over(ax: Axes, start: tuple[float, float], x: float, states: float, context: str) -> None:
-    """From `start` to the step at `x`: into the recurrence, or beside its state."""
+    """The arrow from `start` to the step at `x`: into the recurrence, or to its state."""
     lane, joint = x + _SIDE[context], states + 0.33
     if context == "state":
         arrow(ax, start, (lane, states - 0.15), **_CONTEXT)

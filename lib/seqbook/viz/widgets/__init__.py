@@ -1,4 +1,4 @@
-"""Pictures to step through on a page without a kernel. Each has a still picture beside it that shows the same thing."""
+"""Widgets that work on a page without a kernel. Beside each of them is a still picture that shows the same thing."""
 
 from seqbook.viz.widgets.heads import head_explorer
 from seqbook.viz.widgets.masks import mask_explorer

@@ -1,4 +1,4 @@
-"""Pictures that a slider chooses from: each state is drawn beforehand, and the browser shows one. No kernel is needed."""
+"""Pictures that a slider chooses from. All are drawn in advance, and the browser shows one, so no kernel is needed."""
 
 import base64
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from PIL import Image
 
 
 def picture(figure: Figure, caption: str, alt: str) -> HTML:
-    """The figure as HTML, closed; readers who can't see it are told `alt`."""
+    """The figure as HTML, with the text `alt` for readers who cannot see it. The figure is then closed."""
     drawn, packed = BytesIO(), BytesIO()
-    with plt.rc_context({"savefig.bbox": "standard"}):  # cut to their contents, pictures would differ in size and jump
+    with plt.rc_context({"savefig.bbox": "standard"}):  # otherwise pictures would differ in size and jump
         figure.savefig(drawn)
     plt.close(figure)
     Image.open(drawn).convert("RGB").quantize(64).save(packed, "png", optimize=True)  # a third of the size
@@ -33,7 +33,7 @@ def slider(description: str, last: int) -> IntSlider:
 
 
 def choice(description: str, values: Sequence[float | str], first: int = 0) -> SelectionSlider:
-    """A slider over values that are not 0, 1, 2 …; its `index` is what a stack follows."""
+    """A slider over values other than 0, 1, 2 …; a stack follows its `index`."""
     options = [(value if isinstance(value, str) else f"{value:g}", i) for i, value in enumerate(values)]
     return SelectionSlider(options=options, index=first, description=description)
 
@@ -44,7 +44,7 @@ def stack(
     children: Sequence[ipywidgets.Widget],
     first: int = 0,
 ) -> Stack:
-    """Shows the child whose number is the control's; tied in the browser, where no Python is needed."""
+    """Shows the child with the number of the control. They are linked in the browser, so no Python is needed."""
     shown = Stack(children, selected_index=first)
     ipywidgets.jslink((control, trait), (shown, "selected_index"))
     return shown

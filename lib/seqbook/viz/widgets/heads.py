@@ -12,14 +12,14 @@ from seqbook.viz.widgets import frames
 def head_explorer(
     maps: Mapping[str, Tensor | Sequence[Tensor]], sources: Sequence[str], targets: Sequence[str]
 ) -> VBox:
-    """The weights of one head, of all heads of all attentions: (heads, query, key) each, or a whole list from
-    `viz.record`, of which it shows the last forward's first sentence.
+    """The weights of one head at a time, chosen from all heads of all attentions.
 
-    In an attention named encoder… sources look at sources; in decoder… targets look at targets; in all others, and in
-    …cross_attention, targets look at sources.
+    Each attention has an array (heads, query, key), or a list from `viz.record`, of which the first sentence of the
+    last forward is shown. In attentions named encoder…, sources attend to sources; in decoder…, targets attend to
+    targets; in all others, and in …cross_attention, targets attend to sources.
 
     Raises:
-        ValueError: no weights, different numbers of heads, weights that don't fit the tokens.
+        ValueError: no weights, different numbers of heads, weights that do not fit the tokens.
     """
     if not maps or not all(map(len, maps.values())):
         raise ValueError("maps holds no weights: run the model inside viz.record's block")

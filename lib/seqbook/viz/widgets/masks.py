@@ -1,4 +1,4 @@
-"""The mask of a prefix and of padding, on two sliders."""
+"""The attention mask for a prefix and padding, with two sliders."""
 
 import matplotlib.pyplot as plt
 import torch
@@ -13,7 +13,7 @@ def mask_explorer(max_len: int = 8) -> VBox:
     """The mask of `max_len` positions for a prefix of any length and 0 to 3 positions of padding at the end.
 
     Raises:
-        ValueError: a max_len below 4 (padding would be all), or above 16 (too many pictures for a page).
+        ValueError: a max_len below 4 (all positions could be padding), or above 16 (too many pictures for a page).
     """
     if not 4 <= max_len <= 16:
         raise ValueError(f"max_len={max_len} must be 4 to 16")

@@ -14,13 +14,13 @@ from seqbook.viz.widgets import frames
 def perturbation_explorer(
     changes: Tensor, sources: Sequence[str], targets: Sequence[str], replacements: Sequence[str] | None = None
 ) -> VBox:
-    """A slider over the source words: the darker a target token, the more its distribution changes with that word.
+    """A slider over the source words. The darker a target token, the more its distribution changes with that word.
 
-    changes: (target, source), total variations between 0 and 1; replacements: what each source word became.
+    changes: (target, source), total variations between 0 and 1; replacements: the word that replaces each source word.
     `viz.alignment(changes, sources, targets)` is the still picture.
 
     Raises:
-        ValueError: changes, or replacements, that don't fit the tokens.
+        ValueError: changes or replacements that do not fit the tokens.
     """
     if tuple(changes.shape) != (len(targets), len(sources)):
         fitting = f"({len(targets)}, {len(sources)})"

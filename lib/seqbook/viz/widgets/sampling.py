@@ -1,4 +1,4 @@
-"""The next token's distribution, under a temperature and a nucleus."""
+"""The distribution of the next token for different temperatures and values of top-p."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from seqbook.viz.widgets import frames
 
 
 def sampling(logits: Tensor, tokenizer: Tokenizer, ways: Mapping[str, Mapping[str, float]], *, shown: int = 10) -> Axes:
-    """The still picture: the probabilities of the `shown` likeliest tokens, in each of several ways to draw.
+    """The still picture: the probabilities of the `shown` most probable tokens, for several ways of sampling.
 
     logits: of the next token (vocab,); ways: a name, and the sampler's settings: temperature, top_k, top_p.
     """
@@ -40,12 +40,12 @@ def sampling_explorer(
     top_ps: Sequence[float] = (0.5, 0.8, 0.9, 0.95, 1.0),
     shown: int = 10,
 ) -> VBox:
-    """Two sliders, temperature and top-p, over the next token's distribution; they begin where nothing is changed.
+    """The distribution of the next token with two sliders, temperature and top-p, which both start at 1.
 
-    logits: of the next token (vocab,). Each setting shows the `shown` likeliest tokens, and how many can be drawn.
+    logits: of the next token (vocab,). The picture shows the `shown` most probable tokens, and how many can be drawn.
 
     Raises:
-        ValueError: more than 64 pictures, or settings without a temperature of 1 and a top-p of 1 to begin with.
+        ValueError: more than 64 pictures, or settings without a temperature of 1 and a top-p of 1.
     """
     if len(temperatures) * len(top_ps) > 64:
         raise ValueError(f"{len(temperatures)} × {len(top_ps)} pictures are too many for a page: at most 64")
@@ -73,7 +73,7 @@ def sampling_explorer(
 def probabilities(
     logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
 ) -> Tensor:
-    """What the sampler draws from (vocab,)."""
+    """The distribution from which the sampler draws (vocab,)."""
     return filter_logits(logits[None] / temperature, top_k, top_p)[0].softmax(-1)
 
 

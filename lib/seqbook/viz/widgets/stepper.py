@@ -16,17 +16,17 @@ from seqbook.viz.widgets import frames
 
 
 def decoder_stepper(system: System, text: str) -> VBox:
-    """Greedy decoding of `text` step by step: where the decoder looks, and the five likeliest next tokens.
+    """Greedy decoding of `text` step by step, with the attention weights and the five most probable next tokens.
 
-    The weights are those of the last attention to the source, in their mean over the heads.
+    The weights are those of the last layer that attends to the source, averaged over its heads.
 
     Raises:
-        ValueError: a text without tokens or too long, a model without attention.
+        ValueError: a text without tokens, a text that is too long, or a model without attention.
     """
     model, objective = system.model, system.objective
     device = next(model.parameters()).device
     (source,) = objective.encode_sources([text])
-    source_ids, first = objective.prompt([source])  # the source is reversed if the model reads it so
+    source_ids, first = objective.prompt([source])  # the source is reversed if the model reads it in reverse
     max_new, stop = min(objective.longest(len(source)), objective.max_len - 1), [objective.target_tokenizer.eos_id]
     (written,) = greedy(model, (source_ids.to(device), first.to(device)), max_new=max_new, stop=stop)
     with torch.no_grad(), evaluating(model), record(model) as maps:
@@ -53,13 +53,13 @@ def decoder_stepper(system: System, text: str) -> VBox:
 
 
 def _step(sources: Sequence[str], weights: Tensor, shares: Mapping[str, float]) -> Figure:
-    """Attention over the source, and below it the shares of the likeliest tokens."""
+    """The attention over the source, and below it the probabilities of the most probable tokens."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(max(4.2, 0.34 * len(sources)), 4.2))
     above.bar(range(len(sources)), weights.tolist(), color="C0")
     above.set_xticks(range(len(sources)), sources, rotation=60, ha="right", rotation_mode="anchor")
     above.set(title="attention to the source", ylim=(0, 1))
     below.bar_label(below.barh(list(shares), list(shares.values()), color="C1"), fmt="{:.0%}", padding=3)
-    below.set(title="likeliest next tokens", xlim=(0, 1.15), xticks=[0, 0.5, 1])
+    below.set(title="most probable next tokens", xlim=(0, 1.15), xticks=[0, 0.5, 1])
     below.invert_yaxis()
     for ax in (above, below):
         ax.grid(visible=False)

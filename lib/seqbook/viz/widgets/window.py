@@ -1,4 +1,4 @@
-"""What a causal model predicts from the last k tokens alone."""
+"""What a causal model predicts from only the last w tokens."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _LIKELIEST = 5
 
 
 def window_curves(system: System, text: str, windows: Sequence[int], *, also: Sequence[str] = ()) -> Axes:
-    """The still picture: the next token's probability against the window, for the likeliest tokens and those in `also`.
+    """The still picture: probabilities of the next token for each window; the most probable tokens and those in `also`.
 
     Raises:
         ValueError: a window outside of 1 to the number of tokens, `<bos>` included.
@@ -27,15 +27,15 @@ def window_curves(system: System, text: str, windows: Sequence[int], *, also: Se
     chosen = list(dict.fromkeys([*predicted[-1].topk(3).indices.tolist(), int(predicted[0].argmax())]))
     chosen += [i for token in also for i in tokenizer.encode(token) if i not in chosen]
     lines = {tokenizer.tokens([i])[0]: (list(windows), [chances[i].item() for chances in predicted]) for i in chosen}
-    ax = figures.curves(lines, "window k (tokens)", "probability of the next token")
+    ax = figures.curves(lines, "window w (tokens)", "probability of the next token")
     ax.set(ylim=(0, 1), xlim=(0.5, len(names) + 0.5))
     return ax
 
 
 def window_explorer(system: System, text: str, windows: Sequence[int] | None = None) -> VBox:
-    """A slider over the window: which tokens of `text` the model reads, and what it then predicts.
+    """A slider over the window. It shows which tokens of `text` the model reads, and what it predicts from them.
 
-    windows: the numbers of tokens, 1 to all (`<bos>` included) if not given.
+    windows: the numbers of tokens (None: 1 to all, including `<bos>`).
 
     Raises:
         ValueError: a window outside of 1 to the number of tokens, or more than 64 windows.
@@ -53,12 +53,12 @@ def window_explorer(system: System, text: str, windows: Sequence[int] | None = N
         caption = f"Window {k}: the model reads the last {k} of {len(names)} tokens."
         figure = _picture(names, len(names) - k, shares).figure
         pictures.append(frames.picture(figure, caption, f"Likeliest next: {listed}."))
-    choice = frames.choice("window k", windows)
+    choice = frames.choice("window w", windows)
     return VBox([choice, frames.stack(choice, "index", pictures)])
 
 
 def _predictions(system: System, text: str, windows: Sequence[int]) -> tuple[list[str], list[Tensor]]:
-    """The tokens of the text, and the next token's distribution (vocab,) after the last k of them, for each k."""
+    """The tokens of the text, and for each window the distribution of the next token (vocab,) after these tokens."""
     tokenizer, model = system.objective.tokenizer, system.model
     ids = [tokenizer.bos_id, *tokenizer.encode(text)]
     for k in windows:
@@ -71,7 +71,7 @@ def _predictions(system: System, text: str, windows: Sequence[int]) -> tuple[lis
 
 
 def _picture(tokens: Sequence[str], hidden: int, shares: dict[str, float]) -> Axes:
-    """The text with its hidden beginning in grey, and below it the likeliest next tokens."""
+    """The text with its hidden beginning in grey, and below it the most probable next tokens."""
     ax = sheet(WIDTH - 0.2)
     x, y, right = 0.05, 0.18, WIDTH - 0.3
     for i, token in enumerate(tokens):
