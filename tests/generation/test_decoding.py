@@ -1,9 +1,8 @@
 import pytest
 import torch
-from torch import nn
 
 from seqbook.generation.beam import beam
-from seqbook.generation.decoding import complete, greedy, sample
+from seqbook.generation.decoding import complete, greedy
 from seqbook.generation.likelihood import log_likelihood
 
 BOS, EOS = 1, 2
@@ -34,7 +33,6 @@ def test_writing_continues_the_target_that_is_given(architecture, random_model, 
     for row, ids in enumerate(together):
         logits = model(source_ids[row : row + 1], torch.tensor([[*first[row].tolist(), *ids]]))[0, 1:]
         assert logits.argmax(-1)[: len(ids)].tolist() == ids
-    assert sample(model, (source_ids, first), **options, top_k=1) == together
     best = [hypotheses[0].ids for hypotheses in beam(model, (source_ids, first), **options, beams=1)]
     assert best == together
 
@@ -52,65 +50,14 @@ def test_a_row_does_not_depend_on_its_batch(architecture, how, random_model, giv
             assert [h.ids for h in alone] == [h.ids for h in together[row]]
 
 
-class Fixed(nn.Module):
-    """The same logits at every step."""
-
-    def __init__(self, logits):
-        super().__init__()
-        self.logits = nn.Parameter(torch.tensor(logits))
-
-    def prefill(self, ids):
-        return self.logits.expand(len(ids), -1), None
-
-    def decode(self, token_ids, state):
-        return self.logits.expand(len(token_ids), -1), state
-
-
-def test_sampling_follows_the_softmax():
-    model, temperature = Fixed([0.0, -1.0, 0.5, 1.0, 2.0]), 1.5
-    options = {"temperature": temperature, "generator": torch.Generator().manual_seed(0)}
-    written = sample(model, (torch.ones(40_000, 1).long(),), max_new=1, stop=[EOS], **options)
-    counts = torch.bincount(torch.tensor([row[0] if row else EOS for row in written]), minlength=5)
-    expected = (model.logits.detach() / temperature).softmax(-1)
-    torch.testing.assert_close(counts / 40_000, expected, rtol=0, atol=0.01)
-
-
-@pytest.mark.parametrize(("top_k", "top_p"), [(1, None), (3, None), (None, 0.4), (2, 0.9)])
-def test_sampling_draws_from_the_most_probable_alone(top_k, top_p):
-    model = Fixed([0.0, -1.0, 0.5, 1.0, 2.0])
-    written = sample(model, (torch.ones(2_000, 1).long(),), max_new=1, stop=[EOS], top_k=top_k, top_p=top_p)
-    drawn = {row[0] if row else EOS for row in written}
-    assert drawn == {(1, None): {4}, (3, None): {4, 3, 2}, (None, 0.4): {4}, (2, 0.9): {4, 3}}[top_k, top_p]
-
-
-@every_architecture
-def test_sampling_is_reproducible(architecture, random_model, given):
-    model = random_model(architecture, 2)
-    draw = [
-        sample(model, given, max_new=12, stop=[EOS], generator=torch.Generator().manual_seed(seed))
-        for seed in (4, 4, 5)
-    ]
-    assert draw[0] == draw[1]
-    assert draw[0] != draw[2]
-
-
-@every_architecture
-def test_sampling_approaches_greedy(architecture, random_model, given):
-    model, options = random_model(architecture, 2), {"max_new": 12, "stop": [EOS]}
-    assert sample(model, given, **options, temperature=1e-3) == greedy(model, given, **options)
-    assert sample(model, given, **options, temperature=5.0) != greedy(model, given, **options)
-
-
 @every_architecture
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("how", [greedy, beam, sample])
+@pytest.mark.parametrize("how", [greedy, beam])
 def test_dropout_is_off_and_the_mode_is_as_before(architecture, how, training, random_model, given):
     model = random_model(architecture, 1, dropout=0.5).train(training)
-    torch.manual_seed(0)
     first = how(model, given, max_new=10, stop=[EOS])
     assert model.training is training
     assert all(module.training is training for module in model.modules())
-    torch.manual_seed(0)
     assert how(model.eval(), given, max_new=10, stop=[EOS]) == first
 
 
@@ -122,13 +69,7 @@ def test_the_mode_is_as_before_after_an_error(architecture, random_model):
     assert model.training
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
-def test_a_bad_temperature(temperature, random_model, given):
-    with pytest.raises(ValueError, match=f"temperature={temperature} must"):
-        sample(random_model("RNNSeq2Seq", 0), given, max_new=5, stop=[EOS], temperature=temperature)
-
-
-@pytest.mark.parametrize("how", [greedy, beam, sample])
+@pytest.mark.parametrize("how", [greedy, beam])
 def test_a_bad_max_new(how, random_model, given):
     with pytest.raises(ValueError, match="max_new=0 must"):
         how(random_model("RNNSeq2Seq", 0), given, max_new=0, stop=[EOS])
@@ -189,6 +130,16 @@ def test_completions_follow_the_softmax_and_repeat_with_their_seed(changes, rand
         expected = logits.masked_fill(logits < logits.topk(6).values[-1], -torch.inf).softmax(-1)
         counts = torch.bincount(torch.tensor(draws[0][row::2]).flatten(), minlength=12)
         torch.testing.assert_close(counts / 5_000, expected, rtol=0, atol=0.03)
+
+
+@every_gpt
+def test_sampled_completions_approach_the_most_probable(changes, random_model, prompts):
+    model = random_model("GPT", 0, **changes).eval()
+    options = {"max_new": 12, "stop": [EOS]}
+    greedily = complete(model, prompts, **options, top_k=1)
+    assert complete(model, prompts, **options, temperature=1e-3) == greedily
+    torch.manual_seed(0)
+    assert complete(model, prompts, **options, temperature=5.0) != greedily
 
 
 @pytest.mark.parametrize("training", [True, False])

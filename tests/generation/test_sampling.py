@@ -51,6 +51,21 @@ def test_top_p_equals_transformers(top_k, top_p):
     assert torch.equal(filter_logits(logits, top_k, top_p), transformers.TopPLogitsWarper(top_p)(None, expected))
 
 
+def test_tokens_are_drawn_with_their_probabilities():
+    temperature, generator = 1.5, torch.Generator().manual_seed(0)
+    drawn = sampler(temperature, generator=generator)(LOGITS[:1].expand(40_000, -1))
+    expected = (LOGITS[0] / temperature).softmax(-1)
+    torch.testing.assert_close(torch.bincount(drawn, minlength=5) / 40_000, expected, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({"top_k": 1}, {1}), ({"top_k": 3}, {1, 3, 4}), ({"top_p": 0.3}, {1}), ({"top_k": 2, "top_p": 0.9}, {1, 3})],
+)
+def test_only_tokens_that_stay_are_drawn(options, expected):
+    assert set(sampler(**options)(LOGITS[:1].expand(2_000, -1)).tolist()) == expected
+
+
 def test_the_temperature_comes_before_the_nucleus():
     """At a high temperature more tokens are needed to make up the same share."""
     drawn = {t: set(sampler(t, top_p=0.6)(LOGITS[1:].expand(2_000, -1)).tolist()) for t in (1.0, 4.0)}

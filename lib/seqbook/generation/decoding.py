@@ -17,15 +17,6 @@ def greedy(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[i
     return _decode(model, given, max_new, stop, lambda logits: logits.argmax(-1))
 
 
-def sample(model, given: tuple[Tensor, ...], *, max_new: int, stop: Collection[int], **how: Any) -> list[list[int]]:
-    """Tokens drawn by `sampling.sampler(**how)`, up to a token of `stop` (not returned) or `max_new` tokens.
-
-    Raises:
-        ValueError: a temperature, top_k or top_p that `sampler` refuses.
-    """
-    return _decode(model, given, max_new, stop, sampler(**how))
-
-
 def complete(
     model, prompts: Sequence[Sequence[int]], max_new: int, *, stop: Collection[int], **how: Any
 ) -> list[list[int]]:
