@@ -1,3 +1,4 @@
+import sys
 import warnings
 from pathlib import Path
 
@@ -204,8 +205,8 @@ def test_masks_are_drawn_where_the_query_sees():
     drawn = viz.masks({"causal": masks.causal(4)[0, 0], "prefix": prefix, "step": masks.causal(4, offset=3)[0, 0]})
     assert [ax.get_title() for ax in drawn] == ["causal", "prefix", "step"]
     assert drawn[1].images[0].get_array().tolist() == prefix.tolist()
-    assert drawn[0].get_xlabel() == "key (is seen)"
-    assert drawn[0].get_ylabel() == "query (sees)"
+    assert drawn[0].get_xlabel() == "key"
+    assert drawn[0].get_ylabel() == "query"
     step = viz.masks({"step": masks.causal(4, offset=3)[0, 0]}, "a b c d".split())[0]
     assert [label.get_text() for label in step.get_xticklabels()] == "a b c d".split()
     assert [label.get_text() for label in step.get_yticklabels()] == ["d"]
@@ -271,6 +272,70 @@ def test_training_marks_the_validation():
     assert list(thin.get_xdata()) == [1, 2, 3, 4]
     assert list(marked.get_xdata()) == [2, 4]
     assert list(marked.get_ydata()) == [1.0, 0.5]
+
+
+def test_panels_stand_side_by_side_and_name_their_lines_once():
+    lines = {"with": ([1, 2], [0.1, 0.9]), "without": ([1, 2], [0.1, 0.2])}
+    spread = {"exact match": {"with": ([0, 0.8], [0.2, 1.0])}}
+    left, right = viz.panels({"exact match": lines, "nats": lines}, "length", spreads=spread)
+    assert (left.get_ylabel(), right.get_ylabel()) == ("exact match", "nats")
+    assert (len(left.collections), len(right.collections)) == (1, 0)
+    assert left.get_legend()
+    assert right.get_legend() is None
+    assert left.figure is right.figure
+    _, other = viz.panels({"a": lines, "b": {"third": ([1], [1]), "with": ([1], [2])}}, "length")
+    assert other.get_legend()
+    with pytest.raises(ValueError, match="4 panels"):
+        viz.panels(dict.fromkeys("abcd", lines), "length")
+
+
+def test_bars_their_spread_and_a_baseline():
+    scores = {"kind": {"qa": 0.9, "ner": 0.7}, "answer": {"qa": 0.5, "ner": 0.2}}
+    spreads = {"answer": {"qa": (0.4, 0.6)}}
+    ax = viz.bars(scores, "share", spreads=spreads, baseline={"qa": 0.3}, baseline_name="majority")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["qa", "ner"]
+    assert [round(bar.get_width(), 2) for bar in ax.patches] == [0.9, 0.7, 0.5, 0.2]
+    spread, baseline = ax.lines
+    assert list(spread.get_xdata()) == [0.4, 0.6]
+    bar = ax.patches[2]
+    assert bar.get_y() < spread.get_ydata()[0] < bar.get_y() + bar.get_height()
+    assert list(baseline.get_xdata()) == [0.3, 0.3]
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"kind", "answer", "majority"}
+    assert len(viz.bars({"one": {"a": 1, "b": 2}}, "x", baseline=0.5).lines) == 2
+    assert viz.bars({"one": {"a": 1}}, "x").get_legend() is None
+
+
+def test_a_grid_prints_its_numbers():
+    ax = viz.grid(torch.tensor([[0.25, 1.0]]), ["head 0"], ["-1", "+1"])
+    assert [text.get_text() for text in ax.texts] == ["0.25", "1.00"]
+    assert ax.texts[0].get_color() != ax.texts[1].get_color()
+
+
+def test_a_table_formats_its_columns_and_leaves_gaps_empty():
+    formats = {"parameters": "{:,}", "right": "{:.1%}"}
+    html = viz.table({"RNN": [1200, 0.5], "copy": {"right": 0.25}}, formats, index="model").to_html()
+    for text in ("1,200", "50.0%", "25.0%", "model"):
+        assert text in html
+    assert "nan" not in html.lower()
+    with pytest.raises(ValueError, match="row 'RNN' has 1 values for 2 columns: parameters, right"):
+        viz.table({"RNN": [1]}, formats)
+
+
+def test_texts_are_whole_and_on_the_left():
+    long = "Anna visited the doctor who lived beside the market that Ben had seen on Monday."
+    html = viz.texts([{"source": long, "by the RNN": "安娜看了医生。"}]).to_html()
+    assert long in html
+    assert "安娜看了医生。" in html
+    assert html.count("text-align: left") == 2
+    assert "level0 row0" not in html
+
+
+def test_many_values_are_glued_under_one_prefix(monkeypatch):
+    kept = {}
+    monkeypatch.setattr(sys.modules["seqbook.viz.glue"], "glue", kept.__setitem__)
+    viz.glue_all({"short": 1.0, "long": 2.0}, "c1")
+    viz.glue_all({"n": 3})
+    assert kept == {"c1-short": 1.0, "c1-long": 2.0, "n": 3}
 
 
 def test_scatter_tells_groups_apart():

@@ -15,9 +15,13 @@ from ipywidgets.embed import dependency_state, embed_data
 from PIL import Image
 
 from seqbook import viz
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.decoding import greedy
+from seqbook.generation.sampling import filter_logits
+from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.transformer import Transformer, TransformerConfig
 from seqbook.nn import masks
+from seqbook.objectives.causal import Causal, CausalConfig
 from seqbook.runs import System
 
 SCRIPTS = Path(__file__).parents[2] / "book" / "_static" / "widgets"
@@ -171,6 +175,93 @@ def test_a_text_or_a_model_that_cannot_be_stepped_through_is_refused(toy, system
         viz.decoder_stepper(System(toy.model(context="last"), toy.objective), "ein hund")
 
 
+@pytest.fixture
+def story():
+    """A small causal system whose tokens are words, and a text that it can read."""
+    text = "anna had a key . she put the key on the table"
+    tokenizer = Tokenizer.train([text], "word")
+    torch.manual_seed(0)
+    model = GPT(GPTConfig(vocab_size=len(tokenizer), d_model=16, n_layers=1, n_heads=2, max_len=32)).eval()
+    for parameter in model.parameters():
+        parameter.data *= 4  # decided, untrained as it is
+    return System(model, Causal(tokenizer, CausalConfig(), max_len=32)), text
+
+
+def test_sampling_draws_what_the_sampler_would(links, story):
+    system, _ = story
+    logits = torch.randn(len(system.objective.tokenizer)) * 2
+    temperature, top_p, by_top_p = viz.sampling_explorer(logits, system.objective.tokenizer, top_ps=(0.6, 1.0)).children
+    assert (temperature.value, top_p.value) == (3, 1)
+    assert [label for label, _ in temperature.options] == ["0.25", "0.5", "0.75", "1", "1.5", "2"]
+    assert links[by_top_p] == (top_p, "index")
+    assert by_top_p.selected_index == 1
+    for p, row in zip((0.6, 1.0), by_top_p.children, strict=True):
+        assert links[row] == (temperature, "index")
+        assert row.selected_index == 3
+        for t, child in zip((0.25, 0.5, 0.75, 1.0, 1.5, 2.0), row.children, strict=True):
+            probs = filter_logits(logits[None] / t, top_p=p)[0].softmax(-1)
+            left, entropy = int((probs > 0).sum()), abs((probs * probs.clamp(min=1e-30).log()).sum())
+            caption = f"Temperature {t:g}, top-p {p:g}: {left:,} tokens can be drawn; entropy {entropy:.2f} nats."
+            assert Picture(child).caption == caption
+            best = system.objective.tokenizer.tokens([int(logits.argmax())])[0]
+            assert Picture(child).alt.startswith(f"Probabilities: {best} {probs.max():.0%}")
+    ax = viz.sampling(logits, system.objective.tokenizer, {"as it is": {}, "top-k, k = 2": {"top_k": 2}}, shown=4)
+    assert [round(bar.get_width(), 4) for bar in ax.patches[:4]] == [
+        round(value, 4) for value in logits.softmax(-1).topk(4).values.tolist()
+    ]
+    assert [bar.get_width() > 0 for bar in ax.patches[4:]] == [True, True, False, False]
+    plt.close("all")
+
+
+def test_settings_of_sampling_that_cannot_be_shown_are_refused(story):
+    tokenizer, logits = story[0].objective.tokenizer, torch.zeros(len(story[0].objective.tokenizer))
+    with pytest.raises(ValueError, match="11 × 6 pictures are too many"):
+        viz.sampling_explorer(logits, tokenizer, temperatures=[0.1] * 11, top_ps=[1.0] * 6)
+    with pytest.raises(ValueError, match="need a 1"):
+        viz.sampling_explorer(logits, tokenizer, temperatures=[0.5])
+
+
+def test_a_window_hides_what_stands_before_it(links, story):
+    system, text = story
+    tokenizer = system.objective.tokenizer
+    ids = [tokenizer.bos_id, *tokenizer.encode(text)]
+    window, stack = viz.window_explorer(system, text).children
+    assert links == {stack: (window, "index")}
+    assert len(stack.children) == len(ids)
+    for k, child in enumerate(stack.children, start=1):
+        picture = Picture(child)
+        assert picture.caption == f"Window {k}: the model reads the last {k} of {len(ids)} tokens."
+        with torch.no_grad():
+            probs = system.model(torch.tensor([ids[-k:]]))[0, -1].softmax(-1)
+        best = tokenizer.tokens([int(probs.argmax())])[0]
+        assert picture.alt.startswith(f"Likeliest next: {best} {probs.max():.0%}, ")
+    ax = viz.window_curves(system, text, [1, 4, 8], also=["anna"])
+    lines = {line.get_label(): line.get_ydata() for line in ax.lines}
+    assert "anna" in lines
+    assert best in viz.window_curves(system, text, [1, len(ids)]).get_legend_handles_labels()[1]
+    (anna,) = tokenizer.encode("anna")
+    with torch.no_grad():
+        wanted = [system.model(torch.tensor([ids[-k:]]))[0, -1].softmax(-1)[anna].item() for k in (1, 4, 8)]
+    assert lines["anna"] == pytest.approx(wanted)
+    plt.close("all")
+    with pytest.raises(ValueError, match=f"a window of {len(ids) + 1}: the text has {len(ids)} tokens"):
+        viz.window_explorer(system, text, [len(ids) + 1])
+
+
+def test_each_source_word_changes_its_own_targets(links):
+    sources, targets, changes = ["a", "dog"], list("一只狗"), torch.tensor([[0.9, 0.1], [0.4, 0.2], [0.0, 0.8]])
+    word, stack = viz.perturbation_explorer(changes, sources, targets, ["the", "cat"]).children
+    assert links == {stack: (word, "index")}
+    first, second = map(Picture, stack.children)
+    assert (first.caption, second.caption) == ("Word 1: 'a' becomes 'the'.", "Word 2: 'dog' becomes 'cat'.")
+    assert first.alt == "The token that changes most is 一, by 0.90."
+    assert second.alt == "The token that changes most is 狗, by 0.80."
+    with pytest.raises(ValueError, match=r"changes \(2, 3\) don't fit the tokens: give \(target, source\), \(3, 2\)"):
+        viz.perturbation_explorer(changes.T, sources, targets)
+    with pytest.raises(ValueError, match="1 replacements for 2 source words"):
+        viz.perturbation_explorer(changes, sources, targets, ["the"])
+
+
 def test_what_is_written_in_a_text_stays_text(systems):
     _, stack = viz.decoder_stepper(systems["rnn"], "ein <b x>").children
     assert "Source: ein <b x>\n" in Picture(stack.children[0]).caption
@@ -249,6 +340,16 @@ def test_sliders_move_without_a_kernel(show, systems):
     page.get_by_role("slider").press("End")
     page.get_by_role("combobox", name="attention").select_option("decoder.0.cross_attention")
     assert visible(page) == "decoder.0.cross_attention, head 3"
+    assert page.faults == []
+
+    tokenizer = systems["rnn"].objective.target_tokenizer
+    page = show(viz.sampling_explorer(torch.randn(len(tokenizer)), tokenizer))
+    temperature, top_p = page.get_by_role("slider").all()
+    assert visible(page).startswith("Temperature 1, top-p 1: ")
+    temperature.press("ArrowLeft")
+    top_p.press("ArrowLeft")
+    assert visible(page).startswith("Temperature 0.75, top-p 0.95: ")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.faults == []
 
     page = show(viz.decoder_stepper(systems["transformer"], "ein hund rennt"))
