@@ -170,6 +170,7 @@ MISTAKES = [
     ("transformer", "accumulate", "    model.zero_grad()\n", ""),
     ("transformer", "accumulate", "        logits =", "        model.zero_grad()\n        logits ="),
     ("transformer", "accumulate", "reduction=\"sum\"", "reduction=\"mean\""),
+    ("transformer", "accumulate", "reduction=\"sum\"\n        )", "reduction=\"mean\"\n        ) * (labels != IGNORED).sum()"),
     ("transformer", "accumulate", "total += nats.item() / n_labels", "total = nats.item() / n_labels"),
     ("transformer", "accumulate", "total += nats.item() / n_labels", "total += nats.item() / (labels != IGNORED).sum().item() / len(parts)"),
     ("transformer", "accumulate", "int((labels != IGNORED).sum())", "labels.numel()"),
