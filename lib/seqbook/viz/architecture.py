@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.patches import Circle
 from torch import nn
 
 from seqbook.models.transformer import Transformer
@@ -10,9 +10,9 @@ from seqbook.nn.attention import Attention
 from seqbook.nn.block import Block
 from seqbook.nn.layers import Embedding
 from seqbook.nn.stack import Stack
+from seqbook.viz.drawings.canvas import BOLD, arrow, rounded
 
 _WIDTH, _LANE, _GUTTER = 2.1, 0.3, 0.5  # of a box, of the residual connection beside it, between the stacks; inches
-_BOLD = {"weight": "bold", "family": "DejaVu Sans"}  # the Chinese font has no bold
 _COLOURS = {  # of a box and its edge
     "embedding": ("#d9f0e7", "C2"),
     "self": ("#d9e9f5", "C0"),
@@ -38,14 +38,14 @@ def architecture(model: Transformer) -> Axes:
     vocab_size, d_model = model.target_embedding.tokens.weight.shape
 
     encoder = _Column(ax, _LANE + _WIDTH / 2, side=-1)
-    encoder.words("encoder", **_BOLD)
+    encoder.words("encoder", **BOLD)
     encoder.words("source_ids (B, S)")
     encoder.embed(model.source_embedding)
     encoder.arrow(f"(B, S, {d_model})")
     encoder.blocks(model.encoder)
 
     decoder = _Column(ax, width - encoder.x, side=1)
-    decoder.words("decoder", **_BOLD)
+    decoder.words("decoder", **BOLD)
     decoder.words("target_ids (B, T)")
     decoder.embed(model.target_embedding)
     decoder.arrow(f"(B, T, {d_model})")
@@ -58,7 +58,7 @@ def architecture(model: Transformer) -> Axes:
 
     end, middle, entry = encoder.y - 0.2, width / 2, decoder.cross_attention
     ax.plot([encoder.x, encoder.x, middle, middle], [encoder.y, end, end, entry], color="C3")
-    _arrow(ax, (middle, entry), (decoder.x - _WIDTH / 2, entry), color="C3")
+    arrow(ax, (middle, entry), (decoder.x - _WIDTH / 2, entry), color="C3", linewidth=1.8)
     ax.text(middle, end - 0.15, f"memory (B, S, {d_model})", va="center", ha="right", size=9)
     block = model.encoder.blocks[0]
     facts = [
@@ -90,7 +90,7 @@ class _Column:
 
     def arrow(self, shape: str = "") -> None:
         length = 0.32 if shape else 0.2
-        _arrow(self.ax, (self.x, self.y), (self.x, self.y - length))
+        arrow(self.ax, (self.x, self.y), (self.x, self.y - length))
         self.ax.text(self.x + 0.1, self.y - 0.14, shape, va="center", size=9)
         self.y -= length
 
@@ -98,7 +98,7 @@ class _Column:
         """A part of the model; returns the y of its middle."""
         height = 0.44 if sizes else 0.25
         fill, edge = _COLOURS[kind]
-        self.ax.add_patch(_rounded(self.left, self.y - height, _WIDTH, height, facecolor=fill, edgecolor=edge))
+        self.ax.add_patch(rounded(self.left, self.y - height, _WIDTH, height, facecolor=fill, edgecolor=edge))
         self.ax.text(self.left + 0.1, self.y - 0.13, title, va="center")
         self.ax.text(self.left + 0.1, self.y - 0.31, sizes, va="center", size=9)
         self.ax.text(self.right - 0.1, self.y - height + 0.13, f"{n:,}", va="center", ha="right", size=9)
@@ -119,7 +119,7 @@ class _Column:
         """The first block, in a frame with the number of blocks, and the final norm if there is one."""
         blocks, last_norm = stack.blocks, stack.norm
         block, top = blocks[0], self.y
-        self.ax.text(self.left + 0.1, top - 0.14, f"block × {len(blocks)}", va="center", **_BOLD)
+        self.ax.text(self.left + 0.1, top - 0.14, f"block × {len(blocks)}", va="center", **BOLD)
         self.ax.text(self.right - 0.1, top - 0.14, f"{_count(block):,}", va="center", ha="right", size=9)
         self.line(0.2)
         cross = block.cross_attention is not None
@@ -133,7 +133,7 @@ class _Column:
         self.line(0.15)
         outer = (self.left if self.side < 0 else self.right) + self.side * (_LANE - 0.02)
         inner = (self.right if self.side < 0 else self.left) - self.side * 0.1
-        frame = _rounded(min(outer, inner), self.y, abs(outer - inner), top - self.y, facecolor="#f8f8f8")
+        frame = rounded(min(outer, inner), self.y, abs(outer - inner), top - self.y, facecolor="#f8f8f8")
         frame.set(edgecolor="#999999", linestyle=(0, (4, 3)), zorder=0)
         self.ax.add_patch(frame)
         if _count(last_norm):
@@ -154,7 +154,7 @@ class _Column:
         self.ax.text(self.x, self.y, "+", ha="center", va="center_baseline")
         lane = self.x + self.side * (_WIDTH / 2 + 0.14)
         self.ax.plot([self.x, lane, lane], [fork, fork, self.y], color="black", linewidth=1)
-        _arrow(self.ax, (lane, self.y), (self.x + self.side * 0.09, self.y))
+        arrow(self.ax, (lane, self.y), (self.x + self.side * 0.09, self.y))
         self.y -= 0.09
         if not block.pre_norm:
             self.arrow()
@@ -164,21 +164,6 @@ class _Column:
     def line(self, length: float) -> None:
         self.ax.plot([self.x, self.x], [self.y, self.y - length], color="black", linewidth=1)
         self.y -= length
-
-
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], color: str = "black") -> None:
-    style = {
-        "arrowstyle": "-|>",
-        "color": color,
-        "shrinkA": 0,
-        "shrinkB": 0,
-        "linewidth": 1 if color == "black" else 1.8,
-    }
-    ax.annotate("", end, start, arrowprops=style)
-
-
-def _rounded(x: float, y: float, width: float, height: float, **style) -> FancyBboxPatch:
-    return FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.07", **style)
 
 
 def _sizes(part: nn.Module) -> str:

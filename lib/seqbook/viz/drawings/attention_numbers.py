@@ -16,7 +16,7 @@ _CELL, _ROW = 0.43, 0.27  # the width and height of a number's cell, inches
 def attention_numbers(
     tokens: Sequence[str], q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None, query: int | None = None
 ) -> Axes:
-    """softmax(q kᵀ / √d + mask) v with all its numbers, from top to bottom.
+    """softmax(q kᵀ / √d_k + mask) v with all its numbers, from top to bottom.
 
     q, k, v: (T, d), one row per token; mask: (T, T) boolean, True where the query may attend to the key; query: the row
     that is framed in every table.
@@ -45,7 +45,7 @@ def attention_numbers(
 
     second = top + high + 0.75
     step = width - left - 0.1 - square
-    grid.draw(left, second, scores, "scores QKᵀ / √d", signed_ground=True, hidden=hidden, keys=True)
+    grid.draw(left, second, scores, r"scores $QK^\top / \sqrt{d_k}$", signed_ground=True, hidden=hidden, keys=True)
     grid.draw(left + step, second, weights, "weights: softmax", names=False, hidden=hidden, keys=True)
     between = (second + high / 2, left + square + 0.04, left + step - 0.04)
     if between[2] - between[1] > 0.1:

@@ -58,10 +58,13 @@ def box(
     fill, edge = FILLS[kind]
     look = {"facecolor": fill, "edgecolor": edge, "linewidth": 1.0} | style
     size, colour = look.pop("size", 10), look.pop("color", INK)
-    corner = (x - width / 2, y - height / 2)
-    patch = FancyBboxPatch(corner, width, height, boxstyle="round,pad=0,rounding_size=0.06", **look)
-    ax.add_patch(patch)
+    ax.add_patch(rounded(x - width / 2, y - height / 2, width, height, **look))
     words(ax, x, y, text, size, color=colour, zorder=look.get("zorder", 3))
+
+
+def rounded(x: float, y: float, width: float, height: float, **style) -> FancyBboxPatch:
+    """The ground of a box whose corner with the lowest x and y is there."""
+    return FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.06", **style)
 
 
 def arrow(ax: Axes, *points: tuple[float, float], both: bool = False, **style) -> None:
