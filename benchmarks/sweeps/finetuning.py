@@ -10,8 +10,8 @@ from seqbook.runs import Run, published
 LABELS = {  # how many different labelled examples there are
     "gpt-sentiment": (100, 1_000, 10_000),
     "gpt-entailment": (400, 2_000, 10_000),
-    "gpt-similarity": (400, 2_000, 20_000),
-    "gpt-multiple-choice": (400, 4_000, 10_000),
+    "gpt-similarity": (2_000, 20_000),
+    "gpt-multiple-choice": (400, 4_000),
 }
 STARTS = {
     "from scratch": {"pretrained": False, "lm_weight": 0.0},

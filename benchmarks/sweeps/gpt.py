@@ -21,7 +21,7 @@ RECALLS = [  # what the length of the plateau may depend on, one thing at a time
     {"n_layers": 1},
     {"n_layers": 1, "n_words": 10},
 ]
-LONG_TRAINING = {"steps": 16_000, "batch_size": 64, "learning_rate": 1.5e-3, "warmup": 500, "evaluations": 8}
+LONG_TRAINING = {"steps": 12_000, "batch_size": 64, "learning_rate": 1.5e-3, "warmup": 500, "evaluations": 8}
 LONG_MODEL = {"d_model": 256, "n_layers": 6, "n_heads": 4, "dropout": 0.1}
 LONG_SIZE = 200_000
 SWEEPS = {
@@ -52,7 +52,7 @@ SWEEPS = {
         ],
     ),
     "prompting-long": Sweep(
-        "Chapter 3.3: the same mixture, with a larger network, more text and a hundred times as many tokens.",
+        "Chapter 3.3: the same mixture, with a larger network, more text and eighty times as many tokens.",
         [Case("gpt-prompting", {"size": LONG_SIZE} | LONG_MODEL | LONG_TRAINING)],
         measure=partial(few_shot.measured, n=150),
     ),
