@@ -11,6 +11,8 @@ from ipywidgets import HTML, Dropdown, IntSlider, SelectionSlider, Stack
 from matplotlib.figure import Figure
 from PIL import Image
 
+_ROOM = {"description_width": "95px"}  # or longer names than 'padding' are cut
+
 
 def picture(figure: Figure, caption: str, alt: str) -> HTML:
     """The figure as HTML, with the text `alt` for readers who cannot see it. The figure is then closed."""
@@ -29,13 +31,13 @@ def picture(figure: Figure, caption: str, alt: str) -> HTML:
 
 
 def slider(description: str, last: int) -> IntSlider:
-    return IntSlider(value=0, min=0, max=last, description=description)
+    return IntSlider(value=0, min=0, max=last, description=description, style=_ROOM)
 
 
 def choice(description: str, values: Sequence[float | str], first: int = 0) -> SelectionSlider:
     """A slider over values other than 0, 1, 2 …; a stack follows its `index`."""
     options = [(value if isinstance(value, str) else f"{value:g}", i) for i, value in enumerate(values)]
-    return SelectionSlider(options=options, index=first, description=description)
+    return SelectionSlider(options=options, index=first, description=description, style=_ROOM)
 
 
 def stack(
