@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 import pytest
+from datasets import Dataset, DatasetDict
 
 from microworld.tasks import prompting as tasks
 from seqbook.data.tokenizer import Tokenizer
@@ -105,18 +106,21 @@ def said_in(prompt, true):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("task", "shots"), [("sentiment", 2), ("entailment", 3), ("similarity", 4)])
-def test_drawn_labels_can_be_told_from_the_examples_alone(rows, task, shots):
+@pytest.mark.parametrize(("task", "per_label"), [("sentiment", 2), ("entailment", 1), ("similarity", 2)])
+def test_drawn_labels_can_be_told_from_the_examples_alone(rows, task, per_label):
     true = {few_shot.BARE[task].format(**row): row["label"] for row in rows[task]}
     for seed in range(30):
         right, wrong = (
-            few_shot.with_drawn_labels(task, rows[task], few_shot.LABEL_WORDS, random.Random(seed), shots, wrong=flag)
+            few_shot.with_drawn_labels(
+                task, rows[task], few_shot.LABEL_WORDS, random.Random(seed), per_label, wrong=flag
+            )
             for flag in (False, True)
         )
         said, label = said_in(right["prompt"], true)
         assert said[label] == right["answer"] == wrong["answer"]
         said, label = said_in(wrong["prompt"], true)
         assert said[label] != right["answer"]
+        assert len(said) == len(right["choices"]) == right["shots"] / per_label
         assert right["answer"] in right["choices"]
         assert right["text"] == f"{right['prompt']} {right['answer']}"
 
@@ -132,3 +136,22 @@ def test_without_examples_nothing_is_told(rows):
 def test_words_of_the_test_are_in_no_training_text():
     assert not set(few_shot.LABEL_WORDS) & set(few_shot.NEW_LABEL_WORDS)
     assert len(few_shot.NEW_LABEL_WORDS) >= 6
+
+
+def test_a_share_of_the_training_text_has_drawn_labels(monkeypatch):
+    """With few texts and two steps, and without the long measures."""
+    plain = DatasetDict(
+        {split: Dataset.from_dict({"text": ["a good day . " * 40] * 30}) for split in ("train", "validation")}
+    )
+    read, asked_for = [], []
+    monkeypatch.setattr(few_shot.microworld, "load", lambda task, size: plain)
+    monkeypatch.setattr(few_shot, "texts_with_drawn_labels", lambda n, seed: asked_for.append(n) or ["lorp " * 40] * n)
+    monkeypatch.setattr(few_shot, "few_shot", lambda system, n: read.append(system) or [])
+    monkeypatch.setattr(few_shot, "drawn_labels", lambda system: [])
+    training = {"steps": 2, "batch_size": 2, "warmup": 1, "evaluations": 1}
+    model = {"d_model": 16, "n_layers": 1, "n_heads": 1}
+    row = few_shot.trained_on_labels(seed=0, share=0.3, size=30, training=training, model=model)
+    assert asked_for == [9]
+    assert "lorp" in read[0].objective.tokenizer.tokens(range(len(read[0].objective.tokenizer)))
+    assert row["tokens"] == 2 * 2 * 192
+    assert 0 < row["val_loss"] < 10

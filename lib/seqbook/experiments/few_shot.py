@@ -14,10 +14,12 @@ from microworld.tasks import prompting
 from microworld.tasks.prompting import new_words
 from microworld.tasks.prompting.wording import LABELS
 from seqbook.experiments.prompting import Row, accuracy, answers, nats, reading, share_written, summary, told
+from seqbook.identity import fingerprint
 from seqbook.objectives.causal import CausalConfig
 from seqbook.recipes import RECIPES
 from seqbook.recipes.schema import fill
 from seqbook.runs import Run, System, device
+from seqbook.storage import home
 from seqbook.training import fit
 
 JUDGED = ("sentiment", "entailment", "similarity")  # tasks whose answer is one of a few words
@@ -29,6 +31,7 @@ BARE = {  # prompts that say nothing of the task's labels
     "entailment": "First: {premise} Second: {hypothesis} Answer:",
     "similarity": "First: {first} Second: {second} Answer:",
 }
+PER_LABEL = {"sentiment": (0, 1, 2), "entailment": (0, 1), "similarity": (0, 1, 2)}  # examples of each label
 LABEL_WORDS, NEW_LABEL_WORDS = new_words.NOUNS[:45], new_words.NOUNS[45:]  # of training, and of the test
 
 
@@ -115,51 +118,58 @@ def measured(run: Run, n: int = 60) -> dict[str, Any]:
 
 
 def with_drawn_labels(
-    task: str, rows: Sequence[dict], words: Sequence[str], rng: random.Random, shots: int, *, wrong: bool = False
+    task: str, rows: Sequence[dict], words: Sequence[str], rng: random.Random, per_label: int, *, wrong: bool = False
 ) -> dict:
     """A row whose labels are words that mean nothing elsewhere, drawn anew: only the examples tell which is which.
 
-    At least one example has the label that is asked for. If `wrong`, each label of the examples is exchanged for the next.
+    There are `per_label` examples of each label, so neither the most frequent answer nor the last one is a better guess
+    than any other. If `wrong`, each label of the examples is exchanged for the next.
     """
     labels = LABELS[task]
     names = rng.sample(words, len(labels))
     said = dict(zip(labels, names[1:] + names[:1] if wrong else names, strict=True))
-    while True:
-        *examples, last = rng.sample(rows, shots + 1)
-        if shots == 0 or last["label"] in {row["label"] for row in examples}:
-            break
+    missing = dict.fromkeys(labels, per_label)
+    asked_for, last, examples = rng.choice(labels), None, []
+    while last is None or any(missing.values()):
+        row = rng.choice(rows)
+        if missing[row["label"]] and row is not last and row not in examples:
+            missing[row["label"]] -= 1
+            examples.append(row)
+        elif last is None and row["label"] == asked_for and row not in examples:
+            last = row
+    rng.shuffle(examples)
     parts = [f"{BARE[task].format(**row)} {said[row['label']]}." for row in examples]
-    prompt, answer = " ".join([*parts, BARE[task].format(**last)]), f"{names[labels.index(last['label'])]}."
-    choices = [f"{name}." for name in names]
-    row = {"text": f"{prompt} {answer}", "prompt": prompt, "answer": answer, "choices": choices}
-    return row | {"task": task, "phrasing": "drawn labels", "shots": shots}
+    prompt, answer = " ".join([*parts, BARE[task].format(**last)]), f"{names[labels.index(asked_for)]}."
+    row = {"text": f"{prompt} {answer}", "prompt": prompt, "answer": answer, "choices": [f"{name}." for name in names]}
+    return row | {"task": task, "phrasing": "drawn labels", "shots": len(examples)}
 
 
 def drawn_labels(system: System, n: int = 200) -> list[dict[str, Any]]:
     """Answers where only the examples tell what the labels are called, with right and with exchanged labels.
 
-    The texts and the words are in no training. Without examples the right answer cannot be known.
+    The texts and the words are in no training. Without examples the right answer cannot be known: chance is one in two, and
+    one in three in entailment, where more than one example per label is longer than any text of the training.
     """
     found = []
     for task in JUDGED:
         rows = task_rows(task)
-        for shots, wrong in product((0, 1, 2, 3, 4), (False, True)):
-            if wrong and not shots:
+        for per_label, wrong in product(PER_LABEL[task], (False, True)):
+            if wrong and not per_label:
                 continue
-            rng = random.Random(f"{task} {shots}")  # the same rows, with right labels and with wrong ones
-            prompts = [with_drawn_labels(task, rows, NEW_LABEL_WORDS, rng, shots, wrong=wrong) for _ in range(n)]
-            case = {"task": task, "shots": shots, "labels": "wrong" if wrong else "right"}
+            rng = random.Random(f"{task} {per_label}")  # the same rows, with right labels and with wrong ones
+            prompts = [with_drawn_labels(task, rows, NEW_LABEL_WORDS, rng, per_label, wrong=wrong) for _ in range(n)]
+            case = {"task": task, "per_label": per_label, "labels": "wrong" if wrong else "right"}
             found.append(case | answered(system, prompts))
     return found
 
 
 def texts_with_drawn_labels(n: int, seed: int, pool: int = 20_000) -> list[str]:
-    """Training texts of `with_drawn_labels`, each with two to four examples."""
+    """Training texts of `with_drawn_labels`."""
     rows = {task: task_rows(task, "train", pool) for task in JUDGED}
     rng, found = random.Random(f"drawn labels {seed}"), []
     while len(found) < n:
         task = JUDGED[len(found) % len(JUDGED)]
-        text = with_drawn_labels(task, rows[task], LABEL_WORDS, rng, rng.randint(2, 4))["text"]
+        text = with_drawn_labels(task, rows[task], LABEL_WORDS, rng, rng.choice(PER_LABEL[task][1:]))["text"]
         if prompting.length(text) <= prompting.LONGEST:
             found.append(text)
     return found
@@ -186,7 +196,10 @@ def trained_on_labels(
     )
     torch.manual_seed(seed)
     gpt = fill(replace(recipe.model, **model), objective.sizes()).build()
-    history = fit(gpt, objective, train, validation, replace(recipe.training, **training), seed=seed)
+    out = (
+        home() / "trials" / fingerprint("trained_on_labels", seed, share, size, training, model)
+    )  # an interrupted one goes on
+    history = fit(gpt, objective, train, validation, replace(recipe.training, **training), seed=seed, out=out)
     system = System(gpt.to(device()).eval(), objective)
     return {
         "params": sum(p.numel() for p in gpt.parameters()),
