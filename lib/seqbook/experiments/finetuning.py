@@ -31,18 +31,20 @@ BATCH_SIZE = 64
 def learning_curve(run: Run) -> dict[str, Any]:
     """What a published row keeps of a fine-tuning: the accuracy at each evaluation, and how many labels were seen.
 
-    val_accuracies: on the validation split, at each evaluation; kept_val_accuracy: at the step whose weights are kept, and
-    best_val_accuracy: the highest of all, which early stopping on the loss need not find. examples_seen: up to the kept
-    step, counted each time; labels_seen: how many different ones they were.
+    val_accuracies: on the validation split, at each evaluation; kept_val_accuracy: at the step whose weights are kept;
+    step_of_lowest_loss, and val_accuracy_at_lowest_loss: what early stopping on the loss would have kept. examples_seen: up
+    to the kept step, counted each time; labels_seen: how many different ones they were.
     """
     training = run.result["config"]["training"]
     evaluated = [row for row in run.history if "val_loss" in row]
     plan = batches(run.examples("train"), run.objective.lengths, training["batch_size"], run.result["seed"])
+    lowest = min(evaluated, key=lambda row: row["val_loss"])
     seen = [i for step in range(run.result["kept_step"]) for i in plan.batch(step)]
     return {
         "val_accuracies": [row["val_accuracy"] for row in evaluated],
         "kept_val_accuracy": next(r["val_accuracy"] for r in evaluated if r["step"] == run.result["kept_step"]),
-        "best_val_accuracy": max(row["val_accuracy"] for row in evaluated),
+        "step_of_lowest_loss": lowest["step"],
+        "val_accuracy_at_lowest_loss": lowest["val_accuracy"],
         "examples_seen": len(seen),
         "labels_seen": len(set(seen)),
     }

@@ -40,7 +40,7 @@ def fit(
     """Train `model` in place; returns its history, one dict per step with loss (nats per token), learning rate, tokens.
 
     The step of an evaluation has its val_loss too, and val_accuracy where the labels are classes. With early stopping the
-    model gets back the weights of the step with the lowest val_loss, and the row of that step says "kept".
+    model gets back the weights of the best evaluation, and the row of its step says "kept".
 
     out: the folder of the checkpoints; a run that finds its own there continues from the last one. identity: what this
     run is; the checkpoints of another run are refused.
@@ -143,14 +143,23 @@ def training_step(
 
 
 def _is_best(history: list[dict]) -> bool:
-    """Whether the newest validation loss is the lowest so far. If so, its row is marked as kept, in place of another."""
+    """Whether the newest evaluation is the best so far: by the accuracy where the labels are classes, else by the loss. If
+    so, its row is marked as kept, in place of another.
+
+    The accuracy, because a network that is trained on few labels grows ever more sure of itself: its loss on others rises
+    early, while more and more of its answers are right.
+    """
     newest, before = history[-1], next((row for row in history if "kept" in row), None)
-    if before is not None and not newest["val_loss"] < before["val_loss"]:
+    if before is not None and not _goodness(newest) > _goodness(before):
         return False
     if before is not None:
         del before["kept"]
     newest["kept"] = True
     return True
+
+
+def _goodness(row: dict) -> float:
+    return row.get("val_accuracy", -row["val_loss"])
 
 
 def _runs_out_of_patience(history: list[dict], patience: int) -> bool:

@@ -17,10 +17,10 @@ class TrainingConfig:
     from 0 to the peak, after which the rate falls linearly to 0; weight_decay: of matrices; clip: the largest norm of the
     gradient; evaluations: how often, over `steps`, the validation loss is measured and a checkpoint is saved.
 
-    patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row without a new
-    lowest validation loss, or after `steps` at the latest, and the weights of the lowest one are kept. As nobody knows the
-    last step beforehand, the learning rate stays at its peak after the warm-up. 0: no early stopping, the last weights
-    are kept.
+    patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row that are no
+    better than one before them, or after `steps` at the latest, and the weights of the best one are kept. The best one has
+    the highest validation accuracy where the labels are classes, else the lowest validation loss. As nobody knows the last
+    step beforehand, the learning rate stays at its peak after the warm-up. 0: no early stopping, the last weights are kept.
     """
 
     steps: int
