@@ -1,4 +1,4 @@
-"""The assignments: their tests catch what they should, grading survives what students hand in, the site tells no secrets."""
+"""The assignments: tests fail wrong solutions, grading copes with what students hand in, the site holds no solutions."""
 
 import csv
 import html
@@ -33,7 +33,7 @@ def points(notebook: nbformat.NotebookNode, cell_type: str) -> dict[str, float]:
 
 
 def secrets(notebook: nbformat.NotebookNode) -> list[str]:
-    """The lines that only solutions, hidden tests and model answers hold; short ones tell nothing."""
+    """The lines that occur only in solutions, hidden tests and model answers; short lines are left out."""
     hidden, open_to_all = [], []
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and "nbgrader" in cell.metadata:
@@ -72,14 +72,14 @@ def test_says_its_points_and_locks_what_is_given(name):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_no_cell_is_too_long_to_read(name):
-    """What is given is as short as in chapters; of a test, students see at most five lines more."""
+    """At most 20 lines, as in the chapters; at most 25 for what students see of a test."""
     for cell in read(SOURCES[name]).cells:
         if cell.cell_type == "code":
             seen = SECRET.sub("", cell.source).strip().splitlines()
             assert len(seen) <= (25 if cell.metadata.nbgrader.grade else 20), cell.id
 
 
-# What students get wrong: the solution's text, and what stands in its place.
+# Typical mistakes: assignment, task, a part of the solution, and what students write instead.
 MISTAKES = [
     ("rnn_seq2seq", "teacher-forcing", "+ [IGNORED] *", "+ [PAD] *"),
     ("rnn_seq2seq", "teacher-forcing", "[BOS, *y]", "[*y, EOS]"),
@@ -270,11 +270,11 @@ MISTAKES = [
     ("finetuning", "quiz-rows", "\"answer\": answers}", "\"answer\": [answers]}"),
     ("finetuning", "quiz-rows", "    kept =", "    del context[:-room]\n    kept ="),
     ("finetuning", "head-scores", "(lengths - 1)", "lengths"),
-    ("finetuning", "head-scores", "h.gather(2, places).squeeze(2)", "h[:, :, -1]"),
-    ("finetuning", "head-scores", "h.gather(2, places).squeeze(2)", "h[:, :, 0]"),
-    ("finetuning", "head-scores", "h.gather(2, places).squeeze(2)", "h[:, :, lengths.max() - 1]"),
-    ("finetuning", "head-scores", "h.gather(2, places).squeeze(2)", "(h * (torch.arange(h.shape[2]) == lengths[:, :, None] - 1)[..., None]).sum(2)"),
-    ("finetuning", "head-scores", "h.gather(2, places).squeeze(2)", "torch.stack([torch.stack([r[n - 1] for r, n in zip(*e)]) for e in zip(h, lengths)])"),
+    ("finetuning", "head-scores", "h.gather(2, index).squeeze(2)", "h[:, :, -1]"),
+    ("finetuning", "head-scores", "h.gather(2, index).squeeze(2)", "h[:, :, 0]"),
+    ("finetuning", "head-scores", "h.gather(2, index).squeeze(2)", "h[:, :, lengths.max() - 1]"),
+    ("finetuning", "head-scores", "h.gather(2, index).squeeze(2)", "(h * (torch.arange(h.shape[2]) == lengths[:, :, None] - 1)[..., None]).sum(2)"),
+    ("finetuning", "head-scores", "h.gather(2, index).squeeze(2)", "torch.stack([torch.stack([r[n - 1] for r, n in zip(*e)]) for e in zip(h, lengths)])"),
     ("finetuning", "head-scores", ".clamp(min=0)", ""),
     ("finetuning", "head-scores", ".masked_fill(lengths == 0, -torch.inf)", ""),
     ("finetuning", "head-scores", "lengths == 0, -torch.inf", "lengths == 0, 0.0"),
@@ -312,9 +312,9 @@ MISTAKES = [
     ("finetuning", "typed-through", "if ids[i] > empty[i]", "if ids[i] > empty[i] and other == name"),
     ("finetuning", "typed-through", "except ValueError", "except KeyError"),
     ("finetuning", "typed-through", "[name for name in special if name in found]", "sorted(found)"),
-    ("prompting", "answer-scores", "place >= prompt_lengths[:, None]", "place > prompt_lengths[:, None]"),
-    ("prompting", "answer-scores", "place >= prompt_lengths[:, None]", "place >= prompt_lengths[:, None] - 1"),
-    ("prompting", "answer-scores", "place < lengths[:, None]", "place <= lengths[:, None]"),
+    ("prompting", "answer-scores", "position >= prompt_lengths[:, None]", "position > prompt_lengths[:, None]"),
+    ("prompting", "answer-scores", "position >= prompt_lengths[:, None]", "position >= prompt_lengths[:, None] - 1"),
+    ("prompting", "answer-scores", "position < lengths[:, None]", "position <= lengths[:, None]"),
     ("prompting", "answer-scores", "log_p.masked_fill(~counts, 0.0)", "(log_p * counts)"),
     ("prompting", "answer-scores", ".log_softmax(-1)", ".softmax(-1).log()"),
     ("prompting", "answer-scores", "logits[:, :-1]", "logits[:, 1:]"),
@@ -335,7 +335,7 @@ MISTAKES = [
     ("prompting", "scores-at-once", "model.prefill(ids)", "model.prefill(ids[:, :-1])"),
     ("prompting", "scores-at-once", "logits.log_softmax(-1)", "logits"),
     ("prompting", "fill-gap", "*candidate, *right]", "*candidate]"),
-    ("prompting", "fill-gap", "place < ends[:, None]", "place < width"),
+    ("prompting", "fill-gap", "position < ends[:, None]", "position < width"),
     ("prompting", "fill-gap", "(log_p * counts).sum(1)", "((log_p * counts).sum(1) / counts.sum(1))"),
     ("prompting", "fill-gap", ".argmax()", ".argmin()"),
     ("prompting", "fill-gap", "ids[:, :-1]", "ids"),
@@ -367,7 +367,7 @@ def test_a_mistake_loses_this_tasks_points(name, task, right, wrong):
 
 
 def submissions(released: nbformat.NotebookNode, source: nbformat.NotebookNode) -> dict[str, nbformat.NotebookNode]:
-    """What students hand in for rnn_seq2seq, by what is the matter with it."""
+    """What students hand in for rnn_seq2seq, named after what is wrong with it."""
 
     def solved(**changes: str) -> nbformat.NotebookNode:
         notebook = nbformat.from_dict(released)
@@ -416,7 +416,7 @@ def total(student: str) -> int:
 
 
 class Course:
-    """A copy of what grading needs, in a folder of its own."""
+    """A copy of the files that grading needs, in its own folder."""
 
     def __init__(self, root: Path):
         self.root = root
@@ -425,7 +425,7 @@ class Course:
         shutil.copy(ROOT / "nbgrader_config.py", root)
 
     def nbgrader(self, *arguments: str) -> str:
-        """Run one of the commands that the instructors' page names; return its log."""
+        """Run one of the commands on the instructors' page, and return its log."""
         own = {name: str(self.root / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
         command = [sys.executable, "-m", "nbgrader", *arguments]
         done = subprocess.run(command, cwd=self.root, env=os.environ | own, capture_output=True, text=True, timeout=500)
@@ -446,7 +446,7 @@ class Course:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """Given out, collected, graded and given back: once for all tests."""
+    """All assignments, released, collected, graded and with feedback: once for all tests."""
     course = Course(tmp_path_factory.mktemp("course"))
     course.nbgrader("generate_assignment", "--assignment=*")  # at once: nbgrader takes seconds to start
     for name, path in SOURCES.items():
@@ -459,7 +459,7 @@ def course(tmp_path_factory):
         for student, notebook in handed_in.items():
             nbformat.write(notebook, archive / f"{student}_{name}.ipynb")
         course.nbgrader("zip_collect", name)
-    # Loading torch on a busy machine takes its time, and the endless loop sleeps.
+    # Importing torch on a busy machine takes some seconds, and the endless loop sleeps.
     course.log = course.nbgrader("autograde", "--assignment=*", "--ExecutePreprocessor.timeout=30")
     course.nbgrader("generate_feedback", "rnn_seq2seq")
     course.nbgrader("export", "--to", "grading/grades.csv")
@@ -541,7 +541,7 @@ def test_grades_are_exported(course):
 
 
 def text_of(path: Path) -> str:
-    """What a reader can take from a file of the site."""
+    """The text that a reader can get from a file of the site."""
     if path.suffix == ".ipynb":
         return "\n".join(cell.source for cell in read(path).cells)
     text = path.read_text("utf-8")
