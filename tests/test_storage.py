@@ -1,7 +1,5 @@
 import errno
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -75,46 +73,6 @@ def test_what_is_there_is_not_built_again(tmp_path):
     assert build_once(tmp_path / "made", build) == tmp_path / "made"
     assert build_once(tmp_path / "made", lambda folder: pytest.fail("built twice")) == tmp_path / "made"
     assert (tmp_path / "made" / "part").read_text() == "built"
-
-
-def test_a_build_that_fails_leaves_nothing_and_can_be_tried_again(tmp_path):
-    def broken(folder):
-        (folder / "part").write_text("half")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        build_once(tmp_path / "made", broken)
-    assert not (tmp_path / "made").exists()
-    assert not list(tmp_path.glob("*.partial"))
-    build_once(tmp_path / "made", lambda folder: (folder / "part").write_text("whole"))
-    assert (tmp_path / "made" / "part").read_text() == "whole"
-
-
-def test_two_processes_build_once(tmp_path):
-    """Both wait for the same starting gun; each build signs a log."""
-    code = f"""
-import os, time
-from pathlib import Path
-from seqbook.storage import build_once
-folder = Path({str(tmp_path)!r})
-
-def build(scratch):
-    with open(folder / "log", "a") as log:
-        log.write(f"{{os.getpid()}}\\n")
-    time.sleep(0.5)
-    (scratch / "part").write_text("whole")
-
-(folder / f"ready-{{os.getpid()}}").touch()
-while not (folder / "go").exists():
-    time.sleep(0.001)
-print((build_once(folder / "made", build) / "part").read_text())
-"""
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    while len(list(tmp_path.glob("ready-*"))) < 2:
-        assert all(process.poll() is None for process in both)
-    (tmp_path / "go").touch()
-    assert [process.communicate(timeout=60)[0] for process in both] == ["whole\n"] * 2
-    assert len((tmp_path / "log").read_text().split()) == 1
 
 
 def test_a_lock_keeps_others_out_until_it_is_released(tmp_path):

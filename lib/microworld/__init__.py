@@ -18,6 +18,9 @@ each task; `reader/` reads a story and checks its grammar and its facts. Imports
 draw, story, tasks and reader.
 """
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +60,21 @@ def load(task: str, *, size: int = 20_000, seed: int = 0) -> "DatasetDict":
     sizes = {"train": size} | dict.fromkeys(("validation", "test", "compositional"), HELD_OUT_SIZE)
 
     def build(folder: Path) -> None:
-        rows = splits(task, seed, sizes)
+        with _no_search_for_cycles():
+            rows = splits(task, seed, sizes)
         DatasetDict({name: Dataset.from_list(rows[name]) for name in rows}).save_to_disk(str(folder))
 
     folder = cache.home() / cache.fingerprint(task, size, seed)
     return load_from_disk(str(cache.build_once(folder, build)))
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Without Python's search for objects that refer to each other: rows don't, and it takes a tenth of the time and more."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -42,35 +42,57 @@ def code_fingerprint(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
+def build_once(folder: Path, build: Callable[[Path], None], variable: str = "MICROWORLD_HOME") -> Path:
     """Return `folder`, which `build(scratch_folder)` fills if it isn't there; of two processes, one builds.
+
+    Args:
+        variable: the environment variable that an error suggests to set.
 
     Raises:
         OSError: the folder can't be written, or the disk is full. Nothing half-written is left.
     """
     if os.path.exists(folder):  # unlike Path.exists, doesn't raise if the folder around it can't be read
         return folder
-    scratch = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.exists():
-                scratch.mkdir()
-                with _no_progress_bars():
+                with replacing(folder) as scratch, _no_progress_bars():
+                    scratch.mkdir()
                     build(scratch)
-                for path in [*scratch.rglob("*"), scratch]:  # the content reaches the disk before the name does
-                    _sync(path)
-                os.replace(scratch, folder)
-                _sync(folder.parent)
     except OSError as error:
         raise OSError(
             error.errno,
             f"can't write {folder}: {error.strerror or error}. "
-            "Free some space, or set MICROWORLD_HOME to a folder that can be written.",
+            f"Free some space, or set {variable} to a folder that can be written.",
         ) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a scratch path beside `path` (for a file or a folder) that becomes `path` only if the block succeeds.
+
+    The content is on the disk before `path` gets its name, so that `path` is either the old or the new version after a
+    crash.
+
+    Raises:
+        OSError: the folder can't be written, or the disk is full; nothing is left behind.
+    """
+    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield scratch
+        for file in [scratch, *scratch.rglob("*")]:
+            _sync(file)
+        if scratch.is_dir() and path.exists():
+            shutil.rmtree(path)
+        os.replace(scratch, path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)  # if it is a folder
+        with suppress(OSError):
+            scratch.unlink()  # if it is a file; if this fails too, the first error is the one to report
 
 
 @contextmanager

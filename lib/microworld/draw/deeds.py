@@ -1,5 +1,7 @@
 """Draws deeds: who does what to whom, in the past, the present or the future."""
 
+from itertools import accumulate
+
 from microworld.draw.dice import Dice
 from microworld.draw.phrases import Phrases, RelativeClause
 from microworld.events import Event, Phrase
@@ -15,7 +17,7 @@ _SPEECH = {"telling", "saying", "thinking", "knowing"}
 _CREATING = {"building", "writing", "cooking", "planting"}
 _MOVING = {"giving", "sending", "selling", "lending", "buying", "borrowing", "putting", "hiding", "leaving"}
 _HANDLING = {"finding", "losing", "repairing", "washing", "writing", "painting", "planting", "building"}
-_WEIGHTS = [verb.weight for verb in VERBS]
+_WEIGHTS = list(accumulate(verb.weight for verb in VERBS))
 _HEALERS = [job for job in JOBS if "healer" in job.classes]
 _PATIENT = next(noun for noun in PEOPLE if noun.en == "patient")
 _TREAT = next(v for v in VERBS if v.kind == "treating")
@@ -70,11 +72,11 @@ class Deeds:
         simple = changes["tense"] in ("past", "was", "progressive", "future") and "modal" not in changes
         if verb.manners and simple and not changes.get("negated") and rng.chance(0.35 * detail):
             changes["manner"] = rng.pick([m for m in MANNERS if m.en in verb.manners])
-        return event._replace(**changes)
+        return event.but(**changes)
 
     def _verb(self, era: str, simple: bool, reported: bool) -> Verb:
         while True:
-            (verb,) = self.rng.choices(VERBS, _WEIGHTS)
+            (verb,) = self.rng.choices(VERBS, cum_weights=_WEIGHTS)
             reports = verb.kind in _SPEECH and verb.en[-1][0] == "C"
             if not (
                 (reports and (not reported or era != "past"))
@@ -106,7 +108,7 @@ class Deeds:
             elif slot in "IG":
                 inner = self.rng.pick(_ASKED_FOR if slot == "I" else _SEEN)
                 tense = "present" if slot == "I" else "progressive"
-                parts["content"] = self.complete(inner, None, brief=True)._replace(tense=tense)
+                parts["content"] = self.complete(inner, None, brief=True).but(tense=tense)
         return Event(verb, agent, **parts)
 
     def _object(self, verb: Verb, agent: Phrase | None, clause: RelativeClause | None) -> Phrase:
@@ -120,7 +122,7 @@ class Deeds:
                 return Phrase(noun, "the")
             noun = self.rng.pick(OBJECTS[verb])
         if verb.kind in _CREATING:
-            return self.phrases.thing(noun, agent, None)._replace(adjectives=())
+            return self.phrases.thing(noun, agent, None).but(adjectives=())
         return self.phrases.thing(noun, agent, clause, one=verb.kind == "wearing")
 
     def relative(self, gap: str, noun: Noun, plural: bool) -> Event | None:
@@ -130,7 +132,7 @@ class Deeds:
             if not rng.chance(0.05 + 0.35 * phrases.detail):
                 return None
             verb = _TREAT if "healer" in noun.classes and rng.chance(0.4) else rng.pick(_OF_AGENTS)
-            event = self.complete(verb, None, brief=True)._replace(agent=Phrase(THEY if plural else HE), gap="agent")
+            event = self.complete(verb, None, brief=True).but(agent=Phrase(THEY if plural else HE), gap="agent")
         else:
             verbs = _OF_OBJECTS.get(noun)
             if not verbs or not rng.chance(0.08 + 0.4 * phrases.detail):
@@ -139,13 +141,13 @@ class Deeds:
             event = Event(verb, phrases.name(), object=Phrase(noun, "the"), gap="object")
             for slot, _ in verb.en:
                 if slot == "R":
-                    event = event._replace(recipient=phrases.name())
+                    event = event.but(recipient=phrases.name())
                 elif slot == "D":
-                    event = event._replace(destination=phrases.destination(verb))
+                    event = event.but(destination=phrases.destination(verb))
         if verb.places and rng.chance(0.3):
-            event = event._replace(place=phrases.place(verb.kind))
+            event = event.but(place=phrases.place(verb.kind))
         if rng.chance(0.35):
-            event = event._replace(time=rng.pick(PAST_TIMES))
+            event = event.but(time=rng.pick(PAST_TIMES))
         return event
 
     @staticmethod

@@ -13,6 +13,7 @@ from microworld.words.selection import ADJECTIVES_OF
 from microworld.words.things import PLACES, THINGS
 from microworld.words.verbs import Verb
 
+_ORDER = {adjective: i for i, adjective in enumerate(ADJECTIVES)}
 _STRANGERS = [*JOBS, *JOBS, *PEOPLE]  # people who are described; a job is drawn twice as often
 _SURFACES = [n for n in THINGS if "surface" in n.classes]
 _CONTAINERS = [n for n in THINGS if "container" in n.classes]
@@ -64,7 +65,7 @@ class Phrases:
         rng, draw = self.rng, self.rng.random()
         if draw < 0.42:
             first = self.name()
-            return first._replace(other=self.name()) if other is None and rng.chance(0.08) else first
+            return first.but(other=self.name()) if other is None and rng.chance(0.08) else first
         if draw < 0.68:
             return self.described(self.unused(_STRANGERS), clause)
         if draw < 0.88:
@@ -130,7 +131,8 @@ class Phrases:
     def adjectives(self, noun: Noun, most: int) -> tuple[Adjective, ...]:
         """Up to `most` adjectives that go together, in the order of English."""
         options = ADJECTIVES_OF[noun]
-        count = sum(self.rng.chance(0.1 + 0.45 * self.detail) for _ in range(most))
+        probability = 0.1 + 0.45 * self.detail
+        count = sum([self.rng.chance(probability) for _ in range(most)])
         if not options or not count:
             return ()
         chosen: dict = {}
@@ -138,7 +140,7 @@ class Phrases:
             adjective = self.rng.pick(options)
             if not (adjective.zh[-1] == "的" and any(a.zh[-1] == "的" for a in chosen.values())):
                 chosen.setdefault(DIMENSION[adjective], adjective)
-        return tuple(sorted(chosen.values(), key=ADJECTIVES.index))
+        return tuple(sorted(chosen.values(), key=_ORDER.__getitem__))
 
     def place(self, kind: str = "") -> Location:
         """Where an event of this kind happens."""

@@ -37,6 +37,8 @@ THINGS_OF = {
     ]
     for verb in VERBS
 }
+# Lost things can't be lost again.
+_LASTING = {noun: [a for a in options if a.en not in ("lost", "broken")] for noun, options in ADJECTIVES_OF.items()}
 _JOBS = [job for job in JOBS if job.en not in ("judge", "writer")]
 
 
@@ -60,29 +62,29 @@ class Scenes:
         verb = self.rng.pick(DEEDS)
         while verb is but:
             verb = self.rng.pick(DEEDS)
-        return self.detailed(
-            Event(verb, who or self.somebody(), object=self.object_phrase(self.rng.pick(THINGS_OF[verb])))
-        )
+        who = who or self.somebody()
+        thing = self.object_phrase(self.rng.pick(THINGS_OF[verb]))
+        return Event(verb, who, object=thing, **self.circumstances(verb))
 
     def transfer(self, transfers: Sequence[Verb] = TRANSFERS) -> Event:
         """Somebody gives, sends, lends or sells a thing to somebody."""
         verb = self.rng.pick(transfers)
         giver = self.somebody()
-        thing = self.object_phrase(self.rng.pick(THINGS_OF[verb]))._replace(determiner="the")
-        return self.detailed(Event(verb, giver, object=thing, recipient=self.somebody(giver)))
+        thing = self.object_phrase(self.rng.pick(THINGS_OF[verb])).but(determiner="the")
+        return Event(verb, giver, object=thing, recipient=self.somebody(giver), **self.circumstances(verb))
 
     def object_phrase(self, noun: Noun) -> Phrase:
         """The key, an old key, three keys."""
         determiner = self.rng.pick(("the", "the", "a", "two", "three", "four"))
-        options = [a for a in ADJECTIVES_OF[noun] if a.en not in ("lost", "broken")]  # lost things can't be lost again
+        options = _LASTING[noun]
         adjectives = (self.rng.pick(options),) if options and self.rng.chance(0.5) else ()
         return Phrase(noun, determiner, adjectives=adjectives)
 
-    def detailed(self, event: Event) -> Event:
-        """The event with a place or a time, or both, or neither."""
-        place = self.somewhere(event.verb) if event.verb.places and self.rng.chance(0.5) else None
+    def circumstances(self, verb: Verb) -> dict[str, Location | Word | None]:
+        """A place or a time of an event with this verb, or both, or neither."""
+        place = self.somewhere(verb) if verb.places and self.rng.chance(0.5) else None
         time = self.rng.pick(PAST_TIMES) if self.rng.chance(0.5) else None
-        return event._replace(place=place, time=time)
+        return {"place": place, "time": time}
 
     def somewhere(self, verb: Verb, *but: Noun) -> Location:
         """In the park, in Oxford."""

@@ -98,7 +98,7 @@ class Sentences:
         negated = verb.kind == "being" and tense != "future" and rng.chance(0.25)
         degree = _DEGREES[0] if negated else rng.pick(_DEGREES)
         time = rng.pick(PAST_TIMES) if tense == "past" and rng.chance(0.25) else None
-        who = agent or self.phrases.person(None, self.deeds.relative)._replace(adjectives=())
+        who = agent or self.phrases.person(None, self.deeds.relative).but(adjectives=())
         return Event(verb, who, tense, negated, quality=rng.pick(options), degree=degree, time=time)
 
     def _existing(self, era: str) -> Event:
@@ -140,7 +140,7 @@ class Sentences:
             else:
                 determiner = rng.pick(("which", "how many"))
                 changes["object"] = Phrase(noun, determiner, adjectives=self.phrases.adjectives(noun, 1))
-        return Sentence(event._replace(**changes), asks=asks)
+        return Sentence(event.but(**changes), asks=asks)
 
     def _passive(self) -> Sentence:
         """What was done by whom."""
@@ -174,8 +174,8 @@ class Sentences:
             side = self._side(link, era, self._again(main))
         side_first = link in ("although", "if") or (link != "so" and rng.chance(0.45))
         if side_first and side.agent and side.agent.noun in PRONOUNS:
-            named = main.agent._replace(adjectives=()) if side.quality else main.agent
-            main, side = main._replace(agent=side.agent), side._replace(agent=named)
+            named = main.agent.but(adjectives=()) if side.quality else main.agent
+            main, side = main.but(agent=side.agent), side.but(agent=named)
 
         # Coordinate clause.
         joint, added = "", None
@@ -207,7 +207,7 @@ class Sentences:
         if link in ("when", "if") and rng.chance(0.2):
             return self._weather("was" if link == "when" else "present")
         if link == "if":
-            return deed("past", told=True, agent=agent, reported=False)._replace(tense="present")
+            return deed("past", told=True, agent=agent, reported=False).but(tense="present")
         if link == "when" and rng.chance(0.6):
             return deed("was", simple=True, agent=agent, reported=False)
         return deed("past", simple=True, agent=agent, reported=False)
@@ -222,7 +222,7 @@ class Sentences:
     def _settled(self, event: Event, dated: Event, *, first: bool = False) -> Event:
         """The event without its time, or with the time at its end unless the event comes first."""
         if event.time is None or event.time in HABITS:
-            return event._replace(time_first=False) if not first else event
+            return event.but(time_first=False) if not first else event
         if event is not dated or (event.time_first and not first and self.deeds.closed(event)):
-            return event._replace(time=None, time_first=False)
-        return event._replace(time_first=event.time_first and first)
+            return event.but(time=None, time_first=False)
+        return event.but(time_first=event.time_first and first)

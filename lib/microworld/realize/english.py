@@ -11,7 +11,7 @@ from microworld.words.nouns import Noun, Pronoun
 
 Tagged = list[tuple[str, str]]
 
-_ATTACHED = frozenset(",.?'")
+ATTACHED = ",.?'"  # these begin words that have no space before them
 QUESTION_WORDS = {"place": "where", "time": "when", "reason": "why"}
 # A token is a word, a Chinese character, or a run of punctuation.
 TOKEN = re.compile(r"[^\W一-鿿]+|[一-鿿]|[^\w\s]+")
@@ -40,9 +40,10 @@ def sentence(s: Sentence) -> Tagged:
 
 
 def capital(words: Tagged) -> Tagged:
-    """The words with a capital at the beginning."""
+    """The words, the first of which gets a capital."""
     first, tag = words[0]
-    return [(first[0].upper() + first[1:], tag), *words[1:]]
+    words[0] = first[0].upper() + first[1:], tag
+    return words
 
 
 def clause(event: Event, path: str) -> Tagged:
@@ -205,7 +206,9 @@ def phrase(p: Phrase, path: str, case: str = "object") -> Tagged:
     noun = p.noun
     if isinstance(noun, Pronoun):
         return [(noun.en if case == "subject" else noun.objective, path + "noun")]
-    words = [(adjective.en, f"{path}adjective{i}") for i, adjective in enumerate(p.adjectives)]
+    words = []
+    for i, adjective in enumerate(p.adjectives):
+        words.append((adjective.en, f"{path}adjective{i}"))
     many = p.determiner in PLURAL or p.determiner == "how many"
     if noun.unit and (p.determiner == "a" or many) and p.determiner != "some":
         words.append((noun.en, path + "noun"))
@@ -242,9 +245,7 @@ def _is_person(noun: Noun) -> bool:
 
 def spell(words: Tagged) -> str:
     """The words as text, with spaces between words but not before punctuation."""
-    return "".join([word if word[0] in _ATTACHED else " " + word for word, _ in words])[1:]
-
-
-def attached(word: str) -> bool:
-    """Whether no space stands before the word."""
-    return word[0] in _ATTACHED
+    text = " ".join([word for word, _ in words])
+    for mark in ATTACHED:
+        text = text.replace(" " + mark, mark)
+    return text

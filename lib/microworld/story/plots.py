@@ -229,10 +229,17 @@ PLOTS = (kept,) * 4 + (gift,) * 3 + (loan,) * 3 + (broken,) * 2 + (letter,) + (m
 def stories(rng: Dice, plots: Sequence[Callable[[Story], None]] = PLOTS) -> Iterator[Story]:
     """Yield stories with these plots without end; no two have the same text."""
     seen = set()
+    for story in told(rng, plots):
+        if story.text.string not in seen:
+            seen.add(story.text.string)
+            yield story
+
+
+def told(rng: Dice, plots: Sequence[Callable[[Story], None]]) -> Iterator[Story]:
+    """Yield stories with these plots without end, whose texts are not realized yet."""
     while True:
         story = Story(rng)
         rng.pick(plots)(story)
         story.telling.close()
-        if FEWEST_SENTENCES <= story.telling.sentences <= MOST_SENTENCES and story.text.string not in seen:
-            seen.add(story.text.string)
+        if FEWEST_SENTENCES <= story.telling.sentences <= MOST_SENTENCES:
             yield story

@@ -51,14 +51,15 @@ class Referring:
         if not here and (who not in self.before or self.unnamed.get(who, 0) >= LONGEST_WITHOUT_NAME):
             return None
         if isinstance(who, Person):
-            rivals = [o for o in self.before + self.now if isinstance(o, Person) and o.pronoun is who.pronoun]
-        elif here:  # in "took the key from the box and hid it", readers don't think of the box
-            rivals = [o for o in self.now if isinstance(o, Thing)]
-        else:
-            rivals = [o for o in self.before + self.now if not isinstance(o, Person)]
-        if any(rival is not who for rival in rivals):
-            return None
-        return who.pronoun if isinstance(who, Person) else ITSELF
+            for other in self.before + self.now:
+                if other is not who and isinstance(other, Person) and other.pronoun is who.pronoun:
+                    return None
+            return who.pronoun
+        # In "took the key from the box and hid it", readers don't think of the box.
+        for other in self.now if here else self.before + self.now:
+            if other is not who and (isinstance(other, Thing) if here else not isinstance(other, Person)):
+                return None
+        return ITSELF
 
     def _owner(self, owner: Person, path: str) -> Phrase:
         """Whose: her, Anna's."""

@@ -29,6 +29,7 @@ ROOMS: dict[str, list[tuple[Word, str]]] = {
     "library": [(ON, "shelf"), (ON, "table"), (UNDER, "table"), (BEHIND, "clock"), (ON, "chair")],
     "garden": [(ON, "chair"), (IN, "basket"), (UNDER, "tree"), (ON, "wall"), (UNDER, "chair")],
 }
+_ROOMS = [NOUN[room] for room in ROOMS]
 _AWAY = [p for p in PLACES if p.en in "park library museum market station hospital bakery restaurant school church square "
          "beach harbour castle theatre bank hotel".split()]  # fmt: skip
 FREE = 0.35  # of the stories may use held-out combinations; some of them do
@@ -94,7 +95,7 @@ class Story:
 
     def room(self, *but: Noun | None) -> Noun:
         """A room with furniture."""
-        return self.rng.pick([NOUN[room] for room in ROOMS if NOUN[room] not in but])
+        return self.rng.pick([room for room in _ROOMS if room not in but])
 
     def away(self, *but: Noun | None) -> Noun:
         """Somewhere else in town."""

@@ -1,16 +1,8 @@
-"""The text of a story, realized from its clauses, with the positions of sentences, names and pronouns."""
-
-from collections.abc import Iterator
+"""The text of a story, realized from its clauses, with the positions of sentences and pronouns."""
 
 from microworld.events import Event
 from microworld.realize import english
-from microworld.words.names import NAMES, ORGS, STREETS, TOWNS
 
-ENTITIES = {
-    noun.en: kind
-    for kind, nouns in [("PER", NAMES), ("LOC", [*TOWNS, *STREETS]), ("ORG", ORGS)]
-    for noun in nouns
-}  # fmt: skip
 Clauses = list[tuple[str, Event]]  # of a sentence, each with the conjunction or punctuation before it
 
 
@@ -21,6 +13,7 @@ class Text:
         sentences: the clauses of each sentence and, by path, the referents of its pronouns.
 
     Attributes:
+        sentences: the tagged words of each sentence, with the same referents.
         string: the text itself.
         spans: start and end of each sentence.
     """
@@ -35,25 +28,17 @@ class Text:
             self.spans.append((start, start + len(string)))
             start += len(string) + 1
 
-    def entities(self) -> Iterator[tuple[int, int, str]]:
-        """Start, end and kind ("PER", "LOC" or "ORG") of each name."""
-        for start, word, _ in self._words():
-            if word in ENTITIES:
-                yield start, start + len(word), ENTITIES[word]
-
     def pronouns(self) -> list[dict]:
         """Start, text and referent of each pronoun."""
-        return [
-            {"start": start, "text": word, "refers_to": referent} for start, word, referent in self._words() if referent
-        ]
-
-    def _words(self) -> Iterator[tuple[int, str, str | None]]:
-        """The position of each word, the word, and whom it refers to if it is a pronoun."""
+        found = []
         for (words, referents), (position, _) in zip(self.sentences, self.spans, strict=True):
-            for i, (word, tag) in enumerate(words):
-                position += bool(i) and not english.attached(word)
-                yield position, word, referents.get(tag)
+            position -= 1  # the first word has no space before it
+            for word, tag in words:
+                position += word[0] not in english.ATTACHED
+                if tag in referents:
+                    found.append({"start": position, "text": word, "refers_to": referents[tag]})
                 position += len(word)
+        return found
 
 
 def _words(clauses: Clauses) -> english.Tagged:

@@ -49,21 +49,21 @@ class Inference:
         while not self.lessened(said):
             said = self.scenes.deed()
         if said.object.noun in KIND_OF and not said.object.adjectives and self.rng.chance(0.5):
-            said = said._replace(object=said.object._replace(noun=KIND_OF[said.object.noun]))
+            said = said.but(object=said.object.but(noun=KIND_OF[said.object.noun]))
         if self.rng.chance(0.15):
-            said = said._replace(agent=SOMEBODY)
+            said = said.but(agent=SOMEBODY)
         denied = said.agent is not SOMEBODY and self.rng.chance(0.4)
         if label == "entailment":
-            premise = self.rng.pick(self.lessened(said))._replace(negated=True) if denied else self.more(said)
+            premise = self.rng.pick(self.lessened(said)).but(negated=True) if denied else self.more(said)
         elif label == "contradiction":
             premise = self.more(said) if denied else self.against(said)
         elif denied and self.rng.chance(0.5) and (longer := self.longer(said)) != said:
-            premise = longer._replace(negated=True)
+            premise = longer.but(negated=True)
         else:
             premise = self.longer(self.rng.pick(self.lessened(said)), said)
         if premise.agent is SOMEBODY and (premise == said or self.rng.chance(0.7)):
-            premise = premise._replace(agent=self.scenes.somebody())
-        hypothesis = said._replace(negated=denied)
+            premise = premise.but(agent=self.scenes.somebody())
+        hypothesis = said.but(negated=denied)
         if premise == hypothesis or (self.rng.chance(0.15) and not premise.negated and premise.agent is not SOMEBODY):
             return Sentence(premise, passive=premise.agent is not NOBODY), Sentence(hypothesis)
         return self.circumstance(premise), Sentence(hypothesis)
@@ -74,118 +74,118 @@ class Inference:
         if not pronoun or self.rng.chance(0.6):
             return Sentence(deed)
         side = Event(BEING[0], deed.agent, quality=self.rng.pick(FEELING), degree=EQUALLY)
-        return Sentence(deed._replace(agent=Phrase(pronoun)), "although", side, side_first=True)
+        return Sentence(deed.but(agent=Phrase(pronoun)), "although", side, side_first=True)
 
     def more(self, said: Event) -> Event:
         """The event, perhaps with a hyponym or more details: it entails `said`."""
         if said.object.noun in MEMBERS:
             noun = self.rng.pick([n for n in MEMBERS[said.object.noun] if n in THINGS_OF[said.verb]])
-            said = said._replace(object=said.object._replace(noun=noun))
+            said = said.but(object=said.object.but(noun=noun))
         return self.longer(said)
 
     def longer(self, event: Event, said: Event | None = None) -> Event:
         """The event with a place, a time or an adjective that neither it nor `said` has."""
         said = said or event
         if event.verb.places and not (event.place or said.place) and self.rng.chance(0.5):
-            event = event._replace(place=self.scenes.somewhere(event.verb))
+            event = event.but(place=self.scenes.somewhere(event.verb))
         if not (event.time or said.time) and self.rng.chance(0.5):
-            event = event._replace(time=self.rng.pick(PAST_TIMES))
+            event = event.but(time=self.rng.pick(PAST_TIMES))
         options = ADJECTIVES_OF.get(event.object.noun)
         if options and not (event.object.adjectives or said.object.adjectives) and self.rng.chance(0.3):
-            event = event._replace(object=event.object._replace(adjectives=(self.rng.pick(options),)))
+            event = event.but(object=event.object.but(adjectives=(self.rng.pick(options),)))
         return event
 
     def lessened(self, said: Event) -> list[Event]:
         """The event without its place, without its time, and without the adjective of its object, as far as it has them."""
-        less = [said._replace(place=None)] if said.place else []
+        less = [said.but(place=None)] if said.place else []
         if said.time:
-            less.append(said._replace(time=None))
+            less.append(said.but(time=None))
         if said.object.adjectives:
-            less.append(said._replace(object=said.object._replace(adjectives=())))
+            less.append(said.but(object=said.object.but(adjectives=())))
         return less
 
     def against(self, said: Event) -> Event:
         """An event that contradicts `said`."""
-        denied = said._replace(agent=NOBODY) if said.agent is SOMEBODY else said._replace(negated=True)
+        denied = said.but(agent=NOBODY) if said.agent is SOMEBODY else said.but(negated=True)
         options = [denied]
         if said.agent is not SOMEBODY and said.object.determiner == "the":
-            options.append(self.more(said._replace(agent=self.scenes.somebody(said.agent))))
+            options.append(self.more(said.but(agent=self.scenes.somebody(said.agent))))
         if said.place:
-            options.append(self.more(said._replace(place=self.scenes.somewhere(said.verb, said.place.phrase.noun))))
+            options.append(self.more(said.but(place=self.scenes.somewhere(said.verb, said.place.phrase.noun))))
         if said.object.determiner in NUMBERS:
             number = self.rng.pick([n for n in NUMBERS[:4] if n != said.object.determiner])
-            options.append(self.more(said._replace(object=said.object._replace(determiner=number))))
+            options.append(self.more(said.but(object=said.object.but(determiner=number))))
         return self.rng.pick(options)
 
     def transfers(self, label: str) -> tuple[Sentence, Sentence]:
         """Pairs about a transfer: giving and receiving are the same deed."""
-        deed = self.scenes.transfer(GIVING)._replace(place=None)
+        deed = self.scenes.transfer(GIVING).but(place=None)
         giver, receiver = deed.agent, deed.recipient
         heard = self.rng.pick((deed, self.converse(deed)))
         if label == "entailment":
             premise = self.converse(deed) if heard is deed else deed
         elif label == "contradiction":
             premise = self.rng.pick((
-                deed._replace(agent=receiver, recipient=giver),
-                deed._replace(recipient=self.scenes.somebody(giver, receiver)),
-                deed._replace(negated=True),
+                deed.but(agent=receiver, recipient=giver),
+                deed.but(recipient=self.scenes.somebody(giver, receiver)),
+                deed.but(negated=True),
             ))  # fmt: skip
             premise = self.rng.pick((premise, self.converse(premise)))
         elif deed.time and self.rng.chance(0.5):
-            premise = self.rng.pick((deed, self.converse(deed)))._replace(time=None)
+            premise = self.rng.pick((deed, self.converse(deed))).but(time=None)
         else:
-            premise = deed._replace(verb=ALONE[deed.verb.forms[0]], agent=receiver, recipient=None)
+            premise = deed.but(verb=ALONE[deed.verb.forms[0]], agent=receiver, recipient=None)
         return Sentence(premise), Sentence(heard)
 
     @staticmethod
     def converse(deed: Event) -> Event:
         """Anna gave the key to Ben: Ben received the key from Anna."""
-        return deed._replace(verb=CONVERSE[deed.verb.forms[0]], agent=deed.recipient, recipient=deed.agent)
+        return deed.but(verb=CONVERSE[deed.verb.forms[0]], agent=deed.recipient, recipient=deed.agent)
 
     def comparisons(self, label: str) -> tuple[Sentence, Sentence]:
         """Pairs about a comparison: if Anna is taller than Ben, Ben is shorter than Anna, and not taller."""
         said = self.scenes.comparison()
         first, second = said.agent, said.object
-        above = [said._replace(degree=MUCH_MORE)]
+        above = [said.but(degree=MUCH_MORE)]
         not_above = [
-            said._replace(agent=second, object=first),
-            said._replace(agent=second, object=first, degree=MUCH_MORE),
-            said._replace(verb=EQUALLING, degree=EQUALLY),
+            said.but(agent=second, object=first),
+            said.but(agent=second, object=first, degree=MUCH_MORE),
+            said.but(verb=EQUALLING, degree=EQUALLY),
         ]
         opposite = OPPOSITE.get(said.quality)
         if opposite:
-            above += [said._replace(agent=second, object=first, quality=opposite)] * 2
-            not_above += [said._replace(quality=opposite)] * 2
+            above += [said.but(agent=second, object=first, quality=opposite)] * 2
+            not_above += [said.but(quality=opposite)] * 2
         denied = self.rng.chance(0.4)
         if label == "neutral":
             other = self.scenes.somebody(first, second)
             quality = self.rng.pick([a for a in COMPARED if a not in (said.quality, opposite)])
-            unsaid = [said._replace(agent=other), said._replace(object=other), said._replace(quality=quality)]
+            unsaid = [said.but(agent=other), said.but(object=other), said.but(quality=quality)]
             premise = self.rng.pick(unsaid)
-            premise = premise._replace(degree=self.rng.pick((MORE, MUCH_MORE)))
+            premise = premise.but(degree=self.rng.pick((MORE, MUCH_MORE)))
         else:
             premise = self.rng.pick(above if (label == "entailment") is not denied else not_above)
-        return Sentence(premise), Sentence(said._replace(negated=denied))
+        return Sentence(premise), Sentence(said.but(negated=denied))
 
     def orders(self, label: str) -> tuple[Sentence, Sentence]:
         """Pairs about the order of two deeds: if one is done before the other, the other is done after it."""
         who = self.scenes.phrases.name()
-        first, second = (self.scenes.deed(who)._replace(place=None, time=None) for _ in range(2))
+        first, second = (self.scenes.deed(who).but(place=None, time=None) for _ in range(2))
         while second.verb is first.verb or second.object.noun is first.object.noun:
-            second = self.scenes.deed(who)._replace(place=None, time=None)
+            second = self.scenes.deed(who).but(place=None, time=None)
         she = Phrase(pronoun_of(who.noun))
 
         def told(one: Event, two: Event, link: str) -> Sentence:
             # The name comes before the pronoun.
             if self.rng.chance(0.3):
-                return Sentence(one._replace(agent=she), link, two, side_first=True)
-            return Sentence(one, link, two._replace(agent=she))
+                return Sentence(one.but(agent=she), link, two, side_first=True)
+            return Sentence(one, link, two.but(agent=she))
 
         hypothesis = self.rng.pick((told(first, second, "before"), told(second, first, "after")))
         if label == "neutral":
-            other = self.scenes.deed(who)._replace(place=None, time=None)
+            other = self.scenes.deed(who).but(place=None, time=None)
             while other.verb in (first.verb, second.verb):
-                other = self.scenes.deed(who)._replace(place=None, time=None)
+                other = self.scenes.deed(who).but(place=None, time=None)
             first, second = self.rng.pick(((first, other), (other, second), (other, first), (second, other)))
         if label == "contradiction":
             first, second = second, first

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from microworld.draw.dice import Dice
 from microworld.events import place_of
 from microworld.story.incidents import bystander
-from microworld.story.plots import gift, kept, loan, stories
+from microworld.story.plots import gift, kept, loan, told
 from microworld.story.story import NOUN, Story
 from microworld.story.town import Person
 
@@ -16,9 +16,11 @@ ARRIVING = {"go", "go back", "be at", "meet"}
 
 def examples(seed: int) -> Iterator[tuple[dict, bool]]:
     """Yield (row, whether it has a held-out combination) without end; no two rows have the same context."""
-    for story in stories(Dice(seed), (moves,)):
+    seen = set()
+    for story in told(Dice(seed), (moves,)):
         options = [ending for ending in endings(story) if len(ending[2]) >= CHOICES - 1]
-        if options:
+        if options and story.text.string not in seen:
+            seen.add(story.text.string)
             start, right, wrong = story.rng.pick(options)
             choices = story.rng.sample(wrong, CHOICES - 1)
             label = story.rng.pick(range(CHOICES))

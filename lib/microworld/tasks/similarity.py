@@ -48,80 +48,78 @@ class Rewording:
 
     def transferred(self) -> Sentence:
         """Anna gave the key to Ben."""
-        return Sentence(self.scenes.transfer(tuple(DATIVE))._replace(place=None))
+        return Sentence(self.scenes.transfer(tuple(DATIVE)).but(place=None))
 
     def between(self) -> Sentence:
         """The doctor thanked Anna."""
-        who = self.scenes.somebody()
-        return Sentence(self.scenes.detailed(Event(self.rng.pick(MEETINGS), who, object=self.scenes.somebody(who))))
+        who, verb = self.scenes.somebody(), self.rng.pick(MEETINGS)
+        return Sentence(Event(verb, who, object=self.scenes.somebody(who), **self.scenes.circumstances(verb)))
 
     def compared(self) -> Sentence:
         """Anna is taller than Ben."""
-        return Sentence(self.scenes.comparison()._replace(quality=self.rng.pick(tuple(OPPOSITE))))
+        return Sentence(self.scenes.comparison().but(quality=self.rng.pick(tuple(OPPOSITE))))
 
     def linked(self) -> Sentence:
         """Anna washed the car because Ben was tired, or before Ben opened the window."""
-        main = self.scenes.deed(self.scenes.phrases.name())._replace(time=None)
+        main = self.scenes.deed(self.scenes.phrases.name()).but(time=None)
         other = self.scenes.somebody(main.agent)
         if self.rng.chance(0.5):
             return Sentence(main, "because", Event(BEING[0], other, quality=self.rng.pick(FEELING), degree=EQUALLY))
-        return Sentence(
-            main, self.rng.pick(("before", "after")), self.scenes.deed(other, main.verb)._replace(time=None)
-        )
+        return Sentence(main, self.rng.pick(("before", "after")), self.scenes.deed(other, main.verb).but(time=None))
 
     def tellings(self, said: Sentence) -> list[Sentence]:
         """All paraphrases of a sentence, itself included."""
         event = said.main
         if said.link:
-            ways = [said, said._replace(side_first=True)]
+            ways = [said, said.but(side_first=True)]
             if said.link in ("before", "after"):
                 turned = Sentence(said.side, "after" if said.link == "before" else "before", event)
-                ways += [turned, turned._replace(side_first=True)]
+                ways += [turned, turned.but(side_first=True)]
             return ways
         if event.verb is COMPARING:
             return [
                 said,
-                Sentence(event._replace(agent=event.object, object=event.agent, quality=OPPOSITE[event.quality])),
+                Sentence(event.but(agent=event.object, object=event.agent, quality=OPPOSITE[event.quality])),
             ]
-        ways = [said, said._replace(passive=True)]
+        ways = [said, said.but(passive=True)]
         if event.verb in DATIVE:
-            ways.append(Sentence(event._replace(verb=DATIVE[event.verb])))
+            ways.append(Sentence(event.but(verb=DATIVE[event.verb])))
         if event.time:
-            ways.append(Sentence(event._replace(time_first=True)))
+            ways.append(Sentence(event.but(time_first=True)))
         return ways
 
     def swapped(self, said: Sentence) -> Sentence:
         """The same words in other roles: the giver receives, the earlier deed is the later one."""
         event = said.main
         if said.link == "because":
-            return said._replace(main=event._replace(agent=said.side.agent), side=said.side._replace(agent=event.agent))
+            return said.but(main=event.but(agent=said.side.agent), side=said.side.but(agent=event.agent))
         if said.link:
-            return said._replace(link="after" if said.link == "before" else "before")
+            return said.but(link="after" if said.link == "before" else "before")
         if event.recipient:
-            return Sentence(event._replace(agent=event.recipient, recipient=event.agent))
-        return Sentence(event._replace(agent=event.object, object=event.agent))
+            return Sentence(event.but(agent=event.recipient, recipient=event.agent))
+        return Sentence(event.but(agent=event.object, object=event.agent))
 
     def mistaken(self, said: Sentence) -> Sentence:
         """The same sentence with one word changed."""
         event, thing = said.main, said.main.object
         if event.verb is COMPARING:
-            return Sentence(event._replace(quality=self.rng.pick([a for a in OPPOSITE if a is not event.quality])))
+            return Sentence(event.but(quality=self.rng.pick([a for a in OPPOSITE if a is not event.quality])))
         rival = self.scenes.somebody(event.agent, event.recipient, thing, said.side and said.side.agent)
-        options = [event._replace(agent=rival)]
+        options = [event.but(agent=rival)]
         if event.verb in MEETINGS:
             similar = [verb for verb in MEETINGS if verb is not event.verb and verb.places >= bool(event.place)]
-            options.append(event._replace(verb=self.rng.pick(similar)))
+            options.append(event.but(verb=self.rng.pick(similar)))
         else:
             owned = set(thing.adjectives)
             nouns = [n for n in THINGS_OF[event.verb] if n is not thing.noun and owned <= {*ADJECTIVES_OF[n]}]
-            options += [event._replace(object=thing._replace(noun=self.rng.pick(nouns)))] * 2 if nouns else []
+            options += [event.but(object=thing.but(noun=self.rng.pick(nouns)))] * 2 if nouns else []
             similar = [v for v in (DEEDS if event.verb in DEEDS else DATIVE) if thing.noun in THINGS_OF[v]]
             similar = [v for v in similar if v is not event.verb and v.places >= bool(event.place)]
-            options += [event._replace(verb=self.rng.pick(similar))] * 2 if similar else []
+            options += [event.but(verb=self.rng.pick(similar))] * 2 if similar else []
             others = [a for a in ADJECTIVES_OF[thing.noun] if a not in owned]
             if owned and others:
-                options += [event._replace(object=thing._replace(adjectives=(self.rng.pick(others),)))] * 2
-        return said._replace(main=self.rng.pick(options))
+                options += [event.but(object=thing.but(adjectives=(self.rng.pick(others),)))] * 2
+        return said.but(main=self.rng.pick(options))
 
     def pair(self, paraphrase: bool, reworded: bool) -> tuple[english.Tagged, english.Tagged, bool] | None:
         """Two sentences, and whether they have a held-out combination; None if no word has a synonym."""

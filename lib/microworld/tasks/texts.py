@@ -16,7 +16,7 @@ def splits(seed: int, sizes: dict[str, int]) -> dict[str, list[dict]]:
     """The rows {"text"} of each split. Half are stories; each text comes from the same split of its own task."""
     tasks = tuple(COLUMNS)
     dealers = {task: Dealer(examples(seed), sizes) for task, (examples, _) in COLUMNS.items()}
-    tales = Dealer(stories.examples(seed), sizes)
+    tales = Dealer(stories.plain(seed), sizes)
     rows: dict[str, list[dict]] = {}
     seen: set[str] = set()
     for split in ("test", "validation", "train", "compositional"):

@@ -18,7 +18,7 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
     while True:
         sentence = sentences.sentence()
         row = translate(sentence)
-        words = sum(token.isalnum() for token in TOKEN.findall(row["en"]))
+        words = len(row["en"].replace("'", " ").split())  # "Anna's" is two
         if row["en"] not in seen and FEWEST_WORDS <= words <= MOST_WORDS:
             seen.add(row["en"])
             yield row, any(map(held_out, combinations(sentence)))
@@ -27,17 +27,18 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
 def translate(sentence: Sentence) -> dict:
     """The row of a sentence: `en`, `zh` and `alignment`, pairs [i, j] of an English token and a Chinese character."""
     source, target = english.sentence(sentence), chinese.sentence(sentence)
-    tokens: dict[str, list[int]] = {}  # of each part of the event
-    i = 0
-    for text, tag in source:
-        for _ in TOKEN.findall(text) if " " in text or "'" in text else (text,):
-            if tag:
-                tokens.setdefault(tag, []).append(i)
-            i += 1
-    alignment = []
+    characters: dict[str, list[int]] = {}  # that express each part of the event
     j = 0
     for text, tag in target:
-        characters = range(j, j + len(text))
-        alignment += [[i, j] for i in tokens.get(tag, ()) for j in characters]
+        characters.setdefault(tag, []).extend(range(j, j + len(text)))
         j += len(text)
-    return {"en": english.spell(source), "zh": "".join(text for text, _ in target), "alignment": sorted(alignment)}
+    characters.pop("", None)
+
+    tags = []  # of each English token
+    for text, tag in source:
+        if " " in text or "'" in text:
+            tags += [tag] * len(TOKEN.findall(text))
+        else:
+            tags.append(tag)
+    alignment = [[i, j] for i, tag in enumerate(tags) for j in characters.get(tag, ())]
+    return {"en": english.spell(source), "zh": "".join([text for text, _ in target]), "alignment": alignment}

@@ -38,7 +38,7 @@ def splits(seed: int, sizes: dict[str, int]) -> dict[str, list[dict]]:
     Half of train and validation is stories; test, compositional and new_phrasing have no stories. Row by row, new_phrasing
     asks what test asks, in phrasings that the other splits don't use.
     """
-    generators = {"stories": stories.examples, **EXAMPLES}
+    generators = {"stories": stories.plain, **EXAMPLES}
     dealers = {task: Dealer(examples(seed), sizes) for task, examples in generators.items()}
     rows: dict[str, list[dict]] = {"train": [], "validation": [], "test": [], "compositional": [], "new_phrasing": []}
     seen: set[str] = set()

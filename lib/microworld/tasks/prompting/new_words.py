@@ -6,6 +6,7 @@ fit its sentence equally well: Anna fed the wug, which can be a dog, a cat or a 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 from microworld.draw.dice import Dice
@@ -58,8 +59,8 @@ class NewWords:
         # Shuffled: otherwise verbs that go with few things would be asked for more often.
         rivals = self.rng.sample([v for v in DEEDS_TO[noun] if v is not verb], count - 1)
         verbs = self.rng.sample([verb, *rivals], count)
-        deed = deed._replace(object=Phrase(noun, self.rng.pick(("the", "the", "a"))))
-        other = deed._replace(verb=verbs[asked], place=None)
+        deed = deed.but(object=Phrase(noun, self.rng.pick(("the", "the", "a"))))
+        other = deed.but(verb=verbs[asked], place=None)
         said, named = self.words(VERBS, verbs, asked, held), self.words(NOUNS, things, asked, held)
         if not said or not named:
             return None
@@ -76,8 +77,8 @@ class NewWords:
             "to": " ".join(f"To {word} means to {v.forms[0]}." for word, v in zip(said, verbs, strict=True)),
             "word": named[asked],
             "a_meaning": a(noun),
-            "told": spell(deed._replace(object=deed.object._replace(noun=new_noun))),
-            "told_verb": spell(other._replace(verb=new_verb)),
+            "told": spell(deed.but(object=deed.object.but(noun=new_noun))),
+            "told_verb": spell(other.but(verb=new_verb)),
             "right": asked,
             "candidates": [
                 {
@@ -85,19 +86,19 @@ class NewWords:
                     "meaning": n.en,
                     "a_meaning": a(n),
                     "zh": n.zh,
-                    "plain": spell(deed._replace(object=deed.object._replace(noun=n))),
-                    "plain_verb": spell(other._replace(verb=v)),
+                    "plain": spell(deed.but(object=deed.object.but(noun=n))),
+                    "plain_verb": spell(other.but(verb=v)),
                 }
                 for word, n, v in zip(named, things, verbs, strict=True)
             ],
         }
 
-    def words(self, words: Sequence[str], meanings: Sequence[Meaning], asked: int, held: bool) -> list[str]:
+    def words(self, words: tuple[str, ...], meanings: Sequence[Meaning], asked: int, held: bool) -> list[str]:
         """A new word for each meaning; if `held`, the one asked for is a held-out pair, and no other is."""
         chosen: list[str] = []
         for i, meaning in enumerate(meanings):
             name = meaning.en if isinstance(meaning, Noun) else meaning.forms[0]
-            fits = [w for w in words if held_out(f"{w} {name}") is (held and i == asked) and w not in chosen]
+            fits = [word for word in _fitting(words, name, held and i == asked) if word not in chosen]
             if not fits:
                 return []
             chosen.append(self.rng.pick(fits))
@@ -115,6 +116,12 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
         if row and row["told"] not in seen:
             seen.add(row["told"])
             yield row, held
+
+
+@cache
+def _fitting(words: tuple[str, ...], meaning: str, held: bool) -> list[str]:
+    """The new words whose pair with this meaning is held out, or isn't."""
+    return [word for word in words if held_out(f"{word} {meaning}") is held]
 
 
 def a(noun: Noun) -> str:
