@@ -21,11 +21,12 @@ from seqbook.training import fit
 
 
 def measures(run: runs.Run) -> dict[str, Any]:
-    """What rows keep beside the scores: by source length, C2 on 100 sentences, and C4 on the whole test split."""
+    """What rows keep beside the scores: by source length, C2 on 100 sentences, gradients, and C4 on the test split."""
     rows = experiments.sentences_between(run, 8, 12, 100)
     found = {
         "by_length": as_json(experiments.by_length(run), "records"),
         "influence": experiments.influence_on_translations(run, rows),
+        "encoder_gradient": experiments.encoder_gradient(run),
     }
     if run.model.attention is not None:
         test = run.splits["test"]

@@ -241,7 +241,8 @@ def gradient_by_distance(network: nn.RNN | nn.LSTM, x: Tensor, seed: int = 0) ->
     batch of ‖∂(u · h_m) / ∂x_{m−k}‖, where u is a random vector of length 1.
 
     Each step back multiplies the gradient by one more Jacobian matrix ∂h_j / ∂h_{j−1}. So it falls or grows about
-    exponentially with the distance k: it vanishes, or explodes.
+    exponentially with the distance k: it vanishes, or explodes. An LSTM as torch initialises it is no exception, because
+    its forget gates start near 1/2. It differs from a plain RNN in what training can do: open the gates.
 
     x: sequences of one length, without padding, (batch, time, d_model); network: of one layer, `batch_first`.
     """
@@ -254,7 +255,8 @@ def gradient_by_distance(network: nn.RNN | nn.LSTM, x: Tensor, seed: int = 0) ->
 
 
 def encoder_gradient(run: Run, length: int = 20) -> list[float]:
-    """`gradient_by_distance` of the encoder that reads forwards, over the first `length` tokens of long test sources.
+    """`gradient_by_distance` of the encoder's lowest layer, in its first direction, over the first `length` tokens of the
+    test sources that have so many.
 
     Raises:
         ValueError: no test source is that long.
