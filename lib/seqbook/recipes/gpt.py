@@ -26,7 +26,7 @@ def _fine_tuned(
     head: Head = "classes",
 ) -> Recipe:
     """The GPT of chapter 3.1, with room for the longest story and its answer, under a head. All tasks stop early by the
-    same rule: an evaluation every 50 steps, and an end after 20 of them without a higher validation accuracy."""
+    same rule: an evaluation every 100 steps, and an end after 10 of them without a higher validation accuracy."""
     return Recipe(
         about=f"{about}, after pretraining (chapter 3.2)",
         data=DataConfig(corpus="sentiment" if task == "classification" else task, size=size),
