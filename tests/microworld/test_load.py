@@ -1,5 +1,6 @@
 """Loading: arguments, splits, and fingerprints of the data, so that no change of them goes unnoticed."""
 
+import gc
 import hashlib
 import json
 
@@ -55,3 +56,23 @@ def test_the_held_out_splits_do_not_depend_on_the_size():
     small, large = (splits("sentiment", 0, SIZES | {"train": size}) for size in (10, 60))
     assert small.pop("train") == large.pop("train")[:10]
     assert small == large
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_loading_leaves_the_garbage_collector_as_it_was(monkeypatch, enabled):
+    """It pauses while rows are generated, and if that fails too."""
+    found = []
+
+    def generate(*arguments):
+        found.append(gc.isenabled())
+        raise RuntimeError
+
+    monkeypatch.setattr(microworld, "splits", generate)
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(RuntimeError):
+            microworld.load("sentiment", size=3)
+        assert gc.isenabled() is enabled
+    finally:
+        gc.enable()
+    assert found == [False]
