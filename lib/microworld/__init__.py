@@ -1,6 +1,6 @@
-"""The micro-world: a small town whose events are written down as texts, each with what is true of it.
+"""The micro-world: a small town whose events are written down as texts, each with its true annotations.
 
-`load(task)` returns the splits of a task. The generator knows grammar and facts, and nothing of models.
+`load(task)` returns the splits of a task. The generator contains grammar and facts, and does not depend on models.
 
 To follow one translation pair from the first random draw to the finished row, read these files in this order:
 
@@ -9,13 +9,13 @@ To follow one translation pair from the first random draw to the finished row, r
 3. `draw/deeds.py` draws who does what to whom, the tense, where and when
 4. `draw/phrases.py` draws the noun phrases: names, adjectives, owners, places
 5. `words/verbs.py` has the verbs; each has a frame of slots in English and one in Chinese
-6. `events.py` holds what was drawn: a `Sentence` of `Event`s of `Phrase`s
+6. `events.py` defines what is drawn: a `Sentence` of `Event`s, each with several `Phrase`s
 7. `realize/english.py` fills the English frames, and tags each word with the part of the event that it expresses
 8. `realize/chinese.py` does the same for Chinese; words with the same tag are aligned
 
-The other rooms: `words/` has all words; `story/` a town whose state changes as a story is told; `tasks/` one file for
-each task; `reader/` reads a story and checks its grammar and its facts. Imports go one way: words, events, realize and
-draw, story, tasks and reader.
+The other rooms: `words/` contains all words; `story/` a town whose state changes as a story is told; `tasks/` one file
+for each task; `reader/` reads a story and checks its grammar and its facts. Imports go in one direction: words, events,
+realize and draw, story, tasks and reader.
 """
 
 import gc
@@ -38,18 +38,19 @@ HELD_OUT_SIZE = 1_000
 def load(task: str, *, size: int = 20_000, seed: int = 0) -> "DatasetDict":
     """Load the splits of a task: train (`size` rows), validation, test and compositional (1,000 rows each).
 
-    No text is in two splits. The rows of the compositional split combine known words in ways that no other split does.
-    `prompting` has one more split, new_phrasing: the test split in phrasings that the other splits don't use. The data
-    depend on the arguments alone. They are generated in seconds, and kept on disk until the code of this package changes.
+    No text is in two splits. The compositional split combines known words in ways that do not occur in the other
+    splits. `prompting` has one more split, new_phrasing: the test split in phrasings that the other splits do not use.
+    The data depend only on the arguments. They are generated in seconds, and stored on disk until the code of this
+    package changes.
 
     Args:
         task: one of `TASKS`; microworld.tasks describes them and their columns.
         size: the number of rows of the training split.
-        seed: of the random numbers; other seeds give other texts of the same town.
+        seed: the random seed; other seeds give other texts about the same town.
 
     Raises:
         ValueError: there is no such task, or `size` is less than 1.
-        OSError: the cache can't be written.
+        OSError: the cache cannot be written.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; choose one of {', '.join(TASKS)}")

@@ -1,7 +1,7 @@
-"""Keeps what was generated on disk: one folder for each task, size, seed and version of the code.
+"""Stores generated texts on disk: one folder for each task, size, seed and version of the code.
 
-A folder is built in a scratch folder beside it and then renamed, so that a crash leaves no half-written folder. Everything
-here can be deleted: it is generated again when it is needed.
+A folder is built in a scratch folder next to it and then renamed, so that a crash leaves no half-written folder.
+Everything here can be deleted: it is generated again when it is needed.
 """
 
 import ast
@@ -51,7 +51,7 @@ def build_once(folder: Path, build: Callable[[Path], None], variable: str = "MIC
     Raises:
         OSError: the folder can't be written, or the disk is full. Nothing half-written is left.
     """
-    if os.path.exists(folder):  # unlike Path.exists, doesn't raise if the folder around it can't be read
+    if os.path.exists(folder):  # unlike Path.exists, does not raise if the parent folder is not readable
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    """Without the progress bars of `datasets`."""
+    """Hide the progress bars of `datasets`."""
     import datasets  # here, because it takes seconds
 
     shown = not datasets.are_progress_bars_disabled()

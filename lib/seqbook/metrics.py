@@ -1,4 +1,4 @@
-"""Measures: mean negative log-likelihood (teacher-forced), accuracy, BLEU, exact match, alignment error rate."""
+"""Metrics: mean negative log-likelihood (teacher-forced), accuracy, BLEU, exact match, alignment error rate."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -44,7 +44,7 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
 def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
     """1 − 2·|found ∩ true| / (|found| + |true|), over the links (i, j) of all pairs {cite}`och2003systematic`.
 
-    All links of the generator are sure ones, for which the paper's rate takes this form. 0 is best.
+    This is the paper's formula for the case that all true links are certain, as they are here. 0 is best.
 
     Raises:
         ValueError: not as many found as true, or none, or no link in any.
@@ -59,9 +59,9 @@ def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
 def mean_nll(model: nn.Module, objective, examples: Sequence, batch_size: int = 64) -> float:
     """Mean negative log-likelihood of the labels, in nats: per token, or per example where the labels are classes.
 
-    Teacher-forced, without dropout. Label smoothing and auxiliary losses are left out, so that models trained with them
-    can be compared with others. A long text is read in consecutive windows, each without the ones before it. What an
-    objective draws at random is the same at each call.
+    It is measured with teacher forcing and without dropout. Label smoothing and auxiliary losses are left out, so that
+    models trained with them can be compared with others. A long text is read in consecutive windows, each without the
+    text before it. The random choices of an objective are the same in each call.
 
     Raises:
         ValueError: no examples.
@@ -70,7 +70,7 @@ def mean_nll(model: nn.Module, objective, examples: Sequence, batch_size: int = 
 
 
 def evaluate(model: nn.Module, objective, examples: Sequence, batch_size: int = 64) -> dict[str, float]:
-    """The loss, as `mean_nll` says it, and where the labels are classes also the accuracy; from one pass.
+    """The loss as in `mean_nll`, and the accuracy if the labels are classes, from one pass.
 
     Raises:
         ValueError: no examples.
@@ -102,7 +102,7 @@ def predicted_classes(model: nn.Module, objective, examples: Sequence, batch_siz
 
 @torch.no_grad()
 def _in_batches(model: nn.Module, objective, examples: Sequence, batch_size: int) -> Iterator[tuple]:
-    """Indices of the examples, batch and outputs, batch by batch; without dropout."""
+    """The indices of the examples, the batch and the outputs, batch by batch; without dropout."""
     device = next(model.parameters()).device
     plan = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
     with evaluating(model):
@@ -113,19 +113,19 @@ def _in_batches(model: nn.Module, objective, examples: Sequence, batch_size: int
 
 
 def accuracy(found: Sequence, true: Sequence) -> float:
-    """The share of labels that are right.
+    """The share of predicted labels that are correct.
 
     Raises:
-        ValueError: not as many found as true, or none.
+        ValueError: not as many predictions as labels, or none.
     """
     _check_pairs(found, true)
     return sum(f == t for f, t in zip(found, true, strict=True)) / len(true)
 
 
 def on_unseen(splits: DatasetDict, score: Callable[[Dataset], dict[str, Any]]) -> dict[str, Any]:
-    """The scores of each split that no training saw; names have the split as a prefix, except those of the test split.
+    """The scores on each held-out split. The names have the split as a prefix, except those of the test split.
 
-    A corpus without such a split, such as Tiny Shakespeare, is scored on its validation split.
+    A corpus with only a validation split, such as Tiny Shakespeare, is scored on this split.
     """
     result: dict[str, Any] = {}
     unseen = sorted(set(splits) - {"train", "validation"}, key=lambda split: split != "test") or ["validation"]

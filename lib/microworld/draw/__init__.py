@@ -1,1 +1,1 @@
-"""Draws at random what happens: one sampler for rich sentences, one for simple deeds that are varied."""
+"""Samplers of random events: one for sentences of all kinds, and one for simple deeds that tasks then vary."""

@@ -12,7 +12,7 @@ from microworld.words.selection import OBJECTS
 from microworld.words.things import THINGS
 from microworld.words.verbs import VERBS, Verb
 
-ACCIDENTAL = {"finding", "losing", "breaking", "meeting", "seeing"}  # never in progress, planned or asked for
+ACCIDENTAL = {"finding", "losing", "breaking", "meeting", "seeing"}  # never in progress, never planned, never requested
 _SPEECH = {"telling", "saying", "thinking", "knowing"}
 _CREATING = {"building", "writing", "cooking", "planting"}
 _MOVING = {"giving", "sending", "selling", "lending", "buying", "borrowing", "putting", "hiding", "leaving"}
@@ -38,7 +38,7 @@ _OF_OBJECTS = {
 
 
 class Deeds:
-    """Draws events in which somebody does something, and the relative clauses that tell of another deed."""
+    """Draws events in which somebody does something, and relative clauses about another deed."""
 
     def __init__(self, rng: Dice) -> None:
         self.rng = rng
@@ -52,7 +52,7 @@ class Deeds:
             era: "past", "present", "future" or "was" (in progress in the past).
             agent: who does it; None to draw somebody.
             simple: whether to keep to plain tenses.
-            told: the same, and without place and time.
+            told: like `simple`, and also without place and time.
             reported: whether verbs that report what was said or thought are allowed.
         """
         rng, detail = self.rng, self.phrases.detail
@@ -86,7 +86,7 @@ class Deeds:
                 return verb
 
     def agent(self, verb: Verb) -> Phrase:
-        """Somebody who does such things."""
+        """A person who can do this."""
         if "healer" in verb.agents:
             return self.phrases.described(self.rng.pick(_HEALERS), self.relative)
         return self.phrases.person(None, self.relative)

@@ -1,4 +1,4 @@
-"""The random numbers that all samplers draw."""
+"""The random number generator of all samplers."""
 
 from collections.abc import Sequence
 from random import Random
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Dice(Random):
-    """`random.Random` with two short and fast draws."""
+    """`random.Random` with two short and fast methods."""
 
     def pick(self, options: Sequence[T]) -> T:
         """One of the options, uniformly (several times faster than `choice`)."""

@@ -50,7 +50,7 @@ class Scenes:
         self.phrases = Phrases(rng)
 
     def somebody(self, *but: Phrase | None) -> Phrase:
-        """A person who isn't one of `but`: by name or by job."""
+        """A person other than `but`, by name or by job."""
         taken = {phrase.noun for phrase in but if phrase}
         while True:
             who = self.phrases.name() if self.rng.chance(0.65) else Phrase(self.rng.pick(_JOBS), "the")

@@ -102,7 +102,7 @@ class Sentences:
         return Event(verb, who, tense, negated, quality=rng.pick(options), degree=degree, time=time)
 
     def _existing(self, era: str) -> Event:
-        """What or who is where."""
+        """A thing or a person is somewhere."""
         rng, phrases = self.rng, self.phrases
         tense = era if era in ("past", "present") else "past"
         if rng.chance(0.5):
@@ -116,12 +116,12 @@ class Sentences:
         return Event(IS_AT, phrases.person(None), tense, rng.chance(0.15), destination=phrases.place())
 
     def _question(self) -> Sentence:
-        """A question for whether, who, what, where, when or why."""
+        """A question with "whether", "who", "what", "where", "when" or "why"."""
         rng, detail = self.rng, self.phrases.detail
         asks = rng.pick(("whether", "whether", "agent", "object", "place", "time", "reason"))
         verb = rng.pick(_ASKABLE[asks])
         agent = Phrase(WHO) if asks == "agent" else self.deeds.agent(verb)
-        while agent.noun in (ME, WE):  # nobody asks others what they do themselves
+        while agent.noun in (ME, WE):  # nobody asks others about their own actions
             agent = self.deeds.agent(verb)
         event = self.deeds.complete(verb, agent, brief=True)
         tense = rng.pick(("past", "past", "past", "future", "progressive"))
@@ -143,7 +143,7 @@ class Sentences:
         return Sentence(event.but(**changes), asks=asks)
 
     def _passive(self) -> Sentence:
-        """What was done by whom."""
+        """A passive sentence with "by"."""
         rng = self.rng
         verb = rng.pick(_PASSIVE)
         noun = rng.pick(OBJECTS[verb])
@@ -165,7 +165,7 @@ class Sentences:
         if link in ("because", "although") and rng.chance(0.35):
             era = "present"
 
-        # Main clause and subordinate clause; what comes second may call the agent by a pronoun.
+        # Main clause and subordinate clause; the second one may refer to the agent with a pronoun.
         if link == "so":
             main = self._cause("past", None)
             side = deed("past", agent=self._again(main), reported=False)

@@ -1,1 +1,1 @@
-"""Reads a story back: are its sentences grammatical, and do they agree with what was told before?"""
+"""Reads a story: are its sentences grammatical, and do they agree with the sentences before them?"""

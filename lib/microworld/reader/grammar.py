@@ -1,4 +1,4 @@
-"""Which sentences a story can have. The grammar is learned from generated stories, so that it repeats none of the rules.
+"""The sentences that a story can contain. This grammar is learned from generated stories, so no rule is written twice.
 
 A *frame* is a sentence without its noun phrases: "~, _ went to _ and put _ @." (~ is a time, @ a place). A sentence is
 grammatical if the generator uses its frame and, for each verb and role, noun phrases of this form ("an old hat", "her
@@ -70,7 +70,7 @@ class Mention(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What facts call a person: Anna, the baker, the two tourists."""
+        """The name of a person in the facts: Anna, the baker, the two tourists."""
         if self.kind == "name":
             return self.word
         number = self.determiner.removeprefix("the").strip()
@@ -85,7 +85,7 @@ class Mention(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        """What must be known of the phrase's noun: of names, towns and streets only the kind."""
+        """The phrase's noun, as far as it matters: for names, towns and streets only the kind."""
         if self.kind in ("name", "town", "street", "time", "kin"):
             return f"{self.preposition} {self.kind}"
         return f"{self.preposition} {self.word.split()[-1]}"
@@ -148,7 +148,7 @@ class Grammar:
                 self.meanings[_like(names[i]), role].add(mention.meaning)
 
     def parse(self, sentence: str) -> list[Clause]:
-        """The clauses of a sentence, in order; none if it isn't grammatical."""
+        """The clauses of a sentence, in order; empty if it is not grammatical."""
         text, mentions = take_apart(sentence)
         frame = self.frames.get(text)
         if not frame or not sentence[0].isupper():

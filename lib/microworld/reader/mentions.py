@@ -7,7 +7,7 @@ from microworld.words.adjectives import ADJECTIVE
 from microworld.words.nouns import Noun, Pronoun
 from microworld.words.people import HE, ITSELF, SHE, THEY, pronoun_of
 
-EITHER = Pronoun("he or she", "him or her", "", "", False)  # the baker, before a pronoun shows the gender
+EITHER = Pronoun("he or she", "him or her", "", "", False)  # the baker, until a pronoun shows the gender
 OTHER = {HE: SHE, SHE: HE}
 NEW = ("have", "buy", "write", "find", "give")  # deeds whose object can be new to the story
 
@@ -93,7 +93,7 @@ class Mentions:
             people = dict.fromkeys(one for one in [*self.before, *self.now] if isinstance(one, Person))
             unknown = [one for one in people if one.pronoun is EITHER] if pronoun in OTHER else []
             found = [one for one in people if one.pronoun is pronoun]
-            for one in unknown:  # the baker, too, gets a gender: that which makes the pronoun unambiguous
+            for one in unknown:  # a baker of unknown gender now gets the one that makes the pronoun unambiguous
                 one.pronoun = OTHER[pronoun] if found else pronoun
             found = found or unknown
         if not self.reading.claim(

@@ -1,9 +1,9 @@
 """Checks a story: is each sentence grammatical, and does it agree with the sentences before it?
 
-`read(text)` tracks the state of the town through the story: who is where, who holds what, where things lie, whom "she"
-can refer to. What a sentence presupposes is a *claim*: that Ben holds the hat that he gives away, that it lies in the
-drawer that he takes it from, that "she" has one possible antecedent. When the story contradicts a claim, the reader
-notes why, and goes on as if the newest sentence were true.
+`read(text)` tracks the state of the town through the story: where people are, what they hold, where things lie, and
+whom "she" can refer to. A *claim* is something that a sentence presupposes: that Ben holds the hat that he gives away,
+that the hat lies in the drawer from which he takes it, or that "she" has one possible antecedent. If the story
+contradicts a claim, the reader notes the reason, and continues as if the newest sentence were true.
 """
 
 import re
@@ -26,7 +26,7 @@ PASTIMED = {deed for pastimes in PASTIMES.values() for deed, _ in pastimes}
 
 
 def read(text: str) -> Reading:
-    """Read one story. A sentence that can't be parsed is skipped: it makes no claims and doesn't change the town."""
+    """Read one story. A sentence that cannot be parsed is skipped: it has no claims and does not change the town."""
     reader = Reader()
     for sentence in re.split(r"(?<=\.)\s+", text.strip()):
         reader.read_sentence(sentence)
@@ -110,7 +110,7 @@ class Reader:
         return None
 
     def _handle(self, deed: str, who: Person, what: Thing, whom: Person | None, where: Mention | None) -> None:
-        """Somebody does something with a thing, which must be in the right place for it."""
+        """Somebody does something with a thing, for which the thing must be in the right place."""
         town = self.town
         if who in town.place and deed in grammar().places:
             place = town.place[who].en

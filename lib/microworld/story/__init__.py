@@ -1,1 +1,1 @@
-"""Stories: a town whose state changes with each deed that is told."""
+"""Stories: a town whose state changes with each deed in the text."""

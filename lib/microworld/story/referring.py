@@ -1,4 +1,4 @@
-"""Referring expressions: whether a story calls somebody by name, by description or by a pronoun."""
+"""Referring expressions: whether a story refers to somebody by name, by description or with a pronoun."""
 
 from microworld.draw.dice import Dice
 from microworld.events import Phrase
@@ -10,12 +10,12 @@ LONGEST_WITHOUT_NAME = 2  # sentences in a row
 
 
 class Referring:
-    """Chooses noun phrases for persons and things, and remembers what was mentioned lately.
+    """Chooses noun phrases for persons and things, and stores what was mentioned recently.
 
     Attributes:
         before: what the last sentence mentioned.
         now: what the current sentence has mentioned so far.
-        referents: whom each pronoun of the current sentence refers to, by the pronoun's path in the sentence.
+        referents: the person or thing that each pronoun of the current sentence refers to, by the pronoun's path.
     """
 
     def __init__(self, rng: Dice) -> None:

@@ -1,4 +1,4 @@
-"""A story in progress: each deed changes the town and is told, so that the text and its facts always agree."""
+"""A story in progress. Each deed changes the town and is added to the text, so text and facts always agree."""
 
 from functools import cache, cached_property
 
@@ -44,7 +44,7 @@ class Story:
         telling: the story as far as it was told.
         free: whether the story may use held-out combinations.
         used: nouns that have a referent already: "the key" is one key.
-        spots: the room in which each piece of furniture stands: "the table" is one table.
+        spots: the room of each piece of furniture: "the table" is one table.
     """
 
     def __init__(self, rng: Dice) -> None:
@@ -58,7 +58,7 @@ class Story:
 
     @cached_property
     def text(self) -> Text:
-        """The finished story, realized at its first use (stories that are too long never need it)."""
+        """The finished story, realized when it is first used (stories that are too long are never used)."""
         return self.telling.text()
 
     def somebody(self, gender: str = "") -> Person:
@@ -119,7 +119,7 @@ class Story:
         return [o for o in options if not held_out(f"{thing.key} {o[1]}")] or options
 
     def start(self, who: Person, place: Noun) -> None:
-        """Somebody is somewhere when the story begins; the text doesn't say so."""
+        """Somebody is somewhere when the story begins; the text does not say so."""
         self.town.place[who] = place
 
     def owns(self, who: Person, what: Thing, join: str = "") -> None:

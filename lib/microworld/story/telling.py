@@ -1,4 +1,4 @@
-"""Tells a story clause by clause: where a sentence ends, what time it is, and which fact each clause states."""
+"""Tells a story clause by clause, with the ends of sentences, the times, and the fact that each clause states."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ PARTS = ("in the morning", "at noon", "in the afternoon", "in the evening")  # o
 
 @dataclass(slots=True)
 class Deed:
-    """What a fact states: its event and, as objects of the story, who and what takes part."""
+    """The content of a fact: its event, and the persons and things that take part."""
 
     event: Event
     who: Person | Thing
@@ -30,7 +30,7 @@ class Deed:
 
 
 class Telling:
-    """A story as it is told.
+    """A story while it is told.
 
     Attributes:
         facts: one row for each clause: what it states, as text.
@@ -103,7 +103,7 @@ class Telling:
         self._note(name, Deed(event, who), fact)
 
     def _note(self, name: str, deed: Deed, changes: dict) -> None:
-        """Keep the fact, and whether its sentence has a held-out combination."""
+        """Store the fact, and whether its sentence has a held-out combination."""
         event, what, spot = deed.event, deed.what, deed.spot
         fact = {
             "sentence": self.sentences,

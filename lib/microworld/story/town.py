@@ -1,4 +1,4 @@
-"""The state of the town while a story is told: who is where, who holds what, where things lie."""
+"""The state of the town while a story is told: where people are, what they hold, and where things lie."""
 
 from dataclasses import dataclass
 
@@ -56,10 +56,10 @@ class Spot:
 
 
 class Town:
-    """Where persons and things are. Each method changes the state, and checks first that this can happen.
+    """The places of persons and things. Each method first checks that the deed is possible, and then changes the state.
 
     Raises:
-        ValueError: the deed can't happen; the message names who takes part and why.
+        ValueError: the deed is not possible; the message says who takes part and why.
     """
 
     def __init__(self) -> None:

@@ -18,12 +18,12 @@ from importlib import import_module
 
 from microworld.tasks.dealing import deal
 
-# The file of a task has a function examples(seed); that of a mixed task, made of other tasks, has splits(seed, sizes).
+# The file of a task has a function examples(seed). A mixed task is made of other tasks and has splits(seed, sizes).
 MIXED = ("texts", "prompting")
 TASKS = ("translation", "stories", "sentiment", "entailment", "similarity", "multiple_choice", "ner", "qa", *MIXED)
 
 
 def splits(task: str, seed: int, sizes: dict[str, int]) -> dict[str, list[dict]]:
-    """Generate the rows of each split of a task, as many as `sizes` says; imports the task's file when it is needed."""
+    """Generate the rows of each split of a task, with the numbers of rows in `sizes`."""
     file = import_module(f"{__name__}.{task}")
     return file.splits(seed, sizes) if task in MIXED else deal(file.examples(seed), sizes)

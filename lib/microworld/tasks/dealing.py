@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 
 class Dealer:
-    """Deals examples one by one, and hands each out once.
+    """Assigns examples to splits one by one; each example is used only once.
 
     Compositional examples go to the compositional split. Of the others, the first go to test, the next to validation, and
-    all later ones to train, so that the held-out splits don't depend on the size of the training split.
+    all later ones to train, so that the held-out splits do not depend on the size of the training split.
 
     Args:
         examples: (row, whether it is compositional) pairs.
@@ -24,7 +24,7 @@ class Dealer:
         """The next example of the split.
 
         Raises:
-            RuntimeError: all examples of test or validation were taken.
+            RuntimeError: all examples of test or validation are used up.
         """
         while not self.dealt[split]:
             row, compositional = next(self.examples)
@@ -36,6 +36,6 @@ class Dealer:
 
 
 def deal(examples: Iterator[tuple[dict, bool]], sizes: dict[str, int]) -> dict[str, list[dict]]:
-    """The rows of each split, as many as `sizes` says."""
+    """The rows of each split, with the numbers of rows in `sizes`."""
     dealer = Dealer(examples, sizes)
     return {split: [dealer.take(split) for _ in range(size)] for split, size in sizes.items()}

@@ -1,8 +1,8 @@
 """Natural language inference: does the hypothesis follow from the premise, contradict it, or neither?
 
-The label is drawn first, then the hypothesis, then a premise that fits the label, so that the hypothesis alone says nothing
-about the label. Premise and hypothesis are about the same day: if Anna washed the car in the garden, she didn't wash it in
-the park.
+The label is drawn first, then the hypothesis, then a premise that fits the label, so that the hypothesis alone does not
+reveal the label. Premise and hypothesis are about the same day: if Anna washed the car in the garden, she did not wash
+it in the park.
 """
 
 from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ class Inference:
         return self.circumstance(premise), Sentence(hypothesis)
 
     def circumstance(self, deed: Event) -> Sentence:
-        """The deed, sometimes with a clause that doesn't matter: although Anna was tired, she …"""
+        """The deed, sometimes with a clause that does not change its meaning: although Anna was tired, she …"""
         pronoun = pronoun_of(deed.agent.noun)
         if not pronoun or self.rng.chance(0.6):
             return Sentence(deed)

@@ -1,4 +1,4 @@
-"""Which of four endings fits a story? Endings say where a thing or a person was in the end, after everything that moved."""
+"""Which of four endings fits a story? An ending says where a thing or a person was at the end of the story."""
 
 from collections.abc import Iterator
 
@@ -34,7 +34,7 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
 
 
 def moves(story: Story) -> None:
-    """A plot in which things change their places."""
+    """A plot in which things are moved."""
     if story.rng.chance(BYSTANDERS):
         bystander(story)
     story.rng.pick((kept, kept, kept, gift, loan))(story)

@@ -115,7 +115,7 @@ def questions(story: Story) -> Iterator[Question]:
 
 
 def outcome(story: Story) -> Iterator[Question]:
-    """Questions for where a thing was in the end."""
+    """Questions about where a thing was at the end."""
     for thing, spot in story.town.spot.items():
         last = max(
             fact["sentence"] for fact in story.telling.facts if fact["what"] == thing.key and fact["where"] == spot.key

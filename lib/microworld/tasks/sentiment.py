@@ -32,7 +32,7 @@ BLAME = {
     "music": "boring dull bad terrible",
     "whole": "terrible awful bad unpleasant boring",
 }
-STRONG = {"excellent", "wonderful", "terrible", "awful", "disgusting"}  # "not awful" is neither praise nor blame
+STRONG = {"excellent", "wonderful", "terrible", "awful", "disgusting"}  # "not awful" is neither positive nor negative
 LOVED, HATED = ("love", "like", "enjoy"), ("hate", "dislike")
 OPINION = {base: english_verb(base, "V O") for base in (*LOVED, *HATED)}
 # What opinions are about: the verb of the neutral sentence, nouns for the whole, and nouns for its parts by kind.

@@ -1,7 +1,7 @@
 """Paraphrases: do two sentences mean the same?
 
 Passives, reordered clauses and synonyms keep the meaning; other words or swapped roles change it. With either label, half of
-the pairs have the same content words and half differ in one, so that comparing words doesn't help.
+the pairs have the same content words and half differ in one, so that comparing words does not help.
 """
 
 from collections.abc import Callable, Iterator

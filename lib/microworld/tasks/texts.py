@@ -1,10 +1,10 @@
-"""Plain text to pretrain on: stories, and single sentences of other tasks without their labels."""
+"""Text for pretraining: stories, and single sentences of other tasks without their labels."""
 
 from microworld.draw.dice import Dice
 from microworld.tasks import entailment, sentiment, similarity, stories
 from microworld.tasks.dealing import Dealer
 
-# The tasks that give single sentences, with the columns that hold them.
+# The tasks with single sentences, and the columns that contain them.
 COLUMNS = {
     "sentiment": (sentiment.examples, ("text",)),
     "entailment": (entailment.examples, ("premise", "hypothesis")),

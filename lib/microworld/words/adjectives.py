@@ -1,11 +1,11 @@
-"""Adjectives, with the classes of nouns that each goes with."""
+"""Adjectives, each with the classes of nouns that it can modify."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adjective:
-    """A property. Chinese has one form before a noun (疲惫的, `zh`), one after 很 (累, `predicate`) and one after 比 (`compared`)."""
+    """An adjective, in Chinese before a noun (疲惫的, `zh`), after 很 (累, `predicate`) and after 比 (`compared`)."""
 
     en: str
     comparative: str

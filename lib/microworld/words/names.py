@@ -1,4 +1,4 @@
-"""Names of people and places, each with the Chinese form that readers know: the words that a translator has to copy."""
+"""Names of people and places with their usual Chinese forms, which a model has to learn one by one."""
 
 from microworld.words.nouns import Noun
 

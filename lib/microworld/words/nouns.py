@@ -1,7 +1,7 @@
 """Nouns and pronouns: their forms in English and in Chinese, and their semantic classes.
 
-A *class* ("food", "person") says where a noun can be used: a verb or an adjective lists the classes that it goes with, so
-that tables are repaired and doctors are thanked, and not the other way round.
+A *class* ("food", "person") says where a noun can be used. Each verb and each adjective lists the classes that it
+takes, so people repair tables and thank doctors, and not the other way round.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pronoun:
-    """A word that stands for a person or a thing; those for persons have the class "person", so that they fit where a person does."""
+    """A pronoun. Pronouns for persons have the class "person", so they can be used where a person can."""
 
     en: str
     objective: str

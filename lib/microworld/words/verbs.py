@@ -2,8 +2,8 @@
 
 Slots: V the verb, O its object, R the recipient or other person, D a destination, P an adjective, I an infinitive ("to
 …"), G a gerund ("saw … doing"), C a clause ("that …"); in Chinese also * for the particles 了 and 过. Other words of a frame
-are literals. Literals with the same name after a slash are aligned ("from/from": 从/from … 那里/from); the others belong to
-the verb, except the particles 把 and 被, which are aligned to nothing.
+are literals. Literals with the same name after a slash are aligned ("from/from": 从/from … 那里/from). The other literals
+belong to the verb, except the particles 把 and 被, which are not aligned.
 """
 
 from dataclasses import dataclass

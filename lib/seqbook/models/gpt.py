@@ -1,4 +1,4 @@
-"""GPT: the Transformer's decoder without a source, a language model {cite}`radford2018improving`. Built in chapter 3.1."""
+"""GPT: the Transformer's decoder without a source, as a language model {cite}`radford2018improving`. Chapter 3.1."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -40,10 +40,11 @@ class GPTConfig:
 
 
 class GPT(nn.Module):
-    """P(x) = Π_i P(x_i | x_<i): one stack, in which each position attends to itself and to earlier positions.
+    """P(u) = Π_i P(u_i | u_<i): one stack, in which each position attends to itself and to earlier positions.
 
-    The output layer shares the embedding weight {cite}`press2017using`. No id is set aside for padding: padding on the
-    right needs no mask, since no token attends to it; padding on the left is counted.
+    The output layer shares the embedding weight {cite}`press2017using`. No id is reserved for padding. Padding on the
+    right needs no mask, since no token attends to it. For padding on the left, the caller gives the number of
+    positions.
 
     Raises:
         ValueError: sizes that do not fit; in forward, ids outside the vocabulary, empty or too long sequences.
@@ -71,7 +72,7 @@ class GPT(nn.Module):
         self.stack = Stack(blocks, norm() if config.norm == "pre" else nn.Identity())
 
         # As in GPT-2, where this standard deviation is 0.02 at d_model 768. Each of the 2·n_layers residual branches is
-        # scaled down, so that at first their sum varies no more than one branch alone would.
+        # scaled down, so that at first their sum has about the variance of a single branch.
         std = 0.554 * d_model**-0.5
         for name, parameter in self.named_parameters():
             if name.endswith("out.weight"):
@@ -93,7 +94,7 @@ class GPT(nn.Module):
     ) -> Float[Tensor, "batch time d_model"]:
         """The hidden states after the last block, which the output layer or a task's head reads.
 
-        mask, position_ids: for rows that hold more than one sequence (None: the tokens stand one after the other).
+        mask, position_ids: for rows that contain more than one sequence (None: each row is one sequence).
         """
         check_ids(ids, self.config.vocab_size, self.config.max_len, "ids", position_ids=position_ids)
         return self.stack(self.embedding(ids, position_ids=position_ids), mask, position_ids=position_ids)
@@ -118,15 +119,15 @@ class GPT(nn.Module):
         return self._continue(ids, mask, state), state
 
     def decode(self, token_ids: Int[Tensor, " batch"], state: State) -> tuple[Float[Tensor, "batch vocab"], State]:
-        """Read one more token per row: logits of the next one, and the state, to which it was added in place."""
+        """Read one more token per row: logits of the next one, and the state, which is updated in place."""
         length = state.length
         check_room(length, self.config.max_len)
-        # The newest position may attend to every one before it, except to padding.
+        # The newest position may attend to all earlier ones except padding.
         mask = None if state.padding is None else masks.left_padding(state.padding, length + 1, offset=length)
         return self._continue(token_ids[:, None], mask, state), state
 
     def _continue(self, ids: Tensor, mask, state: State) -> Tensor:
-        # Learned positions are counted from each row's first token; rotations depend on distances alone.
+        # Learned positions are counted from each row's first token; for rotations, only distances matter.
         offset = state.length if state.padding is None else state.length - state.padding
         h = self.stack(self.embedding(ids, offset), mask, state=state)
         return self.embedding.logits(h[:, -1])  # (B, V)

@@ -1,7 +1,7 @@
 """A pretrained network with a head for one task {cite}`radford2018improving`. Built in chapter 3.2.
 
-The head over classes stands over any model that has `hidden(ids)`: it fine-tunes GPT, BERT and a prefix decoder alike. The
-head over answers reads what the answers share once, so it takes a causal model.
+The head over classes works with every model that has `hidden(ids)`, such as GPT, BERT and a prefix decoder. The head
+over answers reads the text that the answers share only once, so it needs a causal model.
 """
 
 from dataclasses import dataclass, replace
@@ -20,10 +20,10 @@ Head = Literal["classes", "choices"]
 
 @dataclass(frozen=True, kw_only=True)
 class FineTunedConfig:
-    """A pretrained network, and the head over it.
+    """A pretrained network with a head.
 
-    backbone: the network's configuration; head: "classes" for scores of the n_classes classes, "choices" for one score
-    per answer; n_classes: 0 in a recipe, which takes it from the task.
+    backbone: the network's configuration; head: "classes" for one score per class, "choices" for one score per answer;
+    n_classes: 0 in a recipe, which takes it from the task.
 
     Raises:
         ValueError: in build, a head that does not exist.
@@ -44,7 +44,7 @@ class FineTunedConfig:
 
 
 class Outputs(NamedTuple):
-    """Scores of the classes or of the answers, and what the next-token logits are computed from."""
+    """The scores of the classes or answers, and the tensors from which the next-token logits are computed."""
 
     task: Float[Tensor, "batch classes"]
     hidden: Float[Tensor, "batch *positions d_model"]
@@ -52,14 +52,14 @@ class Outputs(NamedTuple):
 
     @property
     def lm(self) -> Float[Tensor, "batch *positions vocab"]:
-        """The language model's logits. They are large, so they are computed only when the auxiliary loss asks for them."""
+        """The language model's logits. They are large, so they are computed only if the auxiliary loss needs them."""
         return F.linear(self.hidden, self.embedding_weight)
 
 
 class FineTuned(nn.Module):
-    """A backbone, and a linear layer over hidden states of it. Subclasses say which hidden states.
+    """A backbone and a linear layer that reads some of its hidden states. The subclass defines which ones.
 
-    n_scores: the outputs of the linear layer.
+    n_scores: the number of outputs of the linear layer.
 
     Raises:
         ValueError: a size that does not exist; in forward, as the backbone.
@@ -75,8 +75,8 @@ class FineTuned(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def load_pretrained(self, pretrained: nn.Module) -> None:
-        """Copy the weights of `pretrained` into the backbone. Tokens that it does not know, those with the last ids, keep
-        their own embeddings.
+        """Copy the weights of `pretrained` into the backbone. New tokens, which have the last ids, keep their initial
+        embeddings.
 
         Raises:
             ValueError: another kind of network or another size, or a larger vocabulary.
@@ -106,8 +106,8 @@ class FineTuned(nn.Module):
 class Classifier(FineTuned):
     """P(class | x) = softmax(W Σ_n h_n): h_n is the hidden state of the extract token of sequence n of an example.
 
-    A classification has one sequence. Similarity has two, one for each order of its texts, and their sum is the same for
-    both orders.
+    A classification has one sequence. Similarity has two, one for each order of its texts, so the sum does not depend
+    on the order.
     """
 
     def __init__(self, config: FineTunedConfig):
@@ -124,9 +124,9 @@ class Classifier(FineTuned):
 class AnswerScorer(FineTuned):
     """P(answer n | x) = softmax_n(w · h_n): h_n is the hidden state of the extract token after answer n.
 
-    The answers stand in one row after the text that they share, and no answer attends to another. So the shared text is
-    read once, and the scores are the same as if each answer stood in a sequence of its own. That holds in a causal backbone
-    only, in which the shared text attends to no answer; its `hidden` takes a mask and position ids.
+    All answers follow the text that they share in one row, and no answer attends to another. So the shared text is read
+    only once, and the scores are the same as if each answer had its own sequence. This is true only for a causal
+    backbone, in which the shared text does not attend to the answers. Its `hidden` takes a mask and position ids.
     """
 
     def __init__(self, config: FineTunedConfig):
@@ -139,8 +139,8 @@ class AnswerScorer(FineTuned):
         branches: Int[Tensor, "batch time"],
         position_ids: Int[Tensor, "batch time"],
     ) -> Outputs:
-        """`extract`: the positions whose hidden states the head reads; branches: as in `masks.branches`; position_ids: where
-        each token would stand if its answer had a sequence of its own."""
+        """`extract`: the positions whose hidden states the head reads; branches: as in `masks.branches`; position_ids:
+        the position that each token would have if its answer had its own sequence."""
         h = self.backbone.hidden(ids, masks.branches(branches), position_ids)  # (B, T, D)
         read = h.gather(1, extract[:, :, None].expand(-1, -1, h.shape[-1]))  # (B, N, D)
         return Outputs(self.head(read).squeeze(-1), h, self.backbone.embedding.tokens.weight)

@@ -1,6 +1,6 @@
-"""RNN Seq2Seq: an LSTM reads the source, another writes the target {cite}`sutskever2014sequence,cho2014learning`.
+"""RNN Seq2Seq: one LSTM reads the source, another generates the target {cite}`sutskever2014sequence,cho2014learning`.
 
-Chapters 1.1 and 1.2 differ in one setting: `context`, what the decoder is given of the source.
+The models of chapters 1.1 and 1.2 differ in one setting, `context`: what the decoder receives from the source.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ Context = Literal["last", "mean", "additive", "dot"]
 class RNNConfig:
     """Sizes of an `RNNSeq2Seq`. The vocabulary sizes are 0 in a recipe, which takes them and pad_id from the tokenizers.
 
-    context: what the decoder reads beside its own state, at each step:
-        "last": the encoder's last state, the same at every step; "mean": the mean of its states, the same at every
-        step; "additive", "dot": a weighted mean of its states, by attention, with new weights at each step.
+    context: what the decoder reads at each step, besides its own state:
+        "last": the encoder's last state, the same at every step; "mean": the mean of the encoder's states, the same at
+        every step; "additive", "dot": a weighted mean of these states, computed by attention anew at each step.
     bidirectional: the encoder is two LSTMs of half the width, one of which reads backwards.
-    embedding_shortcut: the states that attention and the mean read are the LSTM's states plus the embeddings of the
-        words that were read there. In the papers they are the LSTM's states alone. Context "last" reads neither.
+    embedding_shortcut: attention and the mean read the LSTM's states plus the embeddings of the words at the same
+        positions. In the papers they read only the LSTM's states. Context "last" reads neither.
     """
 
     source_vocab_size: int = 0
@@ -45,7 +45,7 @@ class RNNConfig:
 
 
 class RNNState(NamedTuple):
-    """What generation keeps between tokens. In all tensors the batch comes first."""
+    """What is stored between the steps of generation. In all tensors the batch comes first."""
 
     memory: Float[Tensor, "batch source d_model"]
     memory_mask: Bool[Tensor, "batch 1 source"]
@@ -67,8 +67,8 @@ class RNNSeq2Seq(nn.Module):
         c_i = Σ_j α_ij h_j              α_ij = softmax_j a(s_i, h_j); without attention c_i = c, the same for all i
         P(y_i | y_<i, x) = softmax(W_o tanh(W_c [s_i; c_i]))
 
-    So y_i is decoded from c_i, s_1…s_{i−1} and y_{i−1}. Nothing of c_i is fed back into the recurrence, so training
-    computes attention and logits for all target positions at once. The papers differ here:
+    So y_i is decoded from c_i, s_1…s_{i−1} and y_{i−1}. Because c_i is not fed back into the recurrence, training can
+    compute attention and logits for all target positions at once. The papers differ here:
 
     - Sutskever et al. {cite}`sutskever2014sequence`: s_0 is the encoder's last state itself; no later step reads it.
     - Cho et al. {cite}`cho2014learning`: s_i = f(s_{i−1}, y_{i−1}, c), and the output layer also reads c and y_{i−1}.
@@ -121,8 +121,8 @@ class RNNSeq2Seq(nn.Module):
     def prefill(
         self, source_ids: Int[Tensor, "batch source"], target_ids: Int[Tensor, "batch target"]
     ) -> tuple[Float[Tensor, "batch vocab"], RNNState]:
-        """Read the source and the beginning of the target (`<bos>`, say): logits of the next target token, and the state
-        that `decode` continues from."""
+        """Read the source and the beginning of the target, such as `<bos>`: logits of the next target token, and the
+        state that `decode` continues from."""
         self._check_target(target_ids)
         logits, state = self._decode(target_ids, self.encode(source_ids))
         return logits[:, -1], state
@@ -160,11 +160,11 @@ class RNNSeq2Seq(nn.Module):
 class Encoder(nn.Module):
     """Layers of an LSTM over the source, or of two LSTMs of half the width that read in opposite directions.
 
-    Each layer reads the states of the layer below and nothing else, like the decoder's layers. There are no residual
-    connections, which deeper stacks than ours need {cite}`wu2016google`. With `embedding_shortcut`, the word embeddings
-    are added to the top layer's states.
+    Each layer reads only the states of the layer below, like the decoder's layers. There are no residual connections,
+    which deeper stacks than ours need {cite}`wu2016google`. With `embedding_shortcut`, the word embeddings are added to
+    the top layer's states.
 
-    The code never calls `expand_as` with an LSTM's output: in an ONNX graph that would fix the length to the traced one.
+    The code never calls `expand_as` with the output of an LSTM, because an ONNX graph would then have a fixed length.
     """
 
     def __init__(self, config: RNNConfig):

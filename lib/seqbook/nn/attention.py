@@ -1,4 +1,4 @@
-"""Attention: each query takes a weighted mean of values, with weights that depend on the query."""
+"""Attention: for each query, a weighted mean of the values, with weights that depend on the query."""
 
 from contextlib import nullcontext
 
@@ -13,8 +13,8 @@ from seqbook.nn.cache import Cache, KeysValues
 from seqbook.nn.checks import check_positive
 from seqbook.nn.positions import Rotary
 
-# Which keys each query may attend to: those that are True; all of them (None); or "causal", which means the same as
-# masks.causal, but lets torch skip the scores of later keys.
+# The keys that each query may attend to: those that are True, or all of them (None). "causal" means the same as
+# masks.causal, but torch can then skip the scores of later keys.
 MaskOrName = Bool[Tensor, "#batch #heads #query #key"] | str | None
 
 SHORT = 24  # keys: up to this length, torch's plain kernel trains faster on a CPU than its memory-saving one
@@ -31,7 +31,7 @@ class AdditiveAttention(nn.Module):
         self.query = nn.Linear(d_model, d_model, bias=False)
         self.key = nn.Linear(d_model, d_model, bias=False)
         self.score = nn.Linear(d_model, 1, bias=False)
-        self.weights = nn.Softmax(dim=-1)  # a module, so that viz.record can read its output
+        self.weights = nn.Softmax(dim=-1)  # a module, so that `record` can read its output
 
     def forward(
         self,
@@ -67,11 +67,11 @@ class DotProductAttention(nn.Module):
 class Attention(nn.Module):
     """softmax(QKᵀ/√d_head + bias) V in several heads {cite}`vaswani2017attention`. Built step by step in chapter 2.1.
 
-    Queries come from `x`, keys and values from `memory` (cross-attention) or from `x` itself (self-attention).
+    Queries come from `x`. Keys and values come from `memory` (cross-attention) or from `x` itself (self-attention).
 
     d_head: width of a head (None: d_model / n_heads). n_kv_heads: number of heads of keys and values, each shared by
     n_heads / n_kv_heads heads of queries (None: n_heads) {cite}`ainslie2023gqa`. rotary: rotates the queries and keys of
-    self-attention by their positions. bias: whether the projections add one. scale: multiplies the scores (None:
+    self-attention by their positions. bias: whether the projections have biases. scale: factor of the scores (None:
     1/√d_head; 1.0 leaves them unscaled).
 
     Raises:
@@ -114,8 +114,8 @@ class Attention(nn.Module):
         position_ids: Int[Tensor, "batch query"] | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
         """bias: added to the scores before the softmax. cache: self-attention appends the keys and values of `x` to it;
-        cross-attention reads `memory` in the first call only, and the cache from then on. position_ids: by which `rotary`
-        rotates (None: the positions after those in the cache)."""
+        cross-attention reads `memory` only in the first call, and later the cache. position_ids: the positions by which
+        `rotary` rotates (None: the positions after those in the cache)."""
         if isinstance(mask, str) and mask != "causal":
             raise ValueError(f'mask={mask!r}: the only mask with a name is "causal"; make others with seqbook.nn.masks')
         seen = cache.length if cache is not None else 0
@@ -130,7 +130,7 @@ class Attention(nn.Module):
                 k, v = cache.append(k, v)
 
         causal = isinstance(mask, str)
-        if causal:  # torch's own flag counts queries from the first key on, and allows no bias
+        if causal:  # torch's own flag assumes that the first query is at the first key, and it allows no bias
             needs_mask = seen or bias is not None
             mask, causal = (masks.causal(k.shape[2], seen, k.device), False) if needs_mask else (None, True)
         if bias is not None:
@@ -144,7 +144,7 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))
 
     def keys_values(self, memory: Float[Tensor, "batch key d_model"]) -> KeysValues:
-        """Two projections of the same vectors: the key that a position is found by, and the value that it gives."""
+        """Two projections of the same vectors: the keys, which are compared with queries, and the values."""
         k, v = self.key_value(memory).chunk(2, dim=-1)
         return self._heads(k), self._heads(v)
 

@@ -20,9 +20,9 @@ Placement = Literal["pre", "post"]
 class Block(nn.Module):
     """x ← norm(x + part(x)) {cite}`vaswani2017attention` or x ← x + part(norm(x)) {cite}`xiong2020layer`, part by part.
 
-    The parts are built by the model, so that a family brings its own. Built in chapter 2.2.
+    The model builds the parts, so each family can use its own. Built in chapter 2.2.
 
-    norm: makes one norm, for example partial(nn.LayerNorm, d_model). placement: "pre" or "post", where the norm stands.
+    norm: makes one norm, for example partial(nn.LayerNorm, d_model). placement: "pre" or "post", the place of the norm.
     cross_attention: None in a block without a memory.
 
     Raises:
@@ -60,11 +60,11 @@ class Block(nn.Module):
         caches: tuple[Cache | None, Cache | None] = (None, None),
         position_ids: Int[Tensor, "batch query"] | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
-        """bias: added to the scores of self-attention. caches: of self-attention and of cross-attention, in generation.
-        position_ids: for self-attention that rotates.
+        """bias: added to the scores of self-attention. caches: of self-attention and cross-attention, during
+        generation. position_ids: for self-attention with rotary positions.
 
         Raises:
-            ValueError: a memory for a block without cross-attention, or none for one with it.
+            ValueError: a memory for a block without cross-attention, or no memory for a block with cross-attention.
         """
         if (self.cross_attention is None) != (memory is None):
             has, given = ("no", "given") if self.cross_attention is None else ("a", "missing")

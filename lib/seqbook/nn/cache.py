@@ -1,4 +1,4 @@
-"""The key-value cache: generation computes the keys and values of each position once."""
+"""The key-value cache, with which generation computes the keys and values of each position only once."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -12,8 +12,8 @@ class Cache:
         length = 3                    append 1                     append 1: full, so the buffer doubles
         │k1 k2 k3 ·  │                │k1 k2 k3 k4│                │k1 k2 k3 k4 k5 ·  ·  · │
 
-    There is room to spare, so that a step writes one position and copies none. A cache is written in place: `select`
-    makes a copy, from which generation can continue in another way.
+    The buffer has room to spare, so that most steps write one position and copy nothing. A cache is changed in place;
+    `select` makes a copy, from which generation can continue in a different way.
     """
 
     def __init__(self):
@@ -23,9 +23,9 @@ class Cache:
     def append(
         self, keys: Float[Tensor, "batch kv_heads new d_head"], values: Float[Tensor, "batch kv_heads new d_head"]
     ) -> KeysValues:
-        """Keep the new positions; returns all keys and values so far."""
+        """Add the new positions; returns all keys and values so far."""
         start, self.length = self.length, self.length + keys.shape[2]
-        if self._buffers is None:  # the memory of cross-attention never grows, so the first call keeps no room to spare
+        if self._buffers is None:  # no room to spare after the first call: the memory of cross-attention never grows
             self._buffers = keys.contiguous(), values.contiguous()
             return self._buffers
         if self.length > self._buffers[0].shape[2]:

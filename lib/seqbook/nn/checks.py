@@ -1,4 +1,4 @@
-"""The input that every model refuses, with one wording for all models."""
+"""Checks of the input of all models, with the same error messages for all of them."""
 
 import torch
 from jaxtyping import Int
@@ -13,15 +13,15 @@ def check_ids(
     pad_id: int | None = None,
     position_ids: Int[Tensor, "batch time"] | None = None,
 ) -> None:
-    """Refuse ids without an embedding, and sequences that are empty or too long.
+    """Check that all ids have an embedding, and that no sequence is empty or too long.
 
-    pad_id: the id of padding (None: the model has none, so every id counts as a token). position_ids: where the tokens
-    stand (None: one after the other), of which the last one says how long the longest sequence is.
+    pad_id: the id of padding (None: the model has none, so every id counts as a token). position_ids: the positions of
+    the tokens (None: 0, 1, 2, …); the largest one gives the length of the longest sequence.
 
     Raises:
-        ValueError: names the values found and the limit.
+        ValueError: a check fails; the message contains the values and the limit.
     """
-    if torch.compiler.is_compiling():  # an exported graph can't branch on the values of its input
+    if torch.compiler.is_compiling():  # an exported graph cannot branch on the values of its input
         return
     if ids.shape[0] == 0 or ids.shape[1] == 0:
         raise ValueError(f"{name} has shape {tuple(ids.shape)}: it needs at least one sequence of at least one token")
@@ -40,20 +40,20 @@ def check_ids(
 
 
 def check_room(length: int, max_len: int) -> None:
-    """Refuse to decode a token past the model's last position.
+    """Check that the model has a position for one more token.
 
     Raises:
-        ValueError: names both numbers.
+        ValueError: it has none; the message contains both numbers.
     """
     if length >= max_len:
         raise ValueError(f"{length} tokens have been read: the model takes at most max_len={max_len}")
 
 
 def check_positive(**sizes: int) -> None:
-    """Refuse sizes below one.
+    """Check that all sizes are at least one.
 
     Raises:
-        ValueError: names the size and its value.
+        ValueError: a size is smaller; the message contains its name and value.
     """
     for name, size in sizes.items():
         if size < 1:

@@ -1,4 +1,4 @@
-"""The small parts around attention: token embeddings, and the network that each position goes through alone."""
+"""The small layers around attention: token embeddings, and the feed-forward network."""
 
 from functools import partial
 from typing import Literal, get_args
@@ -22,9 +22,10 @@ _FUNCTIONS = {
 
 
 class FeedForward(nn.Module):
-    """f(x W₁ + b₁) W₂ + b₂, applied to each position alone {cite}`vaswani2017attention`. Built in chapter 2.2.
+    """f(x W₁ + b₁) W₂ + b₂, applied to each position separately {cite}`vaswani2017attention`. Built in chapter 2.2.
 
-    activation: f; max(0, ·) in 2017, and x Φ(x), approximated with a tanh, in GPT {cite}`hendrycks2016gaussian`.
+    activation: the function f; max(0, ·) in 2017, and x Φ(x), approximated with tanh, in GPT
+    {cite}`hendrycks2016gaussian`.
 
     Raises:
         ValueError: d_ff below one, or an activation that does not exist.
@@ -44,10 +45,11 @@ class FeedForward(nn.Module):
 
 
 class Embedding(nn.Module):
-    """U' = scale · U W_e + W_p: one vector per token, plus one per position where the model adds them.
+    """U' = scale · U W_e + W_p: one vector per token, plus one vector per position if the model adds them.
 
-    positions: the table W_p (None: positions enter elsewhere, for example as rotations). std: the standard deviation of
-    the initial weights (None: torch's own, 1). pad_id: the row of padding is 0 and stays 0 (None: the vocabulary has no padding).
+    positions: the table W_p (None: the model uses positions elsewhere, for example as rotations). std: the standard
+    deviation of the initial weights (None: torch's default, 1). pad_id: the row of padding is 0 and stays 0 (None: the
+    vocabulary has no padding).
     """
 
     def __init__(
@@ -72,8 +74,8 @@ class Embedding(nn.Module):
         offset: int | Int[Tensor, " batch"] = 0,
         position_ids: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch time d_model"]:
-        """The vectors of tokens at the positions offset, offset + 1, …, or at `position_ids`. `offset` may differ from row
-        to row."""
+        """The vectors of tokens at the positions offset, offset + 1, …, or at `position_ids`. `offset` may be different
+        in each row."""
         x = self.tokens(ids) * self.scale  # (B, T, D)
         if self.positions is not None and position_ids is not None:
             x = x + self.positions.table[position_ids]
@@ -84,14 +86,14 @@ class Embedding(nn.Module):
     def logits(
         self, hidden: Float[Tensor, "*batch d_model"], bias: Float[Tensor, " vocab"] | None = None
     ) -> Float[Tensor, "*batch vocab"]:
-        """hidden W_eᵀ + bias: the same vectors that read a token score the next one {cite}`press2017using`."""
+        """hidden W_eᵀ + bias: the vectors of the input tokens also score the next token {cite}`press2017using`."""
         return F.linear(hidden, self.tokens.weight, bias)
 
 
 def token_embedding(vocab_size: int, d_model: int, std: float | None, pad_id: int | None = None) -> nn.Embedding:
     """Torch's embedding, initialised with the standard deviation `std`.
 
-    Torch's own, 1, drives the gates of an LSTM into saturation, where their gradients are small.
+    With torch's default, 1, the gates of an LSTM are saturated at first, and their gradients are small.
     """
     vectors = nn.Embedding(vocab_size, d_model, padding_idx=pad_id)
     if std is not None:

@@ -1,6 +1,6 @@
-"""Which position may attend to which. Boolean, True = may attend, shaped to broadcast over (batch, heads, query, key).
+"""Attention masks. Boolean, True = may attend, with a shape that broadcasts to (batch, heads, query, key).
 
-A mask is the same in train and eval mode. All masks of the course are made here. Built in chapter 2.1.
+A mask is the same in train mode and eval mode. All masks of the course are made here. Built in chapter 2.1.
 """
 
 import torch
@@ -11,40 +11,40 @@ Mask = Bool[Tensor, "batch 1 #query key"]
 
 
 def padding(ids: Int[Tensor, "batch key"], pad_id: int) -> Mask:
-    """Hide the keys that are padding from every query."""
+    """No query may attend to padding."""
     return (ids != pad_id)[:, None, None, :]
 
 
 def causal(max_len: int, offset: int = 0, device: torch.device | None = None) -> Mask:
     """Each position may attend to itself and to earlier positions.
 
-    `offset` is the number of positions already in the key-value cache: the queries start there, the keys at 0.
+    `offset` is the number of positions in the key-value cache: the queries start there, and the keys start at 0.
     """
     key = torch.arange(max_len, device=device)
     return (key <= key[offset:, None])[None, None]
 
 
 def prefix(prefix_lengths: Int[Tensor, " batch"], max_len: int, offset: int = 0) -> Mask:
-    """Bidirectional inside the prefix, causal after it: length 0 gives GPT's mask, max_len gives BERT's.
+    """Bidirectional inside the prefix, causal after it. Length 0 gives GPT's mask, and max_len gives BERT's.
 
-    `offset` as in `causal`.
+    `offset`: as in `causal`.
     """
     key = torch.arange(max_len, device=prefix_lengths.device)
     return causal(max_len, offset, prefix_lengths.device) | (key < prefix_lengths[:, None, None, None])
 
 
 def left_padding(lengths: Int[Tensor, " batch"], max_len: int, offset: int = 0) -> Mask:
-    """Hide the first `lengths` keys of each row, which are padding; prompts of several lengths then end together.
+    """Hide the first `lengths` keys of each row, which are padding, so that prompts of different lengths end together.
 
-    Each padding position may still attend to itself, because a softmax over no key at all is not a number. `offset` as
-    in `causal`. Combine it with another mask by `&`, for example causal(n) & left_padding(lengths, n).
+    Each padding position may still attend to itself, because a softmax over no keys gives NaN. `offset`: as in
+    `causal`. Combine it with another mask with `&`, for example causal(n) & left_padding(lengths, n).
     """
     key = torch.arange(max_len, device=lengths.device)
     return (key >= lengths[:, None, None, None]) | (key == key[offset:, None])
 
 
 def branches(branch: Int[Tensor, "batch time"]) -> Mask:
-    """Causal, where a beginning and several continuations of it stand in one row: no continuation may attend to another.
+    """Causal, for a row with a beginning and several continuations of it: no continuation may attend to another.
 
     branch  0 0 1 1 2 2          0 for the beginning, 1, 2, … for each continuation; queries in rows, keys in columns
     0       x . . . . .

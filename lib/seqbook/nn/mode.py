@@ -1,4 +1,4 @@
-"""Train mode and eval mode: dropout is the only difference between them. Masks are the same in both."""
+"""Train mode and eval mode. They differ only in dropout; masks are the same in both."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout is off inside the `with` block; after it the model is in the mode that it was in before."""
+    """Switch dropout off inside the `with` block; afterwards the model is in the same mode as before."""
     training = model.training
     model.eval()
     try:

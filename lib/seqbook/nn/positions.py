@@ -1,4 +1,4 @@
-"""Where a token stands, which attention without a mask cannot tell: a vector added to the token's, or a rotation."""
+"""Positions, because attention without a mask has no order: a vector added to the token's vector, or a rotation."""
 
 from typing import Literal, get_args
 
@@ -10,14 +10,14 @@ Positions = Literal["sinusoidal", "learned", "rotary"]
 
 
 class Table(nn.Module):
-    """One vector per position, which is added to the token's. `table` is (max_len, d_model)."""
+    """One vector per position, which is added to the token's vector. `table` is (max_len, d_model)."""
 
     def forward(
         self, length: int, offset: int | Int[Tensor, " batch"] = 0
     ) -> Float[Tensor, "length d_model"] | Float[Tensor, "batch length d_model"]:
-        """The vectors of the positions offset … offset + length − 1; `offset` may differ from row to row.
+        """The vectors of the positions offset … offset + length − 1. `offset` may be different in each row.
 
-        An offset of −n means that n positions of padding come first: they get the first vector, and no token attends to
+        An offset of −n means that n positions of padding come first. They get the first vector, and no token attends to
         them.
         """
         if isinstance(offset, int):
@@ -27,10 +27,10 @@ class Table(nn.Module):
 
 
 class Sinusoidal(Table):
-    """PE(p, 2i) = sin(p / 10000^(2i/d)), PE(p, 2i+1) = cos(p / 10000^(2i/d)) {cite}`vaswani2017attention`.
+    """PE(t, 2f) = sin(t / 10000^(2f/d)), PE(t, 2f+1) = cos(t / 10000^(2f/d)) {cite}`vaswani2017attention`.
 
-    Each pair of features is the hand of a clock; the hands turn at rates between 1 and 1/10000 radian per position.
-    Built in chapter 2.1.
+    Each pair of features is like the hand of a clock. The hands turn by 1 to 1/10000 radian per position. Built in
+    chapter 2.1.
 
     Raises:
         ValueError: an odd d_model.
@@ -45,7 +45,7 @@ class Sinusoidal(Table):
 
 
 class Learned(Table):
-    """A vector per position that is trained with the rest {cite}`gehring2017convolutional`. Used from GPT and BERT on."""
+    """One trained vector per position {cite}`gehring2017convolutional`, as in GPT and BERT."""
 
     def __init__(self, d_model: int, max_len: int):
         super().__init__()
@@ -55,9 +55,9 @@ class Learned(Table):
 class Rotary(nn.Module):
     """Rotates queries and keys by angles that grow with their position {cite}`su2024roformer`. Used in chapter 2.2.
 
-    Features i and i + D/2 form a two-dimensional vector, which is rotated at position p by p / 10000^(2i/D) radian. The
-    dot product of two such vectors depends on the angle between them, so a score depends on the distance of the two
-    positions.
+    Features f and f + D/2 form a two-dimensional vector. At position t it is rotated by t / 10000^(2f/D) radian. The
+    dot product of two such vectors depends on the angle between them, so a score depends on the distance between the
+    two positions.
 
     Raises:
         ValueError: an odd d_head.
@@ -88,7 +88,7 @@ class Rotary(nn.Module):
 
 
 def build(kind: Positions, d_model: int, d_head: int, max_len: int) -> tuple[Table | None, Rotary | None]:
-    """What a model needs for one kind of positions: a table for its embedding, or a rotation for its attention.
+    """The part for one kind of positions: a table for the model's embedding, or a rotation for its attention.
 
     Raises:
         ValueError: a kind that does not exist, or an odd width.
@@ -104,6 +104,6 @@ def build(kind: Positions, d_model: int, d_head: int, max_len: int) -> tuple[Tab
 
 
 def _angles(width: int, max_len: int) -> Tensor:
-    """The angle (radian) of each pair of features at each position: p / 10000^(2i/width), (max_len, width / 2)."""
+    """The angle (radian) of each pair f of features at each position t: t / 10000^(2f/width), (max_len, width / 2)."""
     rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
     return torch.arange(max_len)[:, None] * rates

@@ -16,8 +16,8 @@ from seqbook.nn.attention import Attention
 def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """Inside the `with` block, every forward appends its attention weights to the list under the attention's name.
 
-    Weights are (batch, heads, query, key), of the RNN's attentions (batch, query, key); each row sums to 1. The model
-    computes what it would without being watched.
+    Weights have the shape (batch, heads, query, key), or (batch, query, key) in an RNN; each row sums to 1. Recording
+    does not change what the model computes.
 
     Raises:
         ValueError: the model has no attention to record.
@@ -42,7 +42,7 @@ def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
 
 
 class _Watch(TorchFunctionMode):
-    """Computes, beside F.scaled_dot_product_attention, the weights that the function keeps to itself."""
+    """Computes the weights that F.scaled_dot_product_attention does not return."""
 
     def __init__(self):
         super().__init__()
@@ -55,14 +55,14 @@ class _Watch(TorchFunctionMode):
         kwargs = kwargs or {}
         if function is F.scaled_dot_product_attention and self.place is not None:
             self.place.append(_weights(*args, **kwargs))
-            self.place = None  # a call outside of the model's attentions is nobody's
+            self.place = None  # a call outside the model's attentions is not recorded
         return function(*args, **kwargs)
 
 
 def _weights(
     q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, is_causal: bool, scale: float | None, enable_gqa: bool
 ) -> Tensor:
-    k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # each head of keys serves several heads of queries
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], dim=1)  # each key head is shared by several query heads
     scores = q.detach() @ k.detach().transpose(2, 3) * (q.shape[-1] ** -0.5 if scale is None else scale)  # (B, H, T, S)
     if is_causal:
         attn_mask = masks.causal(k.shape[2], device=k.device)

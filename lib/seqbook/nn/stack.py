@@ -1,6 +1,6 @@
-"""A stack of blocks with its final norm, and the state that generation keeps of it.
+"""A stack of blocks with its final norm, and the state that generation stores for it.
 
-GPT, BERT and a prefix decoder are one stack each; an encoder-decoder is two.
+GPT, BERT and a prefix decoder each have one stack; an encoder-decoder has two.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from seqbook.nn.cache import Cache
 
 @dataclass(frozen=True)
 class State:
-    """What generation keeps between tokens. `prefill` makes one, `decode` adds a token to its caches in place.
+    """What is stored between the steps of generation. `prefill` makes it; `decode` adds a token to its caches in place.
 
-    caches: of each block, one for self-attention and one for cross-attention. memory, memory_mask: what cross-attention
-    reads (None: there is none, or nothing of it is padding). padding: how many positions at the left of each row are
-    padding (None: none).
+    caches: for each block, one for self-attention and one for cross-attention. memory, memory_mask: what
+    cross-attention reads, and which of it is padding (None: there is no memory, or no padding). padding: the number of
+    positions at the left of each row that are padding (None: none).
     """
 
     caches: list[tuple[Cache, Cache]]
@@ -43,8 +43,9 @@ class State:
 class Stack(nn.Module):
     """x → block → … → block → norm.
 
-    norm: of pre-norm blocks, whose last sum no norm has seen yet; nn.Identity() after post-norm blocks. relative: makes
-    the bias that self-attention adds to its scores in every block, relative(n_queries, n_keys) → (1, heads, query, key).
+    norm: for pre-norm blocks, because their last sum is not normalised yet; nn.Identity() for post-norm blocks.
+    relative: makes the bias that self-attention adds to its scores in every block, relative(n_queries, n_keys) → (1,
+    heads, query, key).
     """
 
     def __init__(self, blocks: Iterable[Block], norm: nn.Module, *, relative: nn.Module | None = None):
@@ -60,10 +61,10 @@ class Stack(nn.Module):
         state: State | None = None,
         position_ids: Int[Tensor, "batch query"] | None = None,
     ) -> Float[Tensor, "batch query d_model"]:
-        """With a `state`, the positions of `x` follow those read so far, and memory comes from the state.
+        """With a `state`, the positions of `x` follow those read so far, and the memory comes from the state.
 
-        The mask has one row for each new position, and one column for each position in the cache and each new one.
-        position_ids: where attention that rotates takes each token to stand (None: one after the other).
+        The mask has one row per new position, and one column per position in the cache and per new position.
+        position_ids: the positions for rotary positions (None: 0, 1, 2, …).
         """
         caches, seen = [(None, None)] * len(self.blocks), 0
         if state is not None:
@@ -74,5 +75,5 @@ class Stack(nn.Module):
         return self.norm(x)
 
     def new_state(self, **given: Tensor | None) -> State:
-        """An empty state, with the memory or the padding that is given."""
+        """An empty state with this memory or padding."""
         return State([(Cache(), Cache()) for _ in self.blocks], **given)

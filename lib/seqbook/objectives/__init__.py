@@ -1,4 +1,4 @@
-"""One file per objective: what is predicted, from which columns of a corpus, with which loss and scores."""
+"""One file per objective, which defines what is predicted from which columns of a corpus, the loss, and the scores."""
 
 from seqbook.objectives.causal import Causal, CausalConfig
 from seqbook.objectives.classification import ClassificationConfig

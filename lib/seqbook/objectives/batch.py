@@ -1,4 +1,4 @@
-"""What every objective gives to the training loop: the model's inputs, the labels, and the loss between them."""
+"""What every objective provides for the training loop: the model's inputs, the labels, and the loss."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from seqbook.data.tokenizer import Tokenizer
 
-IGNORED = -100  # a label at which no loss is computed
+IGNORED = -100  # no loss is computed for this label
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` as the model's forward takes them, `labels` shaped like its logits without the vocabulary."""
+    """`inputs`: the arguments of the model's forward. `labels`: shaped like its logits, without the last axis."""
 
     inputs: tuple[Tensor, ...]
     labels: Int[Tensor, "batch time"]
@@ -32,14 +32,14 @@ class Batch:
 
     @property
     def n_labels(self) -> int:
-        """The number of labels, by which the summed loss is divided: here each predicted token is one."""
+        """The number of labels, by which the summed loss is divided. Here this is the number of predicted tokens."""
         return self.n_tokens
 
 
 class ObjectiveConfig(Protocol):
-    """The settings of an objective in a recipe, and how to make it. A frozen dataclass of settings, with three methods.
+    """The settings of an objective in a recipe: a frozen dataclass with three methods.
 
-    fills: the names of the model's settings that follow from the tokenizers, such as vocab_size.
+    fills: the names of the model's settings that are set from the tokenizers, such as vocab_size.
     """
 
     fills: tuple[str, ...]
@@ -55,38 +55,38 @@ class ObjectiveConfig(Protocol):
 
 
 class Objective(Protocol):
-    """A task: from the columns of a corpus to examples, from examples to a `Batch`, from logits to a loss and to scores.
+    """A task: it turns columns of a corpus into examples, examples into a `Batch`, and logits into a loss and scores.
 
-    Written by hand for each objective; `training.fit`, `metrics` and `runs` need to know only this of it. An objective whose
-    labels are classes also has n_right(outputs, labels), the number of examples that are right.
+    Each objective has its own implementation. `training.fit`, `metrics` and `runs` use only these methods. An objective
+    whose labels are classes also has n_right(outputs, labels), the number of examples that are right.
     """
 
     config: ObjectiveConfig
-    tokenizers: dict[str, Tokenizer]  # by the names of the files in which a run keeps them
+    tokenizers: dict[str, Tokenizer]  # by the names of their files in a run's folder
 
     def sizes(self) -> dict[str, int]:
-        """The model's settings that `config.fills` names."""
+        """The values of the model's settings that `config.fills` lists."""
 
     def tokenize(self, **columns: Sequence) -> dict[str, Sequence]:
-        """Texts, by role, to ids, as new columns of the dataset."""
+        """The ids of the texts of each role, as new columns of the dataset."""
 
     def examples(self, rows: Dataset) -> Sequence:
         """The examples of a dataset with those columns."""
 
     def lengths(self, example: Any) -> tuple[int, ...]:
-        """The lengths (tokens) in which the examples of one batch should be similar."""
+        """The lengths (tokens) of each example. The examples of one batch should have similar lengths."""
 
     def collate(self, examples: list, generator: torch.Generator | None = None) -> Batch:
-        """Pad examples to one length. Objectives that draw (masks, corruption) take their random numbers from `generator`."""
+        """Pad examples to the same length. Objectives with random choices, such as masking, use `generator`."""
 
     def nll(self, logits: Any, labels: Any) -> Float[Tensor, ""]:
-        """−Σ log P(label), in nats, by which models are compared."""
+        """−Σ log P(label), in nats, which is used to compare models."""
 
     def loss(self, logits: Any, labels: Any) -> Float[Tensor, ""]:
         """What training minimises: `nll`, or `nll` with label smoothing or an auxiliary loss."""
 
     def scores(self, model: nn.Module, splits: DatasetDict) -> dict[str, Any]:
-        """How good the model is on the splits that no training saw; the test split's scores have no prefix."""
+        """The scores of the model on the held-out splits. The names of the test scores have no prefix."""
 
 
 def summed_nll(
@@ -94,7 +94,8 @@ def summed_nll(
 ) -> Float[Tensor, ""]:
     """−Σ log P(label), in nats, over the labels that are not `IGNORED`.
 
-    With label smoothing ε the target is (1 − ε) on the label and ε spread over the vocabulary {cite}`szegedy2016rethinking`.
+    With label smoothing ε, the target distribution is (1 − ε) on the label plus ε spread over the vocabulary
+    {cite}`szegedy2016rethinking`.
     """
     return F.cross_entropy(
         logits.float().flatten(0, 1),
@@ -119,6 +120,6 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], limit: int) -> list[list[
 
 
 def pad(sequences: Sequence[list[int]], value: int) -> Int[Tensor, "batch time"]:
-    """One row per sequence, filled up at the end with `value`."""
+    """One row per sequence, padded at the end with `value`."""
     longest = max(map(len, sequences))
     return torch.tensor([s + [value] * (longest - len(s)) for s in sequences])

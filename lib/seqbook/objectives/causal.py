@@ -21,7 +21,7 @@ Example = tuple[list[int]]
 
 @dataclass(frozen=True, kw_only=True)
 class CausalConfig:
-    """kind: the tokens of the corpus's column "text"; max_vocab_size: for byte pairs, how many tokens."""
+    """kind: the kind of tokens of the column "text"; max_vocab_size: the number of tokens for byte pairs."""
 
     kind: Kind = "word"
     max_vocab_size: int = 30_000
@@ -41,10 +41,10 @@ class CausalConfig:
 
 
 class Causal:
-    """Examples are (ids,), and each id but the first is predicted from those before it. Built in chapter 3.1.
+    """Examples are (ids,). Each id except the first one is predicted from those before it. Built in chapter 3.1.
 
     In training, the texts form one long sequence, `<bos> u <eos> <bos> v <eos> …`, which is read in windows of max_len
-    tokens that may begin anywhere {cite}`radford2018improving`: there is no padding, and no text is too long.
+    tokens that may begin anywhere {cite}`radford2018improving`. So there is no padding, and no text is too long.
     """
 
     def __init__(self, tokenizer: Tokenizer, config: CausalConfig = CausalConfig(), *, max_len: int):
@@ -90,7 +90,7 @@ class Causal:
         return metrics.on_unseen(splits, lambda rows: {"loss": metrics.mean_nll(model, self, self.examples(rows))})
 
     def generate(self, model: nn.Module, texts: Sequence[str], **how: Any) -> list[str]:
-        """Each text with its continuation by the model, until `<eos>`; after an empty text a new one begins.
+        """Each text with its continuation by the model, up to `<eos>`. An empty text starts a new text.
 
         how: as in `continue_texts`.
         """
@@ -110,8 +110,8 @@ def continue_texts(
 ) -> list[str]:
     """Each text with its continuation by a decoder-only model.
 
-    begin: ids before each text; end: the id that ends a text (None: there is none), which also stands before a new one;
-    how: temperature, top_k, top_p, as `generation.sampling.sampler` takes them.
+    begin: the ids before each text; end: the id that ends a text (None: there is none), which also comes before a new
+    text; how: temperature, top_k and top_p, as in `generation.sampling.sampler`.
     """
     ends = [] if end is None else [end]
     prompts = [[*begin, *tokenizer.encode(text)] or ends for text in texts]

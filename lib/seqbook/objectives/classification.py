@@ -1,8 +1,8 @@
-"""Fine-tuning {cite:p}`radford2018improving`: labelled examples become one sequence of tokens, or several.
+"""Fine-tuning {cite:p}`radford2018improving`: each labelled example becomes one sequence of tokens, or several.
 
-Every sequence begins with `<bos>` and ends with `<extract>`, whose hidden state the head reads; `<delimiter>` separates two
-texts. Training minimises L_task + λ·L_LM, where L_LM is the language model's loss on the same sequences. The sequences of a
-multiple choice begin with the same story, which is read once.
+Every sequence begins with `<bos>` and ends with `<extract>`, whose hidden state the head reads; `<delimiter>` separates
+two texts. Training minimises L_task + λ·L_LM, where L_LM is the language model's loss on the same sequences. In
+multiple choice, all sequences of an example begin with the same story, which is read only once.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ Example = tuple[list[list[int]], int]
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationConfig:
-    """transformation: how the columns of the task become sequences; texts: the corpus's columns that it reads (none: those
-    that it is named after); classes: the labels, in the order of their numbers (none: the labels are numbers); lm_weight:
-    λ, the weight of the language model's loss."""
+    """transformation: how the columns of the task become sequences; texts: the columns that it reads (empty: the
+    columns with the default names); classes: the labels, in the order of their numbers (empty: the labels are numbers);
+    lm_weight: λ, the weight of the language model's loss."""
 
     transformation: Transformation = "classification"
     texts: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Labels(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskBatch(Batch):
-    """What the model takes, and labels of both kinds. The loss is averaged over examples, not over tokens."""
+    """The model's inputs, and labels of both kinds. The loss is averaged over examples, not over tokens."""
 
     labels: Labels
 
@@ -81,9 +81,9 @@ class TaskBatch(Batch):
 
 
 class FineTuning:
-    """Examples are (sequences of ids, number of the class). A subclass makes the sequences, in `rows`.
+    """Examples are (sequences of ids, number of the class). Each subclass makes the sequences in its method `rows`.
 
-    tokenizer: of the language model, with the two special tokens added.
+    tokenizer: the language model's tokenizer with the two special tokens added.
 
     Raises:
         ValueError: a tokenizer without the special tokens.
@@ -108,7 +108,7 @@ class FineTuning:
         raise NotImplementedError
 
     def tokenize(self, **texts: Sequence[Any]) -> dict[str, list[list[list[int]]]]:
-        """`rows` as a new column of the dataset; the label stays as it is.
+        """`rows` as a new column of the dataset; the label does not change.
 
         Raises:
             ValueError: a text without tokens, or a sequence over max_len; names it and its length.
@@ -125,7 +125,7 @@ class FineTuning:
         return {"rows": made}
 
     def encode(self, **columns: Sequence[Any]) -> list[Example]:
-        """Examples from the columns of the task, the label among them.
+        """Examples from the columns of the task, including the label.
 
         Raises:
             ValueError: as `tokenize`; a label that is not a class.
@@ -162,11 +162,11 @@ class FineTuning:
         return F.cross_entropy(outputs.task.float(), labels.task, reduction="sum")
 
     def n_right(self, outputs: Outputs, labels: Labels) -> int:
-        """How many examples have the most probable class as their label."""
+        """The number of examples whose most probable class is their label."""
         return int((outputs.task.argmax(-1) == labels.task).sum())
 
     def loss(self, outputs: Outputs, labels: Labels) -> Float[Tensor, ""]:
-        """Σ (L_task + λ·L_LM) over the examples, L_LM being a mean over the tokens of an example, in nats."""
+        """Σ (L_task + λ·L_LM) over the examples, in nats. L_LM is the mean over the tokens of an example."""
         nll = self.nll(outputs, labels)
         if self.config.lm_weight == 0:
             return nll
@@ -177,7 +177,7 @@ class FineTuning:
         return nll + self.config.lm_weight * tokens.sum()
 
     def scores(self, model: nn.Module, splits: DatasetDict) -> dict[str, Any]:
-        """Accuracy and loss (nats per example), beside the accuracy of the majority class of the training split."""
+        """Accuracy, loss (nats per example), and the accuracy of the majority class of the training split."""
         train = self.numbers(splits["train"]["label"][:])
         most = max(sorted(set(train)), key=train.count)
 
@@ -225,7 +225,7 @@ class Similarity(FineTuning):
 
 
 class MultipleChoice(FineTuning):
-    """`<bos> context <delimiter> choice <extract>` for each choice. What the sequences have in common is read once."""
+    """`<bos> context <delimiter> choice <extract>` for each choice. The common beginning is read only once."""
 
     reads = ("context", "choices")
 
@@ -249,7 +249,7 @@ class MultipleChoice(FineTuning):
 
 
 class Packed(NamedTuple):
-    """Several sequences that stand in one, as `pack` makes it; all but `extract` have an entry for each position."""
+    """Several sequences packed into one by `pack`. All fields except `extract` have one entry per position."""
 
     ids: list[int]
     branches: list[int]
@@ -259,16 +259,16 @@ class Packed(NamedTuple):
 
 
 def pack(rows: Sequence[list[int]]) -> Packed:
-    """Several sequences in one, in which the beginning that they have in common stands once.
+    """Several sequences packed into one, in which their common beginning occurs only once.
 
-        sequences       ids           a b x e b y e     a b is common: the last token of it begins each branch, so
+        sequences       ids           a b x e b y e     a b is common: its last token begins each branch, so
         a b x e         branches      0 1 1 1 2 2 2     that the token after it is predicted once in each branch
         a b y e         position_ids  0 1 2 3 1 2 3     as in the sequence
                         following     b x e · y e ·     the next token in the sequence, · is `IGNORED`
                         extract             3     6     where the sequences end
 
-    `masks.branches` lets each branch attend to the common beginning and to itself, so in a causal network each token has the
-    hidden state that it has in its own sequence.
+    With `masks.branches`, each branch attends to the common beginning and to itself. So in a causal network each token
+    has the same hidden state as in its own sequence.
     """
     n_common = sum(1 for _ in takewhile(lambda ids: len(set(ids)) == 1, zip(*rows, strict=False)))
     first = n_common - 1

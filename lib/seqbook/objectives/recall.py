@@ -1,14 +1,14 @@
-"""Recall: which y stood after this x before? The smallest task that no weight can store. Built in chapter 3.3.
+"""Recall: which y followed this x earlier in the row? Weights alone cannot solve this task. Built in chapter 3.3.
 
-A row draws a few pairs of an x and a y, which no other row needs to share, and repeats them in random order:
+Each row has a few random pairs of an x and a y, which are not shared with other rows, and repeats them in random order:
 
     ids     x7 y2 x4 y9 x7 y2 x1 y9 x4 y9 …
     label   ·  ·  ·  ·  y2 ·  ·  ·  y9 ·       · = no loss
 
-Where an x stands for the first time, nothing predicts its y. Where it has stood before, its y is certain, but only for a
-model that looks for the earlier x and copies what came after it {cite}`olsson2022context`. So the loss is computed there
-alone, and a model that recalls reaches 0 nats. A fifth of all pairs (x, y) is held out: a model that recalls a held-out pair
-has it from the row, because training has never shown it.
+When an x occurs for the first time, its y cannot be predicted. When it occurs again, its y is certain for a model that
+finds the earlier x and copies the token after it {cite}`olsson2022context`. The loss is computed only at these
+positions, so a model that recalls reaches 0 nats. A fifth of all pairs (x, y) is held out. If a model recalls a
+held-out pair, it must have read it in the row, because the pair does not occur in training.
 """
 
 import random
@@ -29,7 +29,8 @@ Example = tuple[list[int]]
 
 @dataclass(frozen=True, kw_only=True)
 class RecallConfig:
-    """n_words: how many x there are, and how many y; n_pairs: drawn for each row; n_entries: pairs that a row names.
+    """n_words: the number of different x, and of different y; n_pairs: different pairs per row; n_entries: entries per
+    row.
 
     Raises:
         ValueError: sizes below one, fewer than `HELD_OUT` words, or more pairs than words.
@@ -49,15 +50,15 @@ class RecallConfig:
 
 
 def is_held_out(x: int, y: int) -> bool:
-    """Whether no training row has the pair of the x and the y with these numbers (from 0)."""
+    """Whether the pair of the x and the y with these numbers (from 0) is held out of training."""
     return (x + y) % HELD_OUT == 0
 
 
 class Rows(Sequence):
     """`n` examples (ids,) of 2·n_entries ids: x is its number, y its number plus n_words.
 
-    Row i is drawn when it is asked for, and depends on (config, seed, held_out, i) alone. held_out: whether all pairs of
-    the rows are held-out pairs, or none.
+    Row i is drawn when it is needed, and depends only on (config, seed, held_out, i). held_out: whether all pairs of
+    the rows are held-out pairs, or none of them.
     """
 
     def __init__(self, n: int, config: RecallConfig = RecallConfig(), *, seed: int = 0, held_out: bool = False):
@@ -78,9 +79,9 @@ class Rows(Sequence):
 
 
 class Recall:
-    """Examples come from `Rows`, and the y of each x that has stood in the row before is predicted.
+    """Examples come from `Rows`. For each x that occurred earlier in the row, its y is predicted.
 
-    There is no text and nothing to tokenize, so no recipe describes this objective: `training.fit` takes `Rows` as they are.
+    There is no text to tokenize, so no recipe uses this objective; `training.fit` takes `Rows` directly.
     """
 
     def __init__(self, config: RecallConfig = RecallConfig()):
@@ -107,7 +108,7 @@ class Recall:
 
     @torch.no_grad()
     def recall(self, model: nn.Module, rows: Sequence[Example]) -> float:
-        """The share of labels that are the model's most probable token. Naming any y of the row scores about 1/n_pairs."""
+        """The share of labels that are the model's most probable token. A random y of the row scores 1/n_pairs."""
         batch = self.collate(list(rows)).to(next(model.parameters()).device)
         with evaluating(model):
             found = model(*batch.inputs).argmax(-1)  # (B, T)

@@ -24,8 +24,9 @@ Example = tuple[list[int], list[int]]
 class Seq2SeqConfig:
     """Translate the corpus's column `source` into its column `target`.
 
-    source_kind, target_kind: the tokens; max_vocab_size: for byte pairs, how many tokens; reverse_source: give the
-    encoder the source in reverse order {cite}`sutskever2014sequence`; label_smoothing: ε; beams: for the scores.
+    source_kind, target_kind: the kinds of tokens; max_vocab_size: the number of tokens for byte pairs; reverse_source:
+    the encoder reads the source in reverse order {cite}`sutskever2014sequence`; label_smoothing: ε; beams: for the
+    scores.
     """
 
     source: str = "en"
@@ -55,7 +56,7 @@ class Seq2SeqConfig:
 
 
 class Seq2Seq:
-    """Examples are (source, target) ids; the decoder reads `<bos> y` and predicts `y <eos>`. Built in chapter 1.1."""
+    """Examples are (source, target) ids. The decoder reads `<bos> y` and predicts `y <eos>`. Built in chapter 1.1."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class Seq2Seq:
         return list(zip(self.encode_sources(sources), target_ids, strict=True))
 
     def encode_sources(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of sources alone, for generation.
+        """The ids of sources without targets, for generation.
 
         Raises:
             ValueError: a text without tokens, or one over max_len; names it and its length.
@@ -107,7 +108,7 @@ class Seq2Seq:
         return Batch((self.collate_sources(sources), decoder_inputs), pad([[*y, eos] for y in targets], IGNORED))
 
     def collate_sources(self, sources: Sequence[list[int]]) -> Int[Tensor, "batch source"]:
-        """What the encoder reads: the sources, or the reversed sources, padded at the end."""
+        """The input of the encoder: the sources, or the reversed sources, padded at the end."""
         ordered = [s[::-1] for s in sources] if self.config.reverse_source else sources
         return pad(ordered, self.source_tokenizer.pad_id)
 
@@ -143,7 +144,7 @@ class Seq2Seq:
         length_penalty: float = 1.0,
         batch_size: int = 250,
     ) -> list[str]:
-        """Each text in the target language: by greedy decoding, or the best hypothesis of a beam search.
+        """The translation of each text, by greedy decoding or beam search.
 
         Raises:
             ValueError: a text without tokens, or one over max_len.
@@ -164,9 +165,9 @@ class Seq2Seq:
         return translations
 
     def prompt(self, sources: Sequence[list[int]]) -> tuple[Int[Tensor, "batch source"], Int[Tensor, "batch 1"]]:
-        """What a model's `prefill` reads before it writes: the sources, and `<bos>` for each."""
+        """What a model's `prefill` reads before generation: the sources, and `<bos>` for each."""
         return self.collate_sources(sources), torch.full((len(sources), 1), self.target_tokenizer.bos_id)
 
     def longest(self, source_len: int) -> int:
-        """The most tokens that a translation of `source_len` tokens may have, so that a model that repeats itself ends."""
+        """The largest number of tokens in the translation of `source_len` tokens, for a model that repeats itself."""
         return min(self.max_len, 2 * source_len + 10)

@@ -1,4 +1,4 @@
-"""The named systems of the course, one file per part of the course."""
+"""The recipes of the course, one file per part of the course."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ def configure(name: str, **settings: Any) -> Recipe:
     """The recipe `name` with some settings changed, for example configure("gpt", d_model=64, steps=100).
 
     Raises:
-        ValueError: an unknown recipe or setting, or a value of the wrong type; names the choices.
+        ValueError: an unknown recipe or setting, or a value of the wrong type; the message lists the choices.
     """
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}: choose one of {', '.join(RECIPES)}")

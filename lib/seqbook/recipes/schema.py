@@ -1,4 +1,4 @@
-"""What a recipe is: data, objective, model and training of one named system. A hyperparameter is written down once, here."""
+"""The definition of a recipe: data, objective, model and training of one named system. It holds all hyperparameters."""
 
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, get_type_hints
@@ -12,7 +12,7 @@ from seqbook.training.optimizer import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """corpus: a task of the micro-world, or a real corpus; size: of the micro-world's training split (examples)."""
+    """corpus: a task of the micro-world, or a real corpus; size: training examples from the micro-world."""
 
     corpus: str
     size: int = 30_000
@@ -23,10 +23,10 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One system: `runs.run` trains it, for chapters, command line, tests and benchmarks alike.
+    """One named system, which `runs.run` trains for chapters, the command line, tests and benchmarks.
 
-    about: a line for people; model: the configuration of a model, whose vocabulary sizes come from the tokenizers; base:
-    the recipe whose tokenizers this one takes over, and whose weights too if `pretrained`.
+    about: a short description; model: the configuration of a model, whose vocabulary sizes come from the tokenizers;
+    base: the recipe whose tokenizers this one uses, and also its weights if `pretrained`.
     """
 
     about: str
@@ -38,7 +38,7 @@ class Recipe:
     pretrained: bool = True
 
     def settings(self) -> dict[str, Any]:
-        """All settings that `change` can change, in one dict. No name occurs twice."""
+        """All settings that `change` can change, in one dict. Each name occurs only once."""
         parts = (self.data, self.objective, *self.models(), self.training)
         found = {} if self.base is None else {"pretrained": self.pretrained}
         for part in parts:
@@ -46,14 +46,14 @@ class Recipe:
         return {name: value for name, value in found.items() if name not in self.objective.fills}
 
     def models(self) -> list[Any]:
-        """The configuration of the model, and those of the models inside it."""
+        """The configuration of the model, and the configurations of the models inside it."""
         return _nested(self.model)
 
     def change(self, **settings: Any) -> "Recipe":
-        """A copy with some settings changed, wherever they stand.
+        """A copy with some settings changed.
 
         Raises:
-            ValueError: an unknown setting, or a value of the wrong type; names the choices.
+            ValueError: an unknown setting, or a value of the wrong type; the message lists the choices.
         """
         for name in settings:
             if name not in self.settings():
@@ -62,20 +62,20 @@ class Recipe:
 
 
 def fill(config: Any, sizes: dict[str, int]) -> Any:
-    """A copy of a model's configuration with the sizes that follow from the tokenizers."""
+    """A copy of a model's configuration with the sizes that the tokenizers determine."""
     inner = {f.name: fill(value, sizes) for f in fields(config) if is_dataclass(value := getattr(config, f.name))}
     return replace(config, **inner, **{f.name: sizes[f.name] for f in fields(config) if f.name in sizes})
 
 
 def describe(config: Any) -> Any:
-    """A configuration as JSON can hold it: {"class": name, setting: value, …}."""
+    """A configuration in a form for JSON: {"class": name, setting: value, …}."""
     if is_dataclass(config):
         return {"class": type(config).__name__} | {f.name: describe(getattr(config, f.name)) for f in fields(config)}
     return list(config) if isinstance(config, tuple) else config
 
 
 def _nested(config: Any) -> list[Any]:
-    """The configuration, and those inside it."""
+    """The configuration, and the configurations inside it."""
     inner = (getattr(config, f.name) for f in fields(config))
     return [config, *(part for value in inner if is_dataclass(value) for part in _nested(value))]
 

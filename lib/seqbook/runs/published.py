@@ -1,4 +1,4 @@
-"""Results that took longer than a chapter: read from benchmarks/results, each with how it was made."""
+"""Published results of experiments that take longer than a chapter. Each file says how its result was made."""
 
 import json
 import subprocess
@@ -13,10 +13,10 @@ FOLDER = PACKAGE.parents[1] / "benchmarks" / "results"
 
 
 def read(name: str) -> dict[str, Any]:
-    """The published result `name`.
+    """Read the published result `name`.
 
     Raises:
-        FileNotFoundError: the package was installed without the repository that holds it.
+        FileNotFoundError: the package was installed without the repository, which contains the results.
     """
     file = FOLDER / f"{name}.json"
     if not file.is_file():
@@ -100,8 +100,8 @@ def _spread(values: pd.Series, form: str) -> str:
 
 
 def translations(*names: str) -> pd.DataFrame:
-    """A table of published translation runs, one row each; of places to look where the repository is missing."""
-    if not FOLDER.is_dir():  # in Colab, where a page has to run on to its end
+    """A table of published translation runs, one row per run. Without the repository, it says where to find them."""
+    if not FOLDER.is_dir():  # in Colab, where the page must still run to its end
         return pd.DataFrame({"published": "in the repository and on its site"}, index=list(names))
     rows = {}
     for name in names:
@@ -124,7 +124,7 @@ def spread(rows: Sequence[Mapping[str, Any]], by: Sequence[str], measure: str) -
 
 
 def commit() -> str:
-    """The commit of the checkout that the package runs from, marked if its files differ from it; "" without a checkout."""
+    """The commit of this checkout, marked if its files differ from the commit; "" without a checkout."""
     describe = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""One run of a recipe, from its name to the trained system: read `run` from top to bottom."""
+"""One run of a recipe, from its name to the trained system. Read `run` from top to bottom."""
 
 import json
 import os
@@ -32,13 +32,13 @@ from seqbook.training.loop import fit
 
 @dataclass(frozen=True)
 class System:
-    """A trained model, with the objective whose tokenizers give its ids a meaning."""
+    """A trained model, and the objective with the tokenizers that it was trained with."""
 
     model: nn.Module
     objective: Objective
 
     def generate(self, texts: Sequence[str], **how: Any) -> list[str]:
-        """What the model writes for each text: a translation, or a continuation; `how` as the objective's `generate`.
+        """What the model generates for each text: a translation or a continuation. `how`: as in the objective.
 
         Raises:
             ValueError: a text without tokens, or one that is too long; a system that was trained to classify.
@@ -52,7 +52,7 @@ class System:
 
 @dataclass(frozen=True)
 class Run(System):
-    """What a recipe made: the trained system, the texts that it was trained on, its history and its scores."""
+    """The result of a recipe: the trained system, its corpus, its history and its scores."""
 
     splits: DatasetDict
     history: list[dict]
@@ -60,14 +60,14 @@ class Run(System):
     folder: Path
 
     def examples(self, split: str) -> Sequence[tuple]:
-        """The split's texts as ids, as the objective takes them."""
+        """The examples of a split, as the objective takes them."""
         return self.objective.examples(self.splits[split])
 
 
 def run(
     name: str, *, seed: int = 0, data: str | Path | None = None, out: str | Path | None = None, **settings: Any
 ) -> Run:
-    """Train the recipe `name` with some settings changed, or read the result if this run has been made before.
+    """Train the recipe `name` with some settings changed, or load the result if this run exists already.
 
     data: the local folder of a real corpus (None: the Hub); out: the run's folder (None: one under `home()`).
 
@@ -107,7 +107,7 @@ def _home_of(name: str, identity: Identity) -> Path:
 
 
 def identify(recipe: Recipe, data: str | Path | None, seed: int) -> Identity:
-    """What the run is: its settings, and the meaning of the code that it uses."""
+    """What identifies the run: its settings, and the meaning of the code that it uses."""
     base = identify(RECIPES[recipe.base], None, 0) if recipe.base else Identity()
     told = {name: value for name, value in describe(recipe).items() if name != "about"}
     modules = {type(config).__module__ for config in (recipe.objective, *recipe.models())}
@@ -119,17 +119,17 @@ def identify(recipe: Recipe, data: str | Path | None, seed: int) -> Identity:
 
 
 def arguments(name: str, seed: int, settings: Mapping[str, Any]) -> list[str]:
-    """What stands after `python -m seqbook` for this run."""
+    """The arguments of `python -m seqbook` that start this run."""
     return ["train", name, f"--seed={seed}", *(f"--set={key}={json.dumps(value)}" for key, value in settings.items())]
 
 
 def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
-    """Several runs, {label: (recipe, settings)}, in the order of the labels; on a CPU one at a time on each core.
+    """Several runs, {label: (recipe, settings)}, in the order of the labels. On a CPU, each core trains one at a time.
 
-    A model this small is hardly faster on a second thread, but two models train side by side at nearly full speed.
+    A small model trains hardly faster with a second thread, but two models train in parallel at nearly full speed.
 
     Raises:
-        RuntimeError: a run failed; with its message.
+        RuntimeError: a run failed; the error contains its message.
     """
 
     def train(command: list[str]) -> None:
@@ -150,17 +150,17 @@ def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
 
 
 def load(folder: str | Path) -> System:
-    """The system that a run left in its folder, ready to generate, on the best device here.
+    """Load the system of a finished run from its folder, onto the best available device.
 
     Raises:
-        FileNotFoundError: no finished run there; ValueError: damaged files.
+        FileNotFoundError: the folder contains no finished run; ValueError: damaged files.
     """
     model, objective = folders.load(Path(folder))
     return System(model.to(device()).eval(), objective)
 
 
 def _summary(model: nn.Module, history: list[dict]) -> dict[str, Any]:
-    """What result.json says of any training."""
+    """The entries of result.json that every training has."""
     seconds, tokens = (sum(row[key] for row in history) for key in ("seconds", "tokens"))
     last, kept = history[-20:], next((row for row in history if "kept" in row), history[-1])
     return {

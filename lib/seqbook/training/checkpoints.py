@@ -1,4 +1,4 @@
-"""A run's last two checkpoints: one safetensors file each, written whole or not at all; nothing is unpickled."""
+"""The last two checkpoints of a run, one safetensors file each, never half-written. Nothing is unpickled."""
 
 import json
 import logging
@@ -18,18 +18,18 @@ logger = logging.getLogger(__name__)
 
 
 class CheckpointError(ValueError):
-    """Checkpoints that belong to another run; the message names them and what differs."""
+    """The checkpoints belong to another run. The message names them and says what differs."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a run is. settings: its recipe, data and seed; code: the meaning of the code that it uses."""
+    """What identifies a run. settings: its recipe, data and seed; code: the meaning of the code that it uses."""
 
     settings: str = ""
     code: str = ""
 
     def check(self, settings: str | None, code: str | None, where: Path) -> None:
-        """Compare with what was kept in `where`: warn where only the code differs.
+        """Compare with the identity stored in `where`; warn if only the code differs.
 
         Raises:
             CheckpointError: recipe, data or seed differ.
@@ -46,9 +46,9 @@ class Identity:
 
 
 class Checkpoints:
-    """The checkpoints of one run in `folder` (None: none are kept). Only the main process writes.
+    """The checkpoints of one run in `folder` (None: nothing is stored). Only the main process writes.
 
-    identity: what the run is; the checkpoints of another one are refused.
+    identity: identifies the run; checkpoints of another run raise an error.
     """
 
     def __init__(self, folder: Path | None, identity: Identity, is_main_process: bool = True):
@@ -63,12 +63,12 @@ class Checkpoints:
         history: list[dict],
         best: Mapping[str, Tensor] = MappingProxyType({}),
     ) -> None:
-        """Save weights, moments and history as they are now, and delete all but the last two checkpoints.
+        """Save the current weights, moments and history, and delete all but the last two checkpoints.
 
         best: the weights of the best evaluation so far (none: without early stopping).
 
         Raises:
-            StorageError: the folder cannot be written; the checkpoints before this one are kept.
+            StorageError: the folder cannot be written; the earlier checkpoints are kept.
         """
         if self.folder is None or not self.is_main_process:
             return
@@ -78,7 +78,7 @@ class Checkpoints:
             tensors |= {f"optimizer.{i}.{name}": t for name, t in moments.items()}
         metadata = {"settings": self.identity.settings, "code": self.identity.code, "history": json.dumps(history)}
         with writing(self.folder / f"step-{history[-1]['step']:08d}.safetensors") as scratch:
-            # Not save_file: on a full disk it raises an error of its own instead of OSError.
+            # save_file is not used, because on a full disk it raises its own error instead of OSError.
             scratch.write_bytes(save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
         for old in self._newest_first()[2:]:
             old.unlink(missing_ok=True)
@@ -87,7 +87,7 @@ class Checkpoints:
         """Load the newest undamaged checkpoint into model and optimizer; returns its history and its best weights, both
         empty when there is none.
 
-        A damaged file is named in a warning, and the one before it is used.
+        If a file is damaged, a warning names it, and the file before it is used.
 
         Raises:
             CheckpointError: the checkpoints belong to another run.
@@ -111,7 +111,7 @@ class Checkpoints:
         return [], {}
 
     def last_good(self) -> str:
-        """A sentence for messages: what was saved, and how to continue."""
+        """A sentence for error messages: what was saved, and how to continue."""
         kept = self._newest_first()
         if not kept:
             return "No checkpoint was saved."

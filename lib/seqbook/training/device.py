@@ -1,16 +1,16 @@
-"""Which device a model runs on, and in which precision."""
+"""The device that a model runs on, and the precision."""
 
 import torch
 from accelerate import PartialState
 
 
 def device() -> torch.device:
-    """The best device here: CUDA, then MPS, then the CPU."""
+    """The best available device: CUDA, then MPS, then the CPU."""
     return PartialState(cpu=on_cpu()).device
 
 
 def on_cpu() -> bool:
-    """Whether there is no GPU. Accelerate must be told so, or several CPU processes each train alone."""
+    """Whether there is no GPU. Accelerate must know this; otherwise several CPU processes train separately."""
     return not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
@@ -20,7 +20,7 @@ def precision() -> str:
 
 
 def device_name() -> str:
-    """What a result was measured on, for people to read."""
+    """The name of the device on which a result was measured."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{device().type}, {torch.get_num_threads()} threads"

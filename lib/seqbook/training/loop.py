@@ -1,7 +1,7 @@
 """The training loop of the course: any model, any objective, any number of processes.
 
-All randomness of a step (its batch, its masks, its dropout) is a function of the seed and the step. So a run needs only
-its weights, the optimiser's moments and the step to continue exactly as if it had never been interrupted.
+All random choices of a step (its batch, its masks, its dropout) are a function of the seed and the step. So the
+weights, the optimiser's moments and the step are enough to continue a run exactly as if it had not been interrupted.
 """
 
 import math
@@ -42,8 +42,8 @@ def fit(
     The step of an evaluation has its val_loss too, and val_accuracy where the labels are classes. With early stopping the
     model gets back the weights of the best evaluation, and the row of its step says "kept".
 
-    out: the folder of the checkpoints; a run that finds its own there continues from the last one. identity: what this
-    run is; the checkpoints of another run are refused.
+    out: the folder of the checkpoints; a run that finds its own checkpoints there continues from the last one.
+    identity: identifies this run; checkpoints of another run raise an error.
 
     Raises:
         FloatingPointError: the loss or the gradient is not finite; names step, loss and learning rate.
@@ -119,8 +119,8 @@ def training_step(
     clip: float,
     accelerator: Accelerator,
 ) -> tuple[float, float, int]:
-    """One update of the weights. Returns the mean loss, the norm of the gradient and the number of predicted tokens, over
-    the batches of all processes. Where the loss or its gradient is not finite, the weights stay as they are."""
+    """Update the weights once. Returns the mean loss, the norm of the gradient and the number of predicted tokens, over
+    the batches of all processes. If the loss or its gradient is not finite, the weights do not change."""
     counts = torch.tensor([batch.n_labels, batch.n_tokens], device=accelerator.device)
     n_labels, n_tokens = accelerator.reduce(counts).tolist()
 
@@ -163,7 +163,7 @@ def _goodness(row: dict) -> float:
 
 
 def _runs_out_of_patience(history: list[dict], patience: int) -> bool:
-    """Whether none of the last `patience` evaluations was the best; asked after an evaluation."""
+    """Whether none of the last `patience` evaluations was the best one. Called after each evaluation."""
     if not patience or not history or "val_loss" not in history[-1]:
         return False
     evaluated = [row for row in history if "val_loss" in row]
@@ -172,7 +172,7 @@ def _runs_out_of_patience(history: list[dict], patience: int) -> bool:
 
 @contextmanager
 def _ctrl_c() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that no step is cut in the middle; outside the main thread it is never set."""
+    """An event that Ctrl-C sets, so that no step is interrupted in the middle; never set outside the main thread."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -185,7 +185,7 @@ def _ctrl_c() -> Iterator[threading.Event]:
 
 
 def _progress_bar(accelerator: Accelerator, steps: int, done: int) -> tqdm:
-    """A bar that only the main process shows."""
+    """A progress bar that only the main process shows."""
     return tqdm(total=steps, initial=done, unit="step", disable=not accelerator.is_main_process, mininterval=0.5)
 
 

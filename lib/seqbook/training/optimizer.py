@@ -1,4 +1,4 @@
-"""How a model is trained: the number of steps, the learning rate at each of them, the optimiser."""
+"""The settings of training: the number of steps, the learning rate at each step, and the optimiser."""
 
 import math
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ class TrainingConfig:
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up for `warmup` steps, then linear decay to 0 {cite}`bergsma2025straight`; constant after the warm-up
-    with early stopping. `step` counts from 0."""
+    """Linear warm-up for `warmup` steps, then linear decay to 0 {cite}`bergsma2025straight`; with early stopping,
+    constant after the warm-up. `step` counts from 0."""
     up = (step + 1) / max(1, config.warmup)
     down = (config.steps - step) / max(1, config.steps - config.warmup)
     return config.learning_rate * min(1.0, up, 1.0 if config.patience else down)
@@ -54,7 +54,8 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
 def adamw(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
     """AdamW {cite}`loshchilov2019decoupled` with weight decay on matrices only, not on biases and the weights of norms.
 
-    β₂ is 0.95, as in {cite}`brown2020language`: in short runs the usual 0.999 would average over nearly the whole run.
+    β₂ is 0.95, as in {cite}`brown2020language`. With the usual 0.999, a short run would average over nearly all its
+    steps.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [

@@ -1,8 +1,8 @@
-"""Every task as text to be continued: a prompt in words, perhaps after examples, and the answer as its next words.
+"""Every task as text to be continued: a prompt, perhaps with examples before it, and the answer as its continuation.
 
 This is the mixed text on which a model without task heads learns to follow prompts {cite}`radford2019language`,
-{cite}`brown2020language`. Half of it is plain stories; the rest is translation, sentiment, entailment, similarity,
-multiple choice, questions and new words (see new_words.py). Built for chapter 3.3.
+{cite}`brown2020language`. Half of it is stories; the rest is translation, sentiment, entailment, similarity, multiple
+choice, questions and new words (see new_words.py). Built for chapter 3.3.
 """
 
 from collections import Counter, defaultdict
@@ -35,8 +35,8 @@ MOST_SHOTS = 3
 def splits(seed: int, sizes: dict[str, int]) -> dict[str, list[dict]]:
     """The rows of each split, each from the same split of its task.
 
-    Half of train and validation is stories; test, compositional and new_phrasing have no stories. Row by row, new_phrasing
-    asks what test asks, in phrasings that the other splits don't use.
+    Half of train and validation consists of stories; test, compositional and new_phrasing have no stories. Each row of
+    new_phrasing asks the same as that row of test, in a phrasing that the other splits do not use.
     """
     generators = {"stories": stories.plain, **EXAMPLES}
     dealers = {task: Dealer(examples(seed), sizes) for task, examples in generators.items()}

@@ -1,7 +1,7 @@
-"""Invented words: each prompt defines them anew, so that a model has to read the prompt.
+"""Invented words: each prompt defines their meaning, so that a model has to read the prompt.
 
-The nouns and verbs are in the vocabulary, but their meaning changes from prompt to prompt. All meanings that a prompt gives
-fit its sentence equally well: Anna fed the wug, which can be a dog, a cat or a horse.
+The invented nouns and verbs are in the vocabulary, but their meaning changes from prompt to prompt. All meanings in a
+prompt fit its sentence equally well: in "Anna fed the wug", a wug can be a dog, a cat or a horse.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ Meaning = TypeVar("Meaning", Noun, Verb)
 
 
 class NewWords:
-    """Draws deeds, and new words for their verb and their object."""
+    """Draws deeds, and new words for the verb and the object."""
 
     def __init__(self, rng: Dice) -> None:
         self.rng = rng

@@ -1,13 +1,13 @@
-"""How the tasks are put in words. A phrasing of NEW stands only in a split of its own, and has no word of its own."""
+"""The phrasings of the tasks. Those in NEW occur only in their own split, and contain no words that others lack."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Phrasing:
-    """`head` is said once, `prompt` for each example and for what is asked; {…} are columns of the task's rows.
+    """`head` occurs once, `prompt` for each example and for the question; {…} are columns of the task's rows.
 
-    `answer` is a text with columns too, or the words for each of the task's labels.
+    `answer` is also a text with columns, or it gives the words for each of the task's labels.
     """
 
     head: str

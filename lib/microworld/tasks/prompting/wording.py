@@ -1,4 +1,4 @@
-"""Puts a row of a task in words: a prompt, perhaps after examples, and the answers to choose from."""
+"""Turns a row of a task into a prompt, perhaps with examples before it, and the answers to choose from."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ UNCAPITAL = {"At", "On", "In", "The", "A", "An", "His", "Her", "Some"}
 
 
 def ask(task: str, row: dict, phrasing: str, examples: Sequence[dict] = ()) -> dict:
-    """Put a row of a task in words.
+    """Turn a row of a task into a prompt with its answers.
 
     Args:
         task: one of the tasks that have phrasings.
         row: a row of the task, as `microworld.load(task)` has it; for "new_word", one of new_words.examples.
         phrasing: the name of a phrasing in PHRASINGS or NEW.
-        examples: rows that the prompt shows first, with their answers.
+        examples: rows that come first in the prompt, with their answers.
 
     Returns:
         A row of the task "prompting": `text` is `prompt`, a space and `answer`; `choices` are the possible answers, none
