@@ -43,13 +43,13 @@ def code_fingerprint(package: Path) -> str:
 
 
 def build_once(folder: Path, build: Callable[[Path], None], variable: str = "MICROWORLD_HOME") -> Path:
-    """Return `folder`, which `build(scratch_folder)` fills if it isn't there; of two processes, one builds.
+    """Return `folder`. If it does not exist, one process fills it with `build(scratch_folder)`.
 
     Args:
-        variable: the environment variable that an error suggests to set.
+        variable: the environment variable that the error message suggests to set.
 
     Raises:
-        OSError: the folder can't be written, or the disk is full. Nothing half-written is left.
+        OSError: the folder cannot be written, or the disk is full. No half-written folder is left.
     """
     if os.path.exists(folder):  # unlike Path.exists, does not raise if the parent folder is not readable
         return folder
@@ -77,7 +77,7 @@ def replacing(path: Path) -> Iterator[Path]:
     crash.
 
     Raises:
-        OSError: the folder can't be written, or the disk is full; nothing is left behind.
+        OSError: the folder cannot be written, or the disk is full. Nothing is left behind.
     """
     scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:

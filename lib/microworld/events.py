@@ -1,4 +1,4 @@
-"""Events: who did what to whom, where, when and why. Every text of the town is realized from them."""
+"""Events: who did what to whom, where, when and why. All texts are realized from events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from microworld.words.verbs import Verb
 
 
 class Part:
-    """A part of a sentence. Nobody changes it once it is created; it isn't frozen, because that would be much slower."""
+    """A part of a sentence. It must not be changed after its creation; freezing it would make it much slower."""
 
     __slots__ = ()
 
     def but(self, **changes: object) -> Self:
-        """A copy with changes, like `dataclasses.replace`, and several times faster."""
+        """A copy with changes, like `dataclasses.replace`, but several times faster."""
         copy = type(self)(*_values(type(self))(self))
         for name, value in changes.items():
             setattr(copy, name, value)

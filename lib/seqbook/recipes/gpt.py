@@ -25,8 +25,9 @@ def _fine_tuned(
     classes: tuple[str, ...] = (),
     head: Head = "classes",
 ) -> Recipe:
-    """The GPT of chapter 3.1, with room for the longest story and its answer, under a head. All tasks stop early by the
-    same rule: an evaluation every 100 steps, and an end after 10 of them without a higher validation accuracy."""
+    """The GPT of chapter 3.1 with a head, and with enough positions for the longest story and its answer. All tasks
+    stop by the same rule: an evaluation every 100 steps, and the end after 10 evaluations without a higher validation
+    accuracy."""
     return Recipe(
         about=f"{about}, after pretraining (chapter 3.2)",
         data=DataConfig(corpus="sentiment" if task == "classification" else task, size=size),

@@ -39,8 +39,8 @@ def fit(
 ) -> list[dict]:
     """Train `model` in place; returns its history, one dict per step with loss (nats per token), learning rate, tokens.
 
-    The step of an evaluation has its val_loss too, and val_accuracy where the labels are classes. With early stopping the
-    model gets back the weights of the best evaluation, and the row of its step says "kept".
+    A step with an evaluation also has val_loss, and val_accuracy if the labels are classes. With early stopping, the
+    model ends with the weights of the best evaluation, and the row of this step is marked as "kept".
 
     out: the folder of the checkpoints; a run that finds its own checkpoints there continues from the last one.
     identity: identifies this run; checkpoints of another run raise an error.

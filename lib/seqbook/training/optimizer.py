@@ -11,16 +11,18 @@ from seqbook.nn.checks import check_positive
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How long and how fast a model trains.
+    """The settings of the training loop.
 
-    steps: optimiser steps; batch_size: examples per step, over all processes; learning_rate: at its peak; warmup: steps
-    from 0 to the peak, after which the rate falls linearly to 0; weight_decay: of matrices; clip: the largest norm of the
-    gradient; evaluations: how often, over `steps`, the validation loss is measured and a checkpoint is saved.
+    steps: optimiser steps; batch_size: examples per step, over all processes; learning_rate: the peak; warmup: steps
+    from 0 to the peak, after which the learning rate falls linearly to 0; weight_decay: of matrices; clip: the largest
+    norm of the gradient; evaluations: how many times during `steps` the validation loss is measured and a checkpoint is
+    saved.
 
-    patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row that are no
-    better than one before them, or after `steps` at the latest, and the weights of the best one are kept. The best one has
-    the highest validation accuracy where the labels are classes, else the lowest validation loss. As nobody knows the last
-    step beforehand, the learning rate stays at its peak after the warm-up. 0: no early stopping, the last weights are kept.
+    patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row without a new
+    best one, or after `steps` at the latest, and the weights of the best evaluation are kept. The best evaluation has
+    the highest validation accuracy if the labels are classes, and otherwise the lowest validation loss. The last step
+    is not known in advance, so the learning rate stays at its peak after the warm-up. 0: no early stopping; the last
+    weights are kept.
     """
 
     steps: int
