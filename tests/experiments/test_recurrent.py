@@ -88,13 +88,14 @@ def test_the_first_tokens_are_counted_at_the_same_positions_in_all_sentences(mak
 
 def test_what_can_be_guessed_without_the_source_comes_from_positions_in_training(make_run):
     run = make_run()
-    targets = [[*y, run.objective.target_tokenizer.eos_id] for _, y in run.examples("train")]
-    counts = torch.ones(12)
-    for y in targets:
-        counts[y[0]] += 1
-    expected = torch.tensor([-(counts / counts.sum()).log()[y[0]] for _, y in run.examples("test")]).mean().item()
-    (row,) = recurrent.by_length(run, (2, 7), first=1).to_dict("records")
-    assert row["first_nll_without_source"] == pytest.approx(expected)
+    eos, counts = run.objective.target_tokenizer.eos_id, torch.ones(2, 12)
+    for _, y in run.examples("train"):
+        counts[0, y[0]] += 1
+        counts[1, [*y, eos][1]] += 1
+    log_p = (counts / counts.sum(-1, keepdim=True)).log()
+    expected = [-(log_p[0, y[0]] + log_p[1, [*y, eos][1]]) / 2 for _, y in run.examples("test")]
+    (row,) = recurrent.by_length(run, (2, 7), first=2).to_dict("records")
+    assert row["first_nll_without_source"] == pytest.approx(torch.stack(expected).mean().item())
 
 
 def test_token_losses_stand_in_the_order_of_the_sentences(make_run):
