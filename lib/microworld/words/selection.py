@@ -8,7 +8,7 @@ from microworld.words.things import PLACES, SPORTS, SUBJECTS, THINGS
 from microworld.words.verbs import VERBS, Verb
 
 _GROUP = {noun: {"person"} for noun in [*JOBS, *PEOPLE, *KIN]} | {noun: {"place"} for noun in PLACES}
-# Nobody is introduced as "the poor fish"; feelings and age don't go with words that already say them.
+# Nobody is introduced as "the poor fish"; adjectives of feeling and age do not modify words that already imply them.
 _ODD = {("old", "boy"), ("old", "girl"), ("old", "child"), ("old", "son"), ("old", "daughter"), ("patient", "patient"),
         ("young", "child"), ("young", "boy"), ("young", "girl"), ("young", "grandmother"), ("young", "grandfather"),
         ("poor", "mayor"), ("new", "castle")}  # fmt: skip

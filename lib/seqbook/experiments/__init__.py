@@ -1,1 +1,1 @@
-"""What is measured for the claims of the chapters, one file per part; chapters and published sweeps call the same functions."""
+"""Measurements for the claims of the chapters. Chapters and published sweeps call the same functions."""

@@ -1,9 +1,10 @@
-"""C6: a Transformer with batch norm in the place of layer norm, in its encoder, in its decoder, or in both.
+"""C6: a Transformer with batch norm instead of layer norm in its encoder, in its decoder, or in both.
 
-Batch norm can hurt in two ways, which the place tells apart. Its statistics are taken over all positions of a batch, later
-ones too, so that in the *decoder* the future leaks past the causal mask while the network trains. The encoder has no
-future to hide. And in eval mode it uses averages kept from training in the place of the batch's own, which differ more the
-more the batches differ, for example in their padding; that can happen in both.
+Batch norm can cause two problems, and using it in only one of the two stacks tells them apart. First, its statistics
+are taken over all positions of a batch, including later ones. In the *decoder*, the future therefore leaks past the
+causal mask during training; the encoder has no future to hide. Second, in eval mode it uses averages from training
+instead of the batch's own statistics. The two differ if batches differ, for example in their padding. This can happen
+in both stacks.
 """
 
 from collections.abc import Iterator
@@ -26,8 +27,8 @@ STACKS = {"nowhere": (), "encoder": ("encoder",), "decoder": ("decoder",), "ever
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Each feature of (batch, time, d_model) to mean 0 and standard deviation 1 over all positions of all sentences
-    {cite}`ioffe2015batch`.
+    """Brings each feature of (batch, time, d_model) to mean 0 and standard deviation 1 over all positions of all
+    sentences {cite}`ioffe2015batch`.
 
     is_token: which positions are tokens, (batch, time). With it, padding is left out of the statistics and its own
     vectors become 0; None: padding counts like any token.
@@ -46,7 +47,7 @@ class BatchNorm(nn.BatchNorm1d):
 
 
 def use_batch_norm(model: Transformer, where: Where, padding: bool = True) -> Transformer:
-    """Replace each layer norm of the named stacks, final norms included; returns the model.
+    """Replace each layer norm of the named stacks, including the final norms; returns the model.
 
     padding: whether padding counts in the statistics.
     """
@@ -73,7 +74,7 @@ def _tell_tokens(norms: list[BatchNorm], pad_id: int):
 
 @contextmanager
 def batch_statistics(model: nn.Module) -> Iterator[None]:
-    """Inside the block, batch norms use the statistics of the batch at hand, as in train mode; what they keep stays."""
+    """Inside the block, batch norms use the statistics of the current batch, as in train mode, and store nothing."""
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     kept = [(norm.running_mean, norm.running_var) for norm in norms]
     for norm in norms:
@@ -87,8 +88,8 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 
 @torch.no_grad()
 def leak(model: Transformer, seed: int = 0) -> float:
-    """The largest change of a logit when only later target tokens change, in the mode that the model is in: 0 if no
-    position sees the future."""
+    """The largest change of a logit when only later target tokens change, in the model's current mode. It is 0 if no
+    position depends on later tokens."""
     draw, device = torch.Generator().manual_seed(seed), next(model.parameters()).device
     smallest = min(model.config.source_vocab_size, model.config.target_vocab_size)
     source_ids, target_ids, others = torch.randint(1, smallest, (3, 3, 8), generator=draw).to(device)
@@ -97,10 +98,11 @@ def leak(model: Transformer, seed: int = 0) -> float:
 
 
 def batch_norm(*, seed: int, where: Where, padding: bool = True, **settings: Any) -> dict[str, Any]:
-    """Train the recipe `transformer-rotary` with batch norm in the place of its layer norms.
+    """Train the recipe `transformer-rotary` with batch norm instead of layer norm.
 
-    loss: nats per token of the test split in eval mode, with the kept statistics; loss_with_batch_statistics: with those
-    of its own batches, as in training; train_loss: of the last 100 steps; leak: in train mode, after training.
+    loss: nats per token of the test split in eval mode, with the stored statistics; loss_with_batch_statistics: with
+    the statistics of its own batches, as in training; train_loss: over the last 100 steps; leak: in train mode, after
+    training.
     """
     recipe = configure("transformer-rotary", **settings)
     prepared = prepare(recipe)

@@ -1,4 +1,4 @@
-"""Part 3, few-shot: what examples in the prompt change, and training text in which only the examples tell the answer."""
+"""Part 3, few-shot: the effect of examples in the prompt, and texts in which only the examples determine the answer."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,10 +23,10 @@ from seqbook.storage import home
 from seqbook.training import fit
 
 JUDGED = ("sentiment", "entailment", "similarity")  # tasks whose answer is one of a few words
-TASKS = (*JUDGED, "translation", "new_word")  # those of which several rows fit in a prompt
+TASKS = (*JUDGED, "translation", "new_word")  # tasks of which several rows fit in a prompt
 MOST_SHOTS = 3
-KNOWN = ("arrow", "question")  # phrasings that training has, for every task
-BARE = {  # prompts that say nothing of the task's labels
+KNOWN = ("arrow", "question")  # phrasings that occur in training, for every task
+BARE = {  # prompts that say nothing about the task's labels
     "sentiment": "Text: {text} Answer:",
     "entailment": "First: {premise} Second: {hypothesis} Answer:",
     "similarity": "First: {first} Second: {second} Answer:",
@@ -36,9 +36,9 @@ LABEL_WORDS, NEW_LABEL_WORDS = new_words.NOUNS[:45], new_words.NOUNS[45:]  # of 
 
 
 def task_rows(task: str, split: str = "test", size: int = 1) -> list[dict]:
-    """Rows of a task, short enough that four of them fit in a prompt; no training saw those of the test split.
+    """Rows of a task that are short enough for four of them to fit in a prompt; the test rows do not occur in training.
 
-    Those of "new_word" ask for a word and a meaning that no training row has together.
+    The rows of "new_word" ask for a pair of a word and a meaning that does not occur in training.
     """
     if task == "new_word":
         return [row for row, held_out in islice(new_words.examples(1), 4_000) if held_out]
@@ -51,8 +51,8 @@ def is_short(row: Row) -> bool:
 
 
 def with_wrong_answers(task: str, rows: Sequence[dict]) -> list[dict]:
-    """The rows with answers that are wrong, but of the right kind: another label, another row's translation, or the meaning
-    of another of the words that the row defines."""
+    """The rows with answers that are wrong but of the right kind: another label, the translation of another row, or the
+    meaning of another word that the row defines."""
     if task == "new_word":
         return [row | {"right": (row["right"] + 1) % len(row["candidates"])} for row in rows]
     if task == "translation":
@@ -64,7 +64,7 @@ def with_wrong_answers(task: str, rows: Sequence[dict]) -> list[dict]:
 def asked(
     task: str, rows: Sequence[dict], phrasing: str, shots: int, *, wrong: bool = False, n: int = 60
 ) -> list[dict]:
-    """The first n rows in words, each after `shots` of the others as examples, which have wrong answers if `wrong`."""
+    """Prompts for the first n rows, each with `shots` other rows as examples, which have wrong answers if `wrong`."""
     pool = with_wrong_answers(task, rows[n:]) if wrong else rows[n:]
     found = []
     for i, row in enumerate(rows[:n]):
@@ -82,9 +82,9 @@ def asked(
 def few_shot(
     system: System, tasks: Iterable[str] = TASKS, words: Iterable[str] = ("known", "new"), n: int = 60
 ) -> list[dict[str, Any]]:
-    """Answers after zero to three examples, in two phrasings that training has and in two new ones: one dict per case.
+    """Scores with zero to three examples, for two phrasings from training and two new ones: one dict per case.
 
-    All cases of a task ask the same `n` rows in both phrasings, and have the scores of `answered`.
+    All cases of a task ask the same `n` rows in both phrasings. The scores are those of `answered`.
     """
     found = []
     for task, kind in product(tasks, words):
@@ -100,8 +100,8 @@ def few_shot(
 
 
 def answered(system: System, prompts: Sequence[Row]) -> dict[str, float | None]:
-    """nats: of the right answer; chosen: the share of rows in which it is the most probable choice (None: there are no
-    choices); written: the share in which it is what the model writes; n: how many rows."""
+    """nats: of the correct answer; chosen: the share of rows in which it is the most probable choice (None: there are
+    no choices); written: the share of rows in which the model generates it; n: the number of rows."""
     return {
         "nats": nats(system, prompts),
         "chosen": accuracy(system, prompts) if prompts[0]["choices"] else None,
@@ -111,7 +111,7 @@ def answered(system: System, prompts: Sequence[Row]) -> dict[str, float | None]:
 
 
 def measured(run: Run, n: int = 60) -> dict[str, Any]:
-    """What a published row keeps of a run of the recipe gpt-prompting: C15, what it reads, new words, few-shot."""
+    """The measurements in a published row of the recipe gpt-prompting: C15, `reading`, new words, few-shot."""
     found = answers(run)
     read = {"answers": found, "reading": reading(run), "new_words": told(run)}
     return summary(found) | read | {"few_shot": few_shot(run, n=n), "drawn_labels": drawn_labels(run)}
@@ -120,10 +120,10 @@ def measured(run: Run, n: int = 60) -> dict[str, Any]:
 def with_drawn_labels(
     task: str, rows: Sequence[dict], words: Sequence[str], rng: random.Random, per_label: int, *, wrong: bool = False
 ) -> dict:
-    """A row whose labels are words that mean nothing elsewhere, drawn anew: only the examples tell which is which.
+    """A row whose labels are random words without a fixed meaning, so that only the examples show which label is which.
 
-    There are `per_label` examples of each label, so neither the most frequent answer nor the last one is a better guess
-    than any other. If `wrong`, each label of the examples is exchanged for the next.
+    There are `per_label` examples of each label, so guessing the most frequent answer or the last one does not help. If
+    `wrong`, each label in the examples is replaced by the next label.
     """
     labels = LABELS[task]
     names = rng.sample(words, len(labels))
@@ -145,10 +145,11 @@ def with_drawn_labels(
 
 
 def drawn_labels(system: System, n: int = 200) -> list[dict[str, Any]]:
-    """Answers where only the examples tell what the labels are called, with right and with exchanged labels.
+    """Scores if only the examples show what the labels are called, with correct and with exchanged labels.
 
-    The texts and the words are in no training. Without examples the right answer cannot be known: chance is one in two, and
-    one in three in entailment, where more than one example per label is longer than any text of the training.
+    Neither the texts nor the label words occur in training. Without examples the correct answer cannot be known, and
+    random guessing scores 1/2, or 1/3 in entailment. In entailment, prompts with more than one example per label would
+    be longer than any text in training.
     """
     found = []
     for task in JUDGED:
@@ -164,7 +165,7 @@ def drawn_labels(system: System, n: int = 200) -> list[dict[str, Any]]:
 
 
 def texts_with_drawn_labels(n: int, seed: int, pool: int = 20_000) -> list[str]:
-    """Training texts of `with_drawn_labels`."""
+    """Training texts from `with_drawn_labels`."""
     rows = {task: task_rows(task, "train", pool) for task in JUDGED}
     rng, found = random.Random(f"drawn labels {seed}"), []
     while len(found) < n:
@@ -178,10 +179,10 @@ def texts_with_drawn_labels(n: int, seed: int, pool: int = 20_000) -> list[str]:
 def trained_on_labels(
     *, seed: int, share: float, size: int, training: Mapping[str, Any], model: Mapping[str, Any], n: int = 150
 ) -> dict[str, Any]:
-    """Train the recipe gpt-prompting on a text of which a `share` of the rows has labels that only its examples tell.
+    """Train the recipe gpt-prompting on texts of which a `share` has labels that only the examples show.
 
-    size: rows of training text, all together; training, model: settings changed from the recipe's. Returns the sizes of the
-    run, its last validation loss (on the text of the recipe), `few_shot` and `drawn_labels`.
+    size: rows of training text in total; training, model: settings that differ from the recipe. Returns the sizes of
+    the run, its last validation loss (on the texts of the recipe), `few_shot` and `drawn_labels`.
     """
     recipe = RECIPES["gpt-prompting"]
     corpus, n_drawn = microworld.load("prompting", size=size), round(share * size)
@@ -198,7 +199,7 @@ def trained_on_labels(
     gpt = fill(replace(recipe.model, **model), objective.sizes()).build()
     out = (
         home() / "trials" / fingerprint("trained_on_labels", seed, share, size, training, model)
-    )  # an interrupted one goes on
+    )  # an interrupted run continues
     history = fit(gpt, objective, train, validation, replace(recipe.training, **training), seed=seed, out=out)
     system = System(gpt.to(device()).eval(), objective)
     return {

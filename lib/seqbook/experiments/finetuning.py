@@ -1,5 +1,5 @@
-"""Part 3, fine-tuning: what pretraining and the auxiliary loss are worth, and what a typed special token or another order of
-two texts changes.
+"""Part 3, fine-tuning: the gain from pretraining and from the auxiliary loss, and the effect of typed special tokens
+and of the order of two texts.
 
 All functions read a trained run (`runs.run`), the rows of a published sweep, or labelled examples.
 """
@@ -29,11 +29,12 @@ BATCH_SIZE = 64
 
 
 def learning_curve(run: Run) -> dict[str, Any]:
-    """What a published row keeps of a fine-tuning: the accuracy at each evaluation, and how many labels were seen.
+    """The measurements in a published row of fine-tuning: the accuracy at each evaluation, and the number of labels
+    seen.
 
     val_accuracies: on the validation split, at each evaluation; kept_val_accuracy: at the step whose weights are kept;
-    step_of_lowest_loss, and val_accuracy_at_lowest_loss: what early stopping on the loss would have kept. examples_seen: up
-    to the kept step, counted each time; labels_seen: how many different ones they were.
+    step_of_lowest_loss, val_accuracy_at_lowest_loss: what early stopping on the loss would have kept. examples_seen: up
+    to the kept step, with repetitions; labels_seen: the number of different examples among them.
     """
     training = run.result["config"]["training"]
     evaluated = [row for row in run.history if "val_loss" in row]
@@ -51,9 +52,9 @@ def learning_curve(run: Run) -> dict[str, Any]:
 
 
 def steps_to(row: Row, accuracy: float) -> int | None:
-    """The step of the first evaluation that finds at least this accuracy on the validation split; None if there is none.
+    """The step of the first evaluation with at least this accuracy on the validation split; None if there is none.
 
-    row: of a published sweep whose rows keep `learning_curve`.
+    row: from a published sweep whose rows contain `learning_curve`.
     """
     curve = zip(row["evaluated_at"], row["val_accuracies"], strict=True)
     return next((step for step, found in curve if found >= accuracy), None)
@@ -77,7 +78,7 @@ def next_token_loss(run: Run, split: str = "test") -> float:
 
 
 def flips(run: Run) -> float:
-    """The share of the test split's answers that change when the two texts change places."""
+    """The share of the answers on the test split that change when the two texts are exchanged."""
     test, (one, two) = run.splits["test"], run.objective.reads
     columns = run.objective.config.reads()  # {role: column of the corpus}
     exchanged = {one: test[columns[two]][:], two: test[columns[one]][:], "label": test["label"][:]}
@@ -90,7 +91,7 @@ def flips(run: Run) -> float:
 
 
 def naive(tokenizer: Tokenizer) -> Tokenizer:
-    """The same vocabulary, but a special token that stands in a text is taken for that token."""
+    """The same vocabulary, but a special token that is typed in a text becomes this special token."""
     copy = Tokenizer(tokenizer.with_special("<unused>").backend)
     copy.backend.encode_special_tokens = False
     return copy
@@ -98,11 +99,11 @@ def naive(tokenizer: Tokenizer) -> Tokenizer:
 
 @torch.no_grad()
 def class_after_typing(run: Run, typed: str, wanted: str) -> pd.DataFrame:
-    """The share of the test texts that a classification calls `wanted`, when each of them begins with the text `typed`.
+    """The share of the test texts that are classified as `wanted` if each of them begins with the text `typed`.
 
-    Rows: our tokenizer, which cuts a typed special token up like any other text, and a naive one, which takes it for the
-    token. Columns: whether the code around the network counts the tokens to know where the head must read, or looks for
-    the first extract token in the sequence.
+    Rows: our tokenizer, which splits a typed special token like any other text, and a naive one, which turns it into
+    the special token. Columns: whether the code around the network counts the tokens to find the position that the head
+    reads, or searches for the first extract token in the sequence.
     """
     test, objective, device = run.splits["test"], run.objective, next(run.model.parameters()).device
     extract, number, found = objective.tokenizer.special_id(EXTRACT), objective.classes.index(wanted), {}
@@ -120,9 +121,9 @@ def class_after_typing(run: Run, typed: str, wanted: str) -> pd.DataFrame:
 
 
 def answers_changed_by(run: Run, words: Mapping[str, tuple[str, bool]]) -> pd.Series:
-    """The share of the test split's answers of an entailment that change when a word is typed into each premise.
+    """The share of the entailment answers on the test split that change when a word is inserted into each premise.
 
-    words: {label: (word, whether a naive tokenizer reads it)}; the word is put into the middle of the premise.
+    words: {label: (word, whether a naive tokenizer reads it)}; the word is inserted in the middle of the premise.
     """
     test, objective = run.splits["test"], run.objective
     columns = objective.config.reads()
@@ -146,10 +147,10 @@ def _typed_into(text: str, word: str) -> str:
 
 
 def by_one_sentence(row: Row) -> int:
-    """The number of an ending, by a rule that reads one sentence of the story.
+    """The ending that a simple rule chooses after reading one sentence of the story.
 
     An ending says where a thing or a person was. The rule takes the last sentence that names the thing or person together
-    with one of the four places (or owners), and answers with the one that stands last in it.
+    with one of the four places (or owners), and answers with the last of these places in it.
     """
     starts, ends = zip(*(choice.rstrip(".").split(" was ") for choice in row["choices"]), strict=True)
     asked, places = starts[0].split()[-1], [end.split(" ", 1)[1] for end in ends]  # without the preposition
@@ -160,10 +161,11 @@ def by_one_sentence(row: Row) -> int:
 
 
 class ByEndings:
-    """Answers without the story: the ending whose words are right most often in the training split.
+    """Answers without the story: it chooses the ending whose words occur most often in correct endings of the training
+    set.
 
-    The score of an ending is Σ log (P(right | word) / P(right)) over its words after "was": naive Bayes, with one right and
-    three wrong endings added to the counts of each word, so that a new word says nothing.
+    The score of an ending is Σ log (P(right | word) / P(right)) over its words after "was". This is naive Bayes, with
+    one correct and three wrong endings added to the counts of each word, so that a new word does not change the score.
     """
 
     def __init__(self, rows: Iterable[Row]):
@@ -186,12 +188,12 @@ class ByEndings:
 
 
 def share_right(rows: Sequence[Row], answer: Callable[[Row], int]) -> float:
-    """The share of multiple-choice rows that `answer` is right about."""
+    """The share of multiple-choice rows for which `answer` is correct."""
     return sum(answer(row) == row["label"] for row in rows) / len(rows)
 
 
 def held_by_somebody(rows: Sequence[Row]) -> dict[str, float]:
-    """The share of endings by which somebody has the thing, among all endings and among the right ones."""
+    """The share of endings in which somebody has the thing, among all endings and among the correct ones."""
     held = [[" was with " in choice for choice in row["choices"]] for row in rows]
     right = [flags[row["label"]] for flags, row in zip(held, rows, strict=True)]
     return {"all": sum(map(sum, held)) / sum(map(len, held)), "right": sum(right) / len(right)}

@@ -1,4 +1,4 @@
-"""Part 3, GPT: how far it looks back, what its tokens cost, and how it comes to recall what stands before."""
+"""Part 3, GPT: the effect of the window, bits per character, and how a model learns to recall earlier tokens."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,10 +28,10 @@ PLACES = 1_500
 
 
 def by_window(run: runs.Run, windows: Sequence[int] = WINDOWS, n: int = PLACES) -> dict[str, Any]:
-    """The loss (nats per token) at `n` places of the test texts, where the model sees only the last k tokens (C9).
+    """The loss (nats per token) at `n` positions of the test texts, if the model reads only the last w tokens (C9).
 
-    window: each k; all: over all places; far: over those whose word stands among the 127 tokens before, but not among the
-    last 24. Words that are very frequent, and special tokens, do not count as far.
+    window: each w; all: over all positions; far: over the positions whose word occurs in the 127 tokens before, but not
+    in the last 24. Very frequent words and special tokens do not count as far.
     """
     row, longest = torch.tensor(run.examples("test").ids), max(windows)
     places = torch.randperm(len(row) - longest, generator=torch.Generator().manual_seed(0))[:n] + longest
@@ -56,7 +56,7 @@ def by_window(run: runs.Run, windows: Sequence[int] = WINDOWS, n: int = PLACES) 
 
 
 def by_tokens(run: runs.Run) -> dict[str, float]:
-    """What a model with any tokenizer can be compared by: bits per character of the test texts.
+    """Bits per character of the test texts, which can be compared between models with different tokenizers.
 
     Nats per token cannot be compared between tokenizers, because their tokens are not equally long. The end of each text
     is predicted too.
@@ -75,7 +75,7 @@ def by_tokens(run: runs.Run) -> dict[str, float]:
 def build_recall(
     *, seed: int, n_words: int, n_layers: int = 2, n_heads: int = 1, positions: Positions = "rotary", d_model: int = 64
 ) -> tuple[GPT, Recall]:
-    """An untrained GPT for the recall of pairs, and its objective."""
+    """An untrained GPT for the task of recall, and its objective."""
     objective = Recall(RecallConfig(n_words=n_words))
     torch.manual_seed(seed)
     sizes = {"d_model": d_model, "n_layers": n_layers, "n_heads": n_heads, "max_len": 2 * objective.config.n_entries}
@@ -95,8 +95,8 @@ def train_recall(
 ) -> list[dict[str, float]]:
     """Train in place until `enough` of the held-out pairs are recalled, at most for `steps` steps.
 
-    The rate is constant after 50 steps of warm-up, so that the result does not depend on `steps`. Returns one dict per
-    `every` steps: the mean training loss over them (nats per label), and the recall of held-out pairs.
+    The learning rate is constant after 50 steps of warm-up, so that the result does not depend on `steps`. Returns one
+    dict per `every` steps: the mean training loss over these steps (nats per label), and the recall of held-out pairs.
     """
     accelerator = Accelerator(mixed_precision=precision(), cpu=on_cpu())
     optimizer = adamw(model, TrainingConfig(steps=steps, learning_rate=learning_rate))
@@ -120,7 +120,8 @@ def train_recall(
 
 
 def recall(*, seed: int, steps: int = 3_000, learning_rate: float = 3e-3, **sizes: Any) -> dict[str, Any]:
-    """One training of `train_recall`, from random weights: its curve, and when it recalled half of the held-out pairs.
+    """One run of `train_recall` from random weights: its curve, and the step at which it recalls half of the held-out
+    pairs.
 
     half: the first of the measured steps with a recall of 50 % or more (None: not within `steps`); heads: `heads` of the
     trained model, one dict each; without_…: as `without_kinds`.
@@ -140,8 +141,9 @@ def recall(*, seed: int, steps: int = 3_000, learning_rate: float = 3e-3, **size
 def heads(model: GPT, objective: Recall, n_rows: int = 200) -> pd.DataFrame:
     """What each head attends to in rows of held-out pairs, and the recall without it: one row per head.
 
-    previous: the attention of each y to the token before it, its x; induction: the attention of an x that has stood before
-    to the tokens after its earlier occurrences {cite}`olsson2022context`; without: the recall while the head's output is 0.
+    previous: the attention of each y to the token before it, its x; induction: the attention of a repeated x to the
+    tokens after its earlier occurrences {cite}`olsson2022context`; without: the recall if the head's output is set to
+    0.
     """
     rows = Rows(n_rows, objective.config, seed=1, held_out=True)
     batch = objective.collate(list(rows)).to(next(model.parameters()).device)
@@ -166,7 +168,7 @@ def heads(model: GPT, objective: Recall, n_rows: int = 200) -> pd.DataFrame:
 
 
 def without_kinds(model: GPT, objective: Recall, found: pd.DataFrame, n_rows: int = 200) -> dict[str, float]:
-    """The recall without all heads of a kind at once: those that `heads` gives a score over 0.5, and all the others."""
+    """The recall without all heads of one kind: the heads with a score over 0.5 in `heads`, and all other heads."""
     rows = Rows(n_rows, objective.config, seed=1, held_out=True)
     kinds = {kind: found[found[kind] > 0.5] for kind in ("previous", "induction")}
     kinds["others"] = found[found[["previous", "induction"]].max(axis=1) <= 0.5]
@@ -179,7 +181,7 @@ def without_kinds(model: GPT, objective: Recall, found: pd.DataFrame, n_rows: in
 
 @contextmanager
 def without_heads(model: nn.Module, heads: Sequence[tuple[int, int]]) -> Iterator[None]:
-    """Inside the `with` block, the output of each head, given as (layer, head), is 0: the others are mixed without it."""
+    """Inside the `with` block, the output of each of these heads, given as (layer, head), is 0."""
     with ExitStack() as stack:
         for layer, head in heads:
             attention = model.stack.blocks[layer].attention

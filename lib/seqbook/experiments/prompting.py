@@ -1,4 +1,4 @@
-"""Part 3, prompting: what a language model answers when a task is put to it in words, and what it takes from its prompt."""
+"""Part 3, prompting: the answers of a language model to tasks in words, and how much of the prompt it uses."""
 
 import math
 from collections import defaultdict
@@ -13,8 +13,8 @@ from seqbook.generation.decoding import complete
 from seqbook.generation.likelihood import log_likelihood
 from seqbook.runs import Run, System
 
-Row = Mapping[str, Any]  # as microworld's task "prompting" has it: prompt, answer, choices, task, phrasing, shots
-IN_PROMPT = ("multiple_choice", "qa", "new_word")  # tasks whose answer stands in the prompt
+Row = Mapping[str, Any]  # of microworld's task "prompting": prompt, answer, choices, task, phrasing, shots
+IN_PROMPT = ("multiple_choice", "qa", "new_word")  # tasks whose answer is contained in the prompt
 
 
 def log_p(system: System, pairs: Sequence[tuple[str, str]]) -> list[float]:
@@ -42,7 +42,7 @@ def nats(system: System, rows: Sequence[Row]) -> float:
 
 
 def write(system: System, rows: Sequence[Row], max_new: int = 30) -> list[str]:
-    """What the model writes after each prompt, greedily, up to the first full stop (left out)."""
+    """The greedy continuation of each prompt, up to the first full stop (not returned)."""
     tokenizer = system.objective.tokenizer
     stop = {tokenizer.eos_id, *tokenizer.encode("."), *tokenizer.encode("。")}
     prompts = [[tokenizer.bos_id, *tokenizer.encode(row["prompt"])] for row in rows]
@@ -50,7 +50,7 @@ def write(system: System, rows: Sequence[Row], max_new: int = 30) -> list[str]:
 
 
 def share_written(system: System, rows: Sequence[Row]) -> float:
-    """The share of rows whose answer is what the model writes."""
+    """The share of rows whose answer the model generates."""
     return metrics.accuracy(write(system, rows), [row["answer"].rstrip(".。") for row in rows])
 
 
@@ -63,7 +63,7 @@ def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 class Kinds:
-    """Whether a text is an answer of the right kind: one that the training text gives to such a prompt, or a choice."""
+    """Whether a text is an answer of the right kind: an answer to such a prompt in the training set, or a choice."""
 
     def __init__(self, train: Iterable[Row]):
         self.known: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -79,8 +79,9 @@ class Kinds:
 def answers(run: Run) -> dict[str, dict[str, float | None]]:
     """For each task of the test split, as shares of its rows (C15).
 
-    kind: what the model writes is an answer of the right kind; written: it is the right answer; chosen: the right answer is
-    the most probable choice (None: there are no choices); majority: the most frequent answer of the training split is right.
+    kind: the model generates an answer of the right kind; written: it generates the correct answer; chosen: the correct
+    answer is the most probable choice (None: there are no choices); majority: the most frequent answer of the training
+    split is correct.
     """
     kinds, test = Kinds(run.splits["train"]), list(run.splits["test"])
     majority, found = prompting.majority(run.splits["train"], test), {}
@@ -98,17 +99,18 @@ def answers(run: Run) -> dict[str, dict[str, float | None]]:
 
 
 def summary(found: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
-    """What C15 quotes of `answers`: the share of answers of the right kind, over all tasks and in the worst of them, and by
-    how much the right answers (chosen, or written where there are no choices) are more than those of the majority."""
+    """A summary of `answers` for C15: the share of answers of the right kind, over all tasks and in the worst task, and
+    the gain of the correct answers (chosen, or written if there are no choices) over the majority baseline."""
     kinds = [row["kind"] for row in found.values()]
     gains = [(row["written"] if row["chosen"] is None else row["chosen"]) - row["majority"] for row in found.values()]
     return {"kind": sum(kinds) / len(kinds), "kind_lowest": min(kinds), "gain": sum(gains) / len(gains)}
 
 
 def reading(run: Run) -> dict[str, tuple[float, float]]:
-    """For each task, the nats of the right answer after another row's prompt and after its own.
+    """For each task, the nats of the correct answer after the prompt of another row and after its own prompt.
 
-    The other prompt is put in the same words with as many examples, so the difference is what the model takes from the row.
+    The other prompt has the same phrasing and the same number of examples, so the difference is what the model uses of
+    the row.
     """
     alike: dict[tuple, list[Row]] = defaultdict(list)
     for row in run.splits["test"]:
@@ -123,10 +125,10 @@ def reading(run: Run) -> dict[str, tuple[float, float]]:
 
 
 def told(run: System, n: int = 150) -> dict[str, dict[str, float]]:
-    """New words whose meanings the prompt tells, and the same questions without them.
+    """New words whose meanings the prompt explains, and the same questions without the explanation.
 
-    named: the probability of all meanings that the prompt names together; right: the share of rows in which the right one
-    of them is the most probable; chance: that of a random choice among them.
+    named: the total probability of all meanings in the prompt; right: the share of rows in which the correct one of
+    them is the most probable; chance: the same share for random guessing among them.
     """
     held_out = [row for row, is_held in islice(new_words.examples(1), 10 * n) if is_held][:n]
     found = {}

@@ -24,26 +24,26 @@ BATCH_SIZE = 64
 
 
 def by_length(run: Run, edges: Sequence[int] = EDGES, first: int = 3) -> pd.DataFrame:
-    """Scores of the test split by the length of the source: one row for each bin edges[k] ≤ length < edges[k + 1].
+    """Scores of the test split by the length of the source, with one row per bin edges[b] ≤ length < edges[b + 1].
 
     Columns: `source_tokens` (their mean number), `sentences`, `exact_match`; in nats per target token, teacher-forced:
     `nll` of all tokens, `first_nll` of the first `first` tokens of each target, and `first_nll_without_source` of the
-    same tokens, predicted from nothing but how frequent each token is at this position in the training targets.
+    same tokens, predicted only from the frequency of each token at this position in the training targets.
 
-    What the columns show for C1, that a context of fixed length serves long inputs badly:
+    What the columns show about C1, the claim that a context of fixed length works badly for long inputs:
 
     - `exact_match` falls with the length even if all tokens are equally hard, because more tokens must be right.
     - `nll` does not have that fault. But the later tokens of a long target may be harder for reasons other than the
       context: the decoder's own state has more to keep track of, and long sentences are rare in training.
     - `first_nll` compares the same positions in all sentences, at which the decoder has read hardly anything but the
       context. It still compares different tokens: Chinese puts time and place first, and long sentences have them more
-      often. `first_nll_without_source` says how much of a difference is due to that. A second system with attention, on
-      the same sentences, says how hard the tokens are for a decoder that can look at every word.
+      often. `first_nll_without_source` shows how much of a difference is due to this. A second system with attention,
+      on the same sentences, shows how hard the tokens are for a decoder that can attend to every word.
     - None of them tells whether the context is too narrow or its path too long: the first words of a long source are
       also many steps away from the last state. The second experiment is the same lengths with wider models (d_model 96,
       192, 384). If the gap between short and long sources closes as the context widens, the context was too narrow.
-      Everything else widens too, so the same widths with attention stand beside it: only what closes more than there
-      is due to the context.
+      Everything else widens too, so the same widths are also trained with attention: only an effect that is larger than
+      with attention is due to the context.
 
     Raises:
         ValueError: a bin without any sentence.
@@ -115,8 +115,8 @@ def influence(run: Run, rows: Dataset, seed: int = 0) -> list[Tensor]:
     """How much the prediction of each target token changes when one source word is replaced: per row of `rows` a tensor
     (target tokens with `<eos>`, source tokens).
 
-    The change is the total variation distance between P(y_i | y_<i, x) before and after, from 0 to 1. The replacement is
-    drawn at random from the vocabulary, and is never the word itself. The target is the true one in both cases.
+    The change is the total variation between P(y_i | y_<i, x) before and after, from 0 to 1. The replacement is drawn
+    at random from the vocabulary, and is never the word itself. The decoder reads the true target in both cases.
     """
     examples, found = run.objective.examples(rows), []
     draw = torch.Generator().manual_seed(seed)
@@ -146,7 +146,7 @@ def _influence(run: Run, examples: list, draw: torch.Generator) -> list[Tensor]:
 
 def influence_on_translations(run: Run, rows: Dataset, seed: int = 0) -> dict[str, float]:
     """C2: the mean `influence` of a word `on_own`, the characters that translate it, and `on_others`, all other target
-    tokens; and their `ratio`, which is 1 if every word influences every output alike.
+    tokens, and their `ratio`. The ratio is 1 if every word influences all outputs equally.
 
     Raises:
         ValueError: a corpus whose true alignment is not known.
@@ -169,7 +169,7 @@ def influence_on_translations(run: Run, rows: Dataset, seed: int = 0) -> dict[st
 def attention_weights(run: Run, rows: Dataset) -> list[Tensor]:
     """α of each row of `rows`, for a recurrent network with attention: (target tokens with `<eos>`, source tokens).
 
-    Row i of α holds the weights with which y_i was predicted, teacher-forced; each sums to 1.
+    Row i of α contains the weights for the prediction of y_i, with teacher forcing; each row sums to 1.
 
     Raises:
         ValueError: a model without attention, or a Transformer, which has many maps: see `experiments.transformer`.
@@ -237,12 +237,12 @@ def alignment_of_linked_characters(rows: Dataset, weights: Sequence[Tensor], see
 
 
 def gradient_by_distance(network: nn.RNN | nn.LSTM, x: Tensor, seed: int = 0) -> list[float]:
-    """How much the last state h_m of a recurrent network depends on the inputs before it: entry k is the mean over the
-    batch of ‖∂(u · h_m) / ∂x_{m−k}‖, where u is a random vector of length 1.
+    """How much the last state h_m of a recurrent network depends on earlier inputs: entry δ is the mean over the batch
+    of ‖∂(u · h_m) / ∂x_{m−δ}‖, where u is a random vector of length 1.
 
-    Each step back multiplies the gradient by one more Jacobian matrix ∂h_j / ∂h_{j−1}. So it falls or grows about
-    exponentially with the distance k: it vanishes, or explodes. An LSTM as torch initialises it is no exception, because
-    its forget gates start near 1/2. It differs from a plain RNN in what training can do: open the gates.
+    Each step back multiplies the gradient by one more Jacobian matrix ∂h_j / ∂h_{j−1}. So the gradient falls or grows
+    about exponentially with the distance δ: it vanishes, or it explodes. An LSTM with torch's initialisation is no
+    exception, because its forget gates start near 1/2. Unlike a plain RNN, it can learn to open these gates.
 
     x: sequences of one length, without padding, (batch, time, d_model); network: of one layer, `batch_first`.
     """

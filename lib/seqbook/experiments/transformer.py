@@ -1,6 +1,7 @@
-"""Part 2: what is measured on Transformers: the roles of heads, gradients by the place of the norm, times, BLEU both ways.
+"""Part 2, measurements of Transformers: roles of heads, gradients with pre-norm and post-norm, times, two kinds of
+BLEU.
 
-What is trained with batch norm (C6) stands in `experiments.batch_norm`, scores by length in `experiments.recurrent`.
+Training with batch norm (C6) is in `experiments.batch_norm`, and scores by length are in `experiments.recurrent`.
 """
 
 import time
@@ -50,8 +51,8 @@ def attention_maps(system: System, rows: Dataset) -> Maps:
 def head_roles(maps: Maps, offsets: Sequence[int] = OFFSETS) -> pd.DataFrame:
     """For each head of self-attention, the mean weight that a query gives to the key at each offset from it.
 
-    One row per head, one column per offset, and `even`: what each key would get if all keys that the query may attend
-    to got the same. A query without a key at an offset gives it 0.
+    There is one row per head and one column per offset. `even` is the weight of each key if the weights of all keys
+    that the query may attend to were equal. A query without a key at an offset gives it 0.
     """
     found = {}
     for name, sentences in maps.items():
@@ -86,11 +87,11 @@ def head_alignment_errors(maps: Maps, rows: Dataset) -> pd.DataFrame:
 
 
 def heads(system: System, rows: Dataset) -> dict[str, float]:
-    """What chapter 2.3 says of the heads of a Transformer, over `rows`.
+    """The numbers in chapter 2.3 about the heads of a Transformer, over `rows`.
 
-    alignment_error: of the head of cross-attention with the lowest rate; alignment_error_of_mean: of the block whose mean
-    has the lowest; previous: the largest weight that a head gives to the token before; previous_even: the weight that it
-    would have there if it attended to all keys alike.
+    alignment_error: the lowest rate of a head of cross-attention; alignment_error_of_mean: the lowest rate of the mean
+    of a block's heads; previous: the largest weight that a head gives to the previous token; previous_even: its weight
+    there if it attended to all keys equally.
     """
     maps = attention_maps(system, rows)
     errors, roles = head_alignment_errors(maps, rows), head_roles(maps)
@@ -126,7 +127,7 @@ def first_gradients(
 ) -> list[float]:
     """The norm of the gradient of each decoder block's feed-forward output weight, before any training.
 
-    The mean over several initialisations, each with a batch of random tokens; from the first block to the last.
+    This is the mean over several initialisations, each with a batch of random tokens, from the first block to the last.
     """
     found = []
     for seed in range(seeds):
@@ -147,8 +148,8 @@ def scoring_and_generating(
     model: Transformer, lengths: Sequence[int] = (8, 16, 32, 64, 128), *, source_length: int = 16, repeats: int = 5
 ) -> pd.DataFrame:
     """Milliseconds (medians) to score a given target of n tokens in one pass, and to generate n tokens step by step, with
-    the cache and without it: one row per n, one sentence at a time. The ways take turns, so that a machine that slows
-    down slows all of them.
+    and without the cache: one row per n, one sentence at a time. The measurements take turns, so that a slower machine
+    affects all of them.
     """
 
     def with_cache(source_ids: Tensor, ids: Tensor) -> None:
@@ -186,11 +187,12 @@ def _milliseconds(function: Callable, given: Iterable[Tensor]) -> float:
 
 
 def bleu_lowercased(run: Run) -> dict[str, Any]:
-    """BLEU of the test split with upper and lower case taken as the same, and its signature.
+    """BLEU of the test split without a difference between upper and lower case, and its signature.
 
-    A run's own score, `bleu`, is sacrebleu's: cased, on plain text that the metric itself splits into tokens (13a). Much
-    of the literature on these captions scores text that was lowercased and split before {cite}`wu2021good`. This is the
-    nearest that sacrebleu offers. The two are different measures, so compare a score only with scores of its own kind.
+    A run's own score, `bleu`, is computed by sacrebleu on cased plain text, which the metric itself tokenises (13a).
+    Many papers on these captions score text that was lowercased and tokenised before {cite}`wu2021good`; this function
+    is the closest that sacrebleu offers. The two are different measures, so a score should be compared only with its
+    own kind.
     """
     config, test = run.objective.config, run.splits["test"]
     written = run.generate(test[config.source][:], beams=config.beams)

@@ -26,7 +26,7 @@ def read(name: str) -> dict[str, Any]:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-TRANSLATION = {  # what `summary` shows of translators
+TRANSLATION = {  # the measures of translation models
     "parameters": ("params", "{:,.0f}"),
     "learning rate": ("config.training.learning_rate", "{:.2g}"),
     "nats per token": ("loss", "{:.3f}"),
@@ -43,14 +43,14 @@ def table(
     measures: Mapping[str, tuple[str, str]] = TRANSLATION,
     **only: Collection[Any],
 ) -> pd.DataFrame:
-    """`summary` of the published sweep `name`; of a place to look where the repository is missing.
+    """`summary` of the published sweep `name`. Without the repository, it says where to find the sweep.
 
-    only: the values of a column that rows must have one of, for example system=("rnn", "attention").
+    only: for each column, the allowed values, for example system=("rnn", "attention").
 
     Raises:
-        ValueError: no row has them; a column of `by` that no row has.
+        ValueError: no row has these values; a column of `by` that no row has.
     """
-    if not FOLDER.is_dir():  # in Colab, where a page has to run on to its end
+    if not FOLDER.is_dir():  # in Colab, where the page must still run to its end
         return pd.DataFrame({"published": "in the repository and on its site"}, index=[name])
     rows = [r for r in read(name)["rows"] if all(_column(r, key) in values for key, values in only.items())]
     if not rows:
@@ -61,11 +61,11 @@ def table(
 def summary(
     rows: Sequence[Mapping[str, Any]], by: str | Sequence[str], measures: Mapping[str, tuple[str, str]] = TRANSLATION
 ) -> pd.DataFrame:
-    """A table to show: the mean of each measure over the seeds, with the lowest and the highest, "92.1% (91.5%–92.8%)".
+    """A table with the mean of each measure over the seeds, and the lowest and highest value: "92.1% (91.5%–92.8%)".
 
-    One row for each combination of the columns `by`. measures: {title: (column, format)}; a column inside another is
-    written with dots, "config.training.steps". A measure that no row of a combination has is left empty, and so is the
-    spread where all seeds have the same value.
+    There is one row for each combination of the columns `by`. measures: {title: (column, format)}; a nested column is
+    written with dots, "config.training.steps". A measure without values stays empty, and the spread is left out if all
+    seeds have the same value.
 
     Raises:
         ValueError: a column of `by` that no row has.
@@ -85,7 +85,7 @@ def summary(
 
 
 def _column(row: Mapping[str, Any], name: str) -> Any:
-    """The value under a name, or under a name inside others; None if there is none."""
+    """The value under a name or under a nested name; None if there is none."""
     value: Any = row
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

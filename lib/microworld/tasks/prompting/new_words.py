@@ -120,7 +120,7 @@ def examples(seed: int) -> Iterator[tuple[dict, bool]]:
 
 @cache
 def _fitting(words: tuple[str, ...], meaning: str, held: bool) -> list[str]:
-    """The new words whose pair with this meaning is held out, or isn't."""
+    """The new words whose pair with this meaning is held out, or those whose pair is not."""
     return [word for word in words if held_out(f"{word} {meaning}") is held]
 
 
