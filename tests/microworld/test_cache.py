@@ -45,7 +45,7 @@ def copied(tmp_path):
     [
         ("tasks/translation.py", "FEWEST_WORDS, MOST_WORDS = 3, 40", "FEWEST_WORDS, MOST_WORDS = 3, 40  # words", True),
         ("tasks/translation.py", '"""English–Chinese', '"""Changed: English–Chinese', True),
-        ("draw/deeds.py", '"""Somebody who does such things."""', '"""Somebody else."""', True),
+        ("draw/deeds.py", '"""A person who can do this."""', '"""Somebody else."""', True),
         ("draw/deeds.py", '"""Draws events in which', '"""Samples events in which', True),
         ("tasks/translation.py", "FEWEST_WORDS, MOST_WORDS = 3, 40", "FEWEST_WORDS, MOST_WORDS = 3, 41", False),
         ("words/names.py", "Anna 安娜", "Anne 安妮", False),
