@@ -4,14 +4,15 @@
 
 To follow one translation pair from the first random draw to the finished row, read these files in this order:
 
-1. `tasks/translation.py` draws sentences, realizes each in two languages and aligns them
-2. `draw/sentences.py` draws the shape of a sentence: statement, question, passive, two clauses, …
+1. `tasks/translation.py` draws sentences and realizes each in two languages
+2. `draw/sentences.py` draws its shape: statement, question, passive, two clauses
 3. `draw/deeds.py` draws who does what to whom, the tense, where and when
 4. `draw/phrases.py` draws the noun phrases: names, adjectives, owners, places
-5. `words/verbs.py` has the verbs; each has a frame of slots in English and one in Chinese
-6. `events.py` defines what is drawn: a `Sentence` of `Event`s, each with several `Phrase`s
-7. `realize/english.py` fills the English frames, and tags each word with the part of the event that it expresses
-8. `realize/chinese.py` does the same for Chinese; words with the same tag are aligned
+5. `words/verbs.py` has the verbs, each with an English and a Chinese frame of slots
+6. `events.py` defines what is drawn: a `Sentence` of `Event`s with `Phrase`s
+7. `realize/english.py` fills the English frames; a tag of each word names its part
+   of the event
+8. `realize/chinese.py` does the same for Chinese; words with equal tags are aligned
 
 The other rooms: `words/` contains all words; `story/` a town whose state changes as a story is told; `tasks/` one file
 for each task; `reader/` reads a story and checks its grammar and its facts. Imports go in one direction: words, events,
