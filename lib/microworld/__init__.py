@@ -5,7 +5,7 @@
 To follow one translation pair from the first random draw to the finished row, read these files in this order:
 
 1. `tasks/translation.py` draws sentences and realizes each in two languages
-2. `draw/sentences.py` draws its shape: statement, question, passive, two clauses
+2. `draw/sentences.py` draws the shape of a sentence: statement, question, passive
 3. `draw/deeds.py` draws who does what to whom, the tense, where and when
 4. `draw/phrases.py` draws the noun phrases: names, adjectives, owners, places
 5. `words/verbs.py` has the verbs, each with an English and a Chinese frame of slots
