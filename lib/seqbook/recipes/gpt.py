@@ -26,8 +26,8 @@ def _fine_tuned(
     head: Head = "classes",
 ) -> Recipe:
     """The GPT of chapter 3.1 with a head, and with enough positions for the longest story and its answer. All tasks
-    stop by the same rule: an evaluation every 100 steps, and the end after 10 evaluations without a higher validation
-    accuracy."""
+    stop by the same rule: an evaluation every 100 steps, and the end after 10 evaluations without a lower validation
+    loss."""
     return Recipe(
         about=f"{about}, after pretraining (chapter 3.2)",
         data=DataConfig(corpus="sentiment" if task == "classification" else task, size=size),
