@@ -1,6 +1,6 @@
 """`make results`: the published sweeps, made anew. Each row says which recipe it ran, with which settings and seed, and where.
 
-python -m benchmarks.publish [--again] [--jobs N] [NAME...]
+python -m benchmarks.publish [--again] [--jobs N] [--only TEXT] [NAME...]
 
 Rows of all sweeps go one at a time on each core (or N at a time), with one thread each, and are written as they are finished. Runs are kept in
 SEQBOOK_HOME, so an interrupted sweep continues where it was. A row that still belongs to its recipe is kept, unless --again.
@@ -47,7 +47,7 @@ class Rows:
             scratch.write_text(text, encoding="utf-8")
 
 
-def publish(names: Iterable[str], again: bool = False, at_once: int | None = None) -> int:
+def publish(names: Iterable[str], again: bool = False, at_once: int | None = None, only: str = "") -> int:
     """Make the rows that are missing, or all of them; returns how many failed. A row that fails is named, and the others
     go on."""
     about = {"commit": published.commit()}
@@ -57,7 +57,12 @@ def publish(names: Iterable[str], again: bool = False, at_once: int | None = Non
         rows.write()
     failed = 0
     with ThreadPoolExecutor(at_once or os.cpu_count()) as pool:
-        jobs = {pool.submit(row_of, name, key): (name, key) for name in sweeps for key in sweeps[name].missing()}
+        jobs = {
+            pool.submit(row_of, name, key): (name, key)
+            for name in sweeps
+            for key in sweeps[name].missing()
+            if only in key
+        }
         try:
             for job in as_completed(jobs):
                 name, key = jobs[job]
@@ -100,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", nargs="*", help=f"{', '.join(SWEEPS)} (default: all)")
     parser.add_argument("--again", action="store_true", help="make the rows again that still belong to their recipes")
     parser.add_argument("--jobs", type=int, help="how many rows at a time (default: as many as there are cores)")
+    parser.add_argument("--only", default="", help="make only the missing rows whose printed key holds this text")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     for name in options.name:
@@ -111,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         case, seed = sweep.wanted[options.row]
         print(json.dumps({"device": device_name()} | case.make(seed, sweep.sweep.measure)))
         return 0
-    return 1 if publish(options.name or SWEEPS, options.again, options.jobs) else 0
+    return 1 if publish(options.name or SWEEPS, options.again, options.jobs, options.only) else 0
 
 
 if __name__ == "__main__":

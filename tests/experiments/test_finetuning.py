@@ -65,9 +65,9 @@ def test_a_learning_curve_says_how_many_labels_were_seen(monkeypatch):
     assert curve["val_accuracies"] == [row["val_accuracy"] for row in evaluated]
     (kept,) = [row for row in evaluated if "kept" in row]
     assert trained.result["kept_step"] == kept["step"]
-    assert trained.result["val_loss"] == kept["val_loss"]
-    assert curve["kept_val_accuracy"] == kept["val_accuracy"] == max(curve["val_accuracies"])
-    assert curve["step_of_lowest_loss"] == min(evaluated, key=lambda row: row["val_loss"])["step"]
+    assert trained.result["val_loss"] == kept["val_loss"] == min(row["val_loss"] for row in evaluated)
+    assert curve["kept_val_accuracy"] == kept["val_accuracy"]
+    assert curve["best_val_accuracy"] == max(curve["val_accuracies"])
     assert curve["examples_seen"] == kept["step"] * 10  # two batches of ten in an epoch
     assert curve["labels_seen"] == 20
     assert all(earlier["step"] < later["step"] for earlier, later in pairwise(evaluated))

@@ -33,19 +33,17 @@ def learning_curve(run: Run) -> dict[str, Any]:
     seen.
 
     val_accuracies: on the validation split, at each evaluation; kept_val_accuracy: at the step whose weights are kept;
-    step_of_lowest_loss, val_accuracy_at_lowest_loss: what early stopping on the loss would have kept. examples_seen: up
+    best_val_accuracy: the highest of all, which early stopping on the loss need not find. examples_seen: up
     to the kept step, with repetitions; labels_seen: the number of different examples among them.
     """
     training = run.result["config"]["training"]
     evaluated = [row for row in run.history if "val_loss" in row]
     plan = batches(run.examples("train"), run.objective.lengths, training["batch_size"], run.result["seed"])
-    lowest = min(evaluated, key=lambda row: row["val_loss"])
     seen = [i for step in range(run.result["kept_step"]) for i in plan.batch(step)]
     return {
         "val_accuracies": [row["val_accuracy"] for row in evaluated],
         "kept_val_accuracy": next(r["val_accuracy"] for r in evaluated if r["step"] == run.result["kept_step"]),
-        "step_of_lowest_loss": lowest["step"],
-        "val_accuracy_at_lowest_loss": lowest["val_accuracy"],
+        "best_val_accuracy": max(row["val_accuracy"] for row in evaluated),
         "examples_seen": len(seen),
         "labels_seen": len(set(seen)),
     }

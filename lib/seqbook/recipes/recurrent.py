@@ -1,5 +1,7 @@
 """Part 1: translation with recurrent networks."""
 
+from dataclasses import replace
+
 from seqbook.models.rnn import RNNConfig
 from seqbook.objectives.seq2seq import Seq2SeqConfig
 from seqbook.recipes.schema import DataConfig, Recipe
@@ -26,14 +28,14 @@ RECIPES = {
         data=WORLD,
         objective=Seq2SeqConfig(),
         model=RNNConfig(context="last", d_model=192, bidirectional=True),
-        training=TRAINING,
+        training=replace(TRAINING, learning_rate=1.2e-2),
     ),
     "attention": Recipe(
         about="the same LSTMs with dot-product attention (chapter 1.2)",
         data=WORLD,
         objective=Seq2SeqConfig(),
         model=RNNConfig(context="dot", d_model=192, bidirectional=True),
-        training=TRAINING,
+        training=replace(TRAINING, learning_rate=1.2e-2),
     ),
     "rnn-multi30k": Recipe(
         about="German to English without attention, on real captions",

@@ -65,7 +65,7 @@ class Checkpoints:
     ) -> None:
         """Save the current weights, moments and history, and delete all but the last two checkpoints.
 
-        best: the weights of the best evaluation so far (none: without early stopping).
+        best: the weights with the lowest validation loss so far (none: without early stopping).
 
         Raises:
             StorageError: the folder cannot be written; the earlier checkpoints are kept.

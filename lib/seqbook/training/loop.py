@@ -40,7 +40,7 @@ def fit(
     """Train `model` in place; returns its history, one dict per step with loss (nats per token), learning rate, tokens.
 
     A step with an evaluation also has val_loss, and val_accuracy if the labels are classes. With early stopping, the
-    model ends with the weights of the best evaluation, and the row of this step is marked as "kept".
+    model ends with the weights of the evaluation with the lowest val_loss, and the row of this step is marked as "kept".
 
     out: the folder of the checkpoints; a run that finds its own checkpoints there continues from the last one.
     identity: identifies this run; checkpoints of another run raise an error.
@@ -143,23 +143,14 @@ def training_step(
 
 
 def _is_best(history: list[dict]) -> bool:
-    """Whether the newest evaluation is the best so far: by the accuracy where the labels are classes, else by the loss. If
-    so, its row is marked as kept, in place of another.
-
-    The accuracy, because a network that is trained on few labels grows ever more sure of itself: its loss on others rises
-    early, while more and more of its answers are right.
-    """
+    """Whether the newest validation loss is the lowest so far. If so, its row is marked as kept, in place of another."""
     newest, before = history[-1], next((row for row in history if "kept" in row), None)
-    if before is not None and not _goodness(newest) > _goodness(before):
+    if before is not None and not newest["val_loss"] < before["val_loss"]:
         return False
     if before is not None:
         del before["kept"]
     newest["kept"] = True
     return True
-
-
-def _goodness(row: dict) -> float:
-    return row.get("val_accuracy", -row["val_loss"])
 
 
 def _runs_out_of_patience(history: list[dict], patience: int) -> bool:

@@ -19,10 +19,9 @@ class TrainingConfig:
     saved.
 
     patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row without a new
-    best one, or after `steps` at the latest, and the weights of the best evaluation are kept. The best evaluation has
-    the highest validation accuracy if the labels are classes, and otherwise the lowest validation loss. The last step
-    is not known in advance, so the learning rate stays at its peak after the warm-up. 0: no early stopping; the last
-    weights are kept.
+    lowest validation loss, or after `steps` at the latest, and the weights with the lowest one are kept. The last step is
+    not known in advance, so the learning rate stays at its peak after the warm-up. 0: no early stopping; the last weights
+    are kept.
     """
 
     steps: int
