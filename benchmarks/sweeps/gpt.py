@@ -9,8 +9,6 @@ from seqbook.experiments import few_shot, gpt
 TOKENS = {  # settings of the recipe "gpt", by the name of its tokens
     "words": {},
     "characters": {"kind": "character"},
-    "300 byte pairs": {"kind": "bpe", "max_vocab_size": 300},
-    "400 byte pairs": {"kind": "bpe", "max_vocab_size": 400},
     "1,000 byte pairs": {"kind": "bpe", "max_vocab_size": 1_000},
 }
 RECALL = {"n_words": 20, "n_heads": 1, "n_layers": 2, "positions": "rotary"}

@@ -114,11 +114,11 @@ SWEEPS: dict[str, Sweep] = {
         measure=measures,
     ),
     "context-width": Sweep(
-        "Chapters 1.1 and 1.2: one context vector, and attention, in three widths.",
+        "Chapters 1.1 and 1.2: one context vector in three widths, and attention in two.",
         [
             Case(recipe, {"d_model": d_model}, {"context": context})
-            for recipe, context in (("rnn", "last"), ("attention", "dot"))
-            for d_model in (96, 192, 384)
+            for recipe, context, widths in (("rnn", "last", (96, 192, 384)), ("attention", "dot", (96, 192)))
+            for d_model in widths
         ],
         measure=measures,
     ),

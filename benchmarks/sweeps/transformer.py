@@ -11,13 +11,7 @@ from seqbook.models.transformer import Transformer
 from seqbook.runs import Run
 
 SYSTEMS = ("rnn", "attention", "transformer", "transformer-rotary")
-RATES = (1.5e-3, 3e-3, 6e-3, 1.2e-2, 2.4e-2)
-CAPTIONS = {  # by system: the recipe and what changes in it
-    "rnn": ("rnn-multi30k", {}),
-    "attention": ("attention-multi30k", {}),
-    "transformer": ("transformer-multi30k", {}),
-    "transformer, en to de": ("transformer-multi30k", {"source": "en", "target": "de"}),
-}
+RATES = (1.5e-3, 3e-3, 6e-3, 1.2e-2)
 
 
 def measured(run: Run) -> dict[str, Any]:
@@ -36,7 +30,11 @@ SWEEPS = {
     "translation-rates": Sweep(
         "Chapter 2.2: the same search over learning rates for four systems, at the budget of part 1. The rate with the "
         "lowest validation loss stands in the recipe. Warm-up (60 steps) is the same for all and was not searched.",
-        [Case(recipe, {"learning_rate": rate}, {"learning_rate": rate}) for recipe in SYSTEMS for rate in RATES],
+        [
+            Case(recipe, {"learning_rate": rate}, {"learning_rate": rate})
+            for recipe in SYSTEMS
+            for rate in (*RATES, 2.4e-2)[: 4 if recipe.startswith("transformer") else 5]  # 1.2e-2 is too high for these
+        ],
         seeds=(0,),
     ),
     "translation": Sweep(
@@ -44,22 +42,11 @@ SWEEPS = {
         [Case(recipe) for recipe in SYSTEMS],
         measure=measured,
     ),
-    "translation-longer": Sweep(
-        "Chapter 2.3: 2,400 steps, with and without label smoothing. Rates are those of the search, which had 1,500 steps "
-        "and no smoothing.",
-        [
-            Case(recipe, {"steps": 2_400, "label_smoothing": smoothing}, {"label_smoothing": smoothing})
-            for recipe in ("attention", "transformer-rotary")
-            for smoothing in (0.0, 0.1)
-        ],
-        measure=measured,
-    ),
     "few-pairs": Sweep(
-        "Chapter 2.3: 2,000 pairs, or 30,000, for the same number of steps. 30,000 pairs for 1,500 steps stand in "
-        "translation.json.",
+        "Chapter 2.3: 2,000 pairs, for 500 steps and for as many as translation.json has for 30,000 pairs.",
         [
             Case("transformer-rotary", {"size": size, "steps": steps}, {"size": size})
-            for size, steps in ((2_000, 500), (2_000, 1_500), (30_000, 500))
+            for size, steps in ((2_000, 500), (2_000, 1_500))
         ],
     ),
     "warmup": Sweep(
@@ -80,8 +67,8 @@ SWEEPS = {
         ],
     ),
     "multi30k": Sweep(
-        "Chapters 1.1, 1.2 and 2.3: German captions to English, and back, after the same number of steps.",
-        [Case(recipe, settings, {"system": system}) for system, (recipe, settings) in CAPTIONS.items()],
+        "Chapters 1.1 and 1.2: German captions to English after the same number of steps.",
+        [Case("rnn-multi30k", {}, {"system": "RNN"}), Case("attention-multi30k", {}, {"system": "RNN with attention"})],
         seeds=(0,),
         measure=bleu_lowercased,
     ),

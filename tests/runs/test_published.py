@@ -78,9 +78,9 @@ def test_a_published_result_belongs_to_its_recipe(name, asked):
 
 def test_a_result_whose_recipe_changed_is_named_with_the_setting(asked, monkeypatch):
     monkeypatch.setitem(RECIPES, "attention", configure("attention", d_model=96))
-    message = r"attention-longer\.json no longer belongs to .* model\.d_model: 192 in the file, 96 in the recipe"
+    message = r"translation\.json no longer belongs to .* model\.d_model: 192 in the file, 96 in the recipe"
     with pytest.raises(AssertionError, match=message):
-        test_a_published_result_belongs_to_its_recipe("attention-longer", asked)
+        test_a_published_result_belongs_to_its_recipe("translation", asked)
     monkeypatch.setitem(RECIPES, "gpt", configure("gpt", steps=3))  # what the others start from
     message = r"finetuning\.json no longer belongs to .* base\.training\.steps: 700 in the file, 3 in the recipe"
     with pytest.raises(AssertionError, match=message):
@@ -111,50 +111,6 @@ def test_a_trial_that_changed_is_named_with_its_settings(monkeypatch, tmp_path):
     message = r"coins\.json has rows of no trial that the sweep has now: \[{'experiment': 'coin', 'sides': 6}\]"
     with pytest.raises(AssertionError, match=message):
         check(Trial(coin, {"sides": 2}), Trial(coin, {"sides": 7}))
-
-
-def test_the_transformer_reaches_its_goal_in_two_minutes_on_two_cores():
-    result = read("transformer-rotary")
-    assert result["device"] == "cpu, 2 threads"
-    assert result["exact_match"] >= 0.95
-    assert result["seconds"] <= 120
-
-
-def test_after_the_longer_training_both_are_level_with_smoothed_labels():
-    """Chapter 2.2 says so, and that the Transformer takes longer."""
-    recurrent, transformer = read("attention-longer"), read("transformer-rotary")
-    check_that_all_but_the_model_is_the_same(recurrent, transformer)
-    assert transformer["exact_match"] == pytest.approx(recurrent["exact_match"], abs=0.02)
-    assert transformer["loss"] == pytest.approx(recurrent["loss"], abs=0.01)
-    assert transformer["seconds"] > 1.2 * recurrent["seconds"]
-
-
-def test_with_plain_labels_the_transformer_is_behind_and_the_nats_are_better():
-    """Chapter 2.2 says so, and that the RNN is right as often."""
-    recurrent, transformer = read("attention-unsmoothed"), read("transformer-unsmoothed")
-    check_that_all_but_the_model_is_the_same(recurrent, transformer)
-    assert transformer["exact_match"] < recurrent["exact_match"] - 0.02
-    assert recurrent["exact_match"] == pytest.approx(read("attention-longer")["exact_match"], abs=0.01)
-    for plain, smoothed in ((recurrent, "attention-longer"), (transformer, "transformer-rotary")):
-        assert plain["loss"] < read(smoothed)["loss"] - 0.05
-
-
-def check_that_all_but_the_model_is_the_same(recurrent, transformer):
-    assert recurrent["tokens"] == transformer["tokens"]
-    for name in ("steps", "batch_size"):
-        assert recurrent["config"]["training"][name] == transformer["config"]["training"][name]
-    for name in ("data", "objective"):
-        assert recurrent["config"][name] == transformer["config"][name]
-    assert transformer["params"] == pytest.approx(recurrent["params"], rel=0.05)
-    assert transformer["device"] == recurrent["device"]
-
-
-def test_published_results_are_a_table():
-    table = published.translations("attention-longer", "transformer-rotary")
-    assert list(table.index) == ["attention-longer", "transformer-rotary"]
-    assert table.loc["attention-longer", "exact match"] == f"{read('attention-longer')['exact_match']:.1%}"
-    assert table.loc["transformer-rotary", "nats per token"] == f"{read('transformer-rotary')['loss']:.2f}"
-    assert table.loc["transformer-rotary", "parameters"] == f"{read('transformer-rotary')['params']:,}"
 
 
 def test_a_summary_has_the_mean_and_the_spread_of_each_measure():

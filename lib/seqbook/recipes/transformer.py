@@ -30,6 +30,6 @@ RECIPES = {
         data=MULTI30K,
         objective=CAPTIONS,
         model=TransformerConfig(d_model=128, n_layers=4, n_heads=4, d_ff=256, positions="rotary", dropout=0.15),
-        training=LONG_TRAINING,
+        training=replace(LONG_TRAINING, steps=6_000),
     ),
 }
