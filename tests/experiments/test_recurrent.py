@@ -117,6 +117,17 @@ def test_sentences_are_chosen_by_their_length(make_run):
     assert chosen["de"][0] == next(text for text in run.splits["test"]["de"] if 3 <= len(text.split()) <= 4)
 
 
+def test_seeds_are_summed_up_in_each_bin():
+    rows = [
+        {"by_length": [{"source_tokens": 5.5, "nll": a}, {"source_tokens": 12.0, "nll": b}]}
+        for a, b in ((0.1, 1.0), (0.3, 4.0), (0.2, 1.0))
+    ]
+    table = recurrent.over_seeds(rows, "nll")
+    assert table.index.tolist() == [5.5, 12.0]
+    assert table.loc[5.5].tolist() == pytest.approx([0.2, 0.1, 0.3])
+    assert table.loc[12.0].tolist() == [2.0, 1.0, 4.0]
+
+
 # ---- Influence
 
 
@@ -165,6 +176,24 @@ def test_a_word_is_never_replaced_by_itself_or_by_a_special_token(make_run):
         assert torch.equal(ids[~real], original[~real])
         others = torch.arange(ids.shape[1]) != j
         assert torch.equal(ids[:, others], original[:, others])
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_states_contain_other_words_only_through_the_recurrence(make_run, cut):
+    run = make_run(bidirectional=True)
+    nn.init.normal_(run.model.encoder.embedding.weight)
+    for lstm in run.model.encoder.layers[0] if cut else ():
+        lstm.weight_hh_l0.data.zero_()
+        lstm.bias_ih_l0.data[8:16] = -100.0  # the forget gates of 8 features are closed
+    rows = run.splits["test"].select(range(12))
+    first, *others = recurrent.state_change_by_distance(run, rows, longest=3)
+    assert first == 1
+    assert len(others) == 3
+    if cut:
+        assert others == pytest.approx([0, 0, 0], abs=1e-6)
+    else:
+        assert others == sorted(others, reverse=True)
+        assert others[-1] > 1e-3
 
 
 # ---- Alignment

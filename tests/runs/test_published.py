@@ -147,6 +147,14 @@ def test_a_table_has_the_rows_that_were_asked_for(monkeypatch, tmp_path):
         published.table("prompting-sizes", by, measures, seed=(9,))
     monkeypatch.setattr(published, "FOLDER", tmp_path / "none")
     assert list(published.table("prompting-sizes", by, measures).index) == ["prompting-sizes"]
+    assert published.rows("prompting-sizes", **{by: (16, 64)}) == []
+
+
+def test_a_number_agrees_with_the_seeds_if_it_is_as_close_to_them_as_they_are_to_each_other():
+    assert [published.agrees(x, [0.5, 0.6, 0.7]) for x in (0.29, 0.31, 0.6, 0.89, 0.91)] == [0, 1, 1, 1, 0]
+    assert published.agrees(0.5, [0.5])
+    assert not published.agrees(0.51, [0.5])
+    assert published.agrees(0.5, [])
 
 
 def test_a_result_that_is_not_there_is_named():

@@ -3,8 +3,9 @@
 All functions read a run (`runs.run`) of a system that translates, recurrent or Transformer, and return numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 import torch
@@ -102,6 +103,14 @@ def token_nll(run: Run, split: str = "test") -> list[Tensor]:
     return found
 
 
+def over_seeds(rows: Sequence[Mapping[str, Any]], measure: str) -> pd.DataFrame:
+    """The `by_length` of published rows with several seeds: for each bin the `mean`, `lowest` and `highest` value of one
+    of its columns. The index is the mean number of source tokens; it is the same for all seeds, which share a test set.
+    """
+    tables = pd.concat([pd.DataFrame(row["by_length"]) for row in rows])
+    return tables.groupby("source_tokens")[measure].agg(mean="mean", lowest="min", highest="max")
+
+
 def sentences_between(run: Run, shortest: int, longest: int, n: int) -> Dataset:
     """The first n sentences of the test split that have `shortest` to `longest` source tokens."""
     lengths = [len(x) for x, _ in run.examples("test")]
@@ -185,6 +194,32 @@ def attention_weights(run: Run, rows: Dataset) -> list[Tensor]:
         for w, (x, y) in zip(weights.cpu(), chosen, strict=True):
             found.append(_as_written(run, w[: len(y) + 1, : len(x)]))
     return found
+
+
+@torch.no_grad()
+def state_change_by_distance(run: Run, rows: Dataset, longest: int = 6, seed: int = 0) -> list[float]:
+    """How much of a source word the encoder's states at other positions contain: entry δ is the mean of
+    ‖h'_{j+δ} − h_{j+δ}‖ / ‖h'_j − h_j‖ over words j, where h' are the states after word j was replaced at random, and
+    over both directions. So entry 0 is 1, and all others are 0 if a state contains only its own word.
+
+    rows: sentences of the same number of source tokens or different ones; longest: the largest distance δ.
+    """
+    tokenizer, draw = run.objective.source_tokenizer, torch.Generator().manual_seed(seed)
+    first_word = tokenizer.special_id("<unk>") + 1
+    n_words, found = len(tokenizer) - first_word, [[] for _ in range(longest + 1)]
+    with evaluating(run.model):
+        for source, _ in run.objective.examples(rows):
+            ids = run.objective.collate_sources([source]).to(next(run.model.parameters()).device)
+            m = ids.shape[1]
+            changed = ids.repeat(m, 1)  # (S, S), row j with another word at position j
+            further = torch.randint(1, n_words, (m,), generator=draw).to(ids.device)
+            changed.diagonal().copy_(first_word + (ids[0] - first_word + further) % n_words)
+            before, after = run.model.encode(ids).memory, run.model.encode(changed).memory
+            change = (after - before).norm(dim=-1).cpu()  # (S, S): of the state at k, if word j is replaced
+            share = change / change.diagonal()[:, None]
+            for distance in range(min(longest + 1, m)):
+                found[distance] += [*share.diagonal(distance).tolist(), *share.diagonal(-distance).tolist()]
+    return [sum(values) / len(values) for values in found if values]
 
 
 def alignment_of_linked_characters(rows: Dataset, weights: Sequence[Tensor], seed: int = 0) -> pd.DataFrame:

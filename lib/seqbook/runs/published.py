@@ -52,10 +52,32 @@ def table(
     """
     if not FOLDER.is_dir():  # in Colab, where the page must still run to its end
         return pd.DataFrame({"published": "in the repository and on its site"}, index=[name])
-    rows = [r for r in read(name)["rows"] if all(_column(r, key) in values for key, values in only.items())]
-    if not rows:
+    return summary(rows(name, **only), by, measures)
+
+
+def rows(name: str, **only: Collection[Any]) -> list[dict[str, Any]]:
+    """The rows of the published sweep `name` that have the values in `only`, as in `table`. Without the repository, as in
+    Colab, there are none.
+
+    Raises:
+        ValueError: no row has these values.
+    """
+    if not FOLDER.is_dir():
+        return []
+    found = [row for row in read(name)["rows"] if all(_column(row, key) in values for key, values in only.items())]
+    if not found:
         raise ValueError(f"no row of {name} has {only}")
-    return summary(rows, by, measures)
+    return found
+
+
+def agrees(value: float, published: Sequence[float]) -> bool:
+    """Whether a number measured here fits the published numbers of several seeds: it lies between the lowest and the
+    highest of them, or outside by no more than the difference of the two. Without published numbers, as in Colab, it
+    does."""
+    if not published:
+        return True
+    lowest, highest = min(published), max(published)
+    return 2 * lowest - highest <= value <= 2 * highest - lowest
 
 
 def summary(
