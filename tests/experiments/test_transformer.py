@@ -112,6 +112,21 @@ def test_first_gradients_grow_towards_the_output_with_post_norm_alone():
     assert pre[-1] < 1.2 * pre[0]
 
 
+def test_stream_sizes_follow_what_each_part_adds(model):
+    given = torch.randint(1, 12, (2, 3, 7))
+    block = model.decoder.blocks[1]
+    nn.init.zeros_(block.cross_attention.out.weight)
+    nn.init.zeros_(block.cross_attention.out.bias)
+    start, parts = measures.stream_sizes(model, *given)
+    assert [name for name, *_ in parts] == ["self-attention", "cross-attention", "feed-forward"] * 2
+    assert start == pytest.approx(model.target_embedding(given[1]).square().mean().sqrt().item())
+    assert parts[4][1] == 0
+    assert parts[4][2] == parts[3][2]
+    assert parts[5][2] != parts[4][2]
+    with pytest.raises(ValueError, match="post"):
+        measures.stream_sizes(Transformer(replace(CONFIG, norm="post")), *given)
+
+
 @pytest.mark.parametrize("where", STACKS)
 def test_batch_norm_stands_where_it_is_asked_for(model, where):
     use_batch_norm(model, where)

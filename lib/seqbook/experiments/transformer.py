@@ -141,6 +141,41 @@ def first_gradients(
     return torch.tensor(found).mean(0).tolist()
 
 
+@torch.no_grad()
+def stream_sizes(
+    model: Transformer, source_ids: Tensor, target_ids: Tensor
+) -> tuple[float, list[tuple[str, float, float]]]:
+    """The root mean square of the decoder's residual stream: before the first part, and for each part (its name, what it
+    adds, the stream after it). Positions of padding are not counted.
+
+    Raises:
+        ValueError: post-norm blocks, whose stream is normalised after each part.
+    """
+    if model.config.norm != "pre":
+        raise ValueError(f"norm={model.config.norm!r}: the stream grows in pre-norm blocks alone")
+    real = target_ids != model.config.pad_id
+    names, streams, added, hooks = [], [], [], []
+
+    def size(x: Tensor) -> float:
+        return float(x[real].square().mean().sqrt())
+
+    for block in model.decoder.blocks:
+        parts = {"self-attention": "attention", "cross-attention": "cross_attention", "feed-forward": "feed_forward"}
+        for name, part in parts.items():
+            norm = block.get_submodule(f"{part.removesuffix('_attention')}_norm")
+            names.append(name)
+            hooks.append(norm.register_forward_hook(lambda _, given, y: streams.append(size(given[0]))))
+            hooks.append(block.get_submodule(part).register_forward_hook(lambda _, given, y: added.append(size(y))))
+    hooks.append(model.decoder.norm.register_forward_hook(lambda _, given, y: streams.append(size(given[0]))))
+    try:
+        with evaluating(model):
+            model(source_ids, target_ids)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return streams[0], list(zip(names, added, streams[1:], strict=True))
+
+
 # ---- Time (C8)
 
 
