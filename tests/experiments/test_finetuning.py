@@ -56,6 +56,58 @@ def test_the_step_of_the_first_evaluation_that_reaches_a_score():
     assert finetuning.steps_to(row, 0.9) is None
 
 
+def swept():
+    """Two tasks, two starts, two seeds; of the second task only one start."""
+    rows = []
+    for recipe, start, labels, seed, accuracy in (
+        ("gpt-a", "from scratch", 1_000, 1, 0.5),
+        ("gpt-a", "from scratch", 1_000, 0, 0.7),
+        ("gpt-a", "pretrained", 1_000, 0, 0.8),
+        ("gpt-a", "pretrained", 1_000, 1, 0.9),
+        ("gpt-a", "from scratch", 10, 0, 0.25),
+        ("gpt-a", "pretrained", 10, 0, 0.75),
+    ):
+        row = {"recipe": recipe, "start": start, "labels": labels, "seed": seed, "accuracy": accuracy}
+        rows.append(row | {"evaluated_at": [10, 20], "val_accuracies": [0.4, accuracy]})
+    return [*rows, rows[2] | {"recipe": "gpt-b"}]
+
+
+def test_published_rows_are_compared_by_their_start():
+    rows = swept()
+    table = finetuning.by_start(rows[:6])
+    assert list(table.columns) == ["from scratch", "pretrained"]
+    assert table.loc[("a", "1,000")].tolist() == ["60.0% (50.0%–70.0%)", "85.0% (80.0%–90.0%)"]
+    assert finetuning.by_start(rows, by="seed").loc[("a", "1"), "from scratch"] == "50.0%"
+    assert finetuning.gains(rows[:6]) == pytest.approx({("a", "1,000"): 0.25, ("a", "10"): 0.5})
+    means, spreads = finetuning.lines(rows, "gpt-a")
+    assert means["from scratch"] == ([10, 1_000], pytest.approx([0.25, 0.6]))
+    assert spreads["from scratch"] == ([0.25, 0.5], [0.25, 0.7])
+
+
+def test_steps_to_a_score_are_listed_for_each_seed():
+    table = finetuning.convergence(swept(), {"gpt-a": 0.65})
+    assert table.loc[("a", "1,000")].tolist() == ["20, –", "20, 20"]
+    assert "b" not in table.index.get_level_values("task")
+    assert finetuning.convergence(swept(), {"gpt-a": 0.65, "gpt-b": 0.65}).loc[("b", "1,000"), "from scratch"] == ""
+
+
+def test_without_published_rows_the_tables_say_where_they_are():
+    for table in (finetuning.by_start([]), finetuning.convergence([], {"gpt-a": 0.5})):
+        assert table.loc["fine-tuning", "published"] == "in the repository and on its site"
+    assert finetuning.gains([]) == {}
+    assert finetuning.lines([], "gpt-a") == ({}, {})
+
+
+def test_a_classifier_by_words_knows_their_frequencies_and_not_their_order():
+    train = [
+        {"text": text, "label": label} for text, label in (("Good play.", "+"), ("good", "+"), ("A bad play", "-"))
+    ]
+    answer = finetuning.ByWords(train)
+    assert [answer({"text": text}) for text in ("good", "bad", "It was a bad play!")] == ["+", "-", "-"]
+    assert answer({"text": "not good"}) == answer({"text": "good not"}) == "+"
+    assert finetuning.share_right([*train, {"text": "not bad", "label": "+"}], answer) == 0.75
+
+
 def test_a_learning_curve_says_how_many_labels_were_seen(monkeypatch):
     sizes = {"d_model": 16, "n_layers": 1, "n_heads": 2}
     monkeypatch.setitem(RECIPES, "gpt", configure("gpt", size=200, steps=5, evaluations=1, **sizes))

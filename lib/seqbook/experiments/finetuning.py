@@ -1,5 +1,5 @@
 """Part 3, fine-tuning: the gain from pretraining and from the auxiliary loss, and the effect of typed special tokens
-and of the order of two texts.
+and of the order of two texts. Baselines answer without a network.
 
 All functions read a trained run (`runs.run`), the rows of a published sweep, or labelled examples.
 """
@@ -20,7 +20,7 @@ from seqbook.data.tokenizer import Tokenizer
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.classification import EXTRACT, Classification, Entailment
-from seqbook.runs import Run
+from seqbook.runs import Run, published
 
 Row = Mapping[str, Any]  # of a task's corpus, or of a published sweep
 BATCH_SIZE = 64
@@ -56,6 +56,67 @@ def steps_to(row: Row, accuracy: float) -> int | None:
     """
     curve = zip(row["evaluated_at"], row["val_accuracies"], strict=True)
     return next((step for step, found in curve if found >= accuracy), None)
+
+
+def convergence(rows: Sequence[Row], goals: Mapping[str, float]) -> pd.DataFrame:
+    """`steps_to` for each task, number of labels and start: the steps of all seeds, in the order of the seeds.
+
+    goals: the accuracy of each recipe, {"gpt-entailment": 0.5}; other recipes are left out. "–": a seed that never
+    reaches it.
+    """
+    steps: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for row in sorted(rows, key=lambda row: row["seed"]):
+        if row["recipe"] in goals:
+            step = steps_to(row, goals[row["recipe"]])
+            by_start = steps.setdefault(_case(row, "labels"), {})
+            by_start.setdefault(row["start"], []).append("–" if step is None else str(step))
+    return _frame(
+        {case: {start: ", ".join(all_) for start, all_ in of.items()} for case, of in steps.items()}, "labels"
+    )
+
+
+def by_start(rows: Sequence[Row], measure: str = "accuracy", form: str = "{:.1%}", by: str = "labels") -> pd.DataFrame:
+    """A measure for each task and each value of the column `by`, with one column per start: mean (lowest–highest)."""
+    starts = list(dict.fromkeys(row["start"] for row in rows))
+    if not starts:
+        return _frame({}, by)
+    named = [dict(zip(("task", by), _case(row, by), strict=True)) | {row["start"]: row[measure]} for row in rows]
+    return published.summary(named, ["task", by], {start: (start, form) for start in starts})
+
+
+def gains(rows: Sequence[Row], measure: str = "accuracy") -> dict[tuple[str, str], float]:
+    """The mean over the seeds after pretraining minus the mean from scratch, for each task and number of labels."""
+    found: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in rows:
+        found.setdefault(_case(row, "labels"), {}).setdefault(row["start"], []).append(row[measure])
+    means = {case: {start: sum(of) / len(of) for start, of in starts.items()} for case, starts in found.items()}
+    return {case: of["pretrained"] - of["from scratch"] for case, of in means.items()}
+
+
+def lines(rows: Sequence[Row], recipe: str, measure: str = "accuracy") -> tuple[dict[str, Any], dict[str, Any]]:
+    """A line against the number of labels for each start, {start: (labels, means)}, and its spread over the seeds,
+    {start: (lowest, highest)}, as `viz.curves` takes them."""
+    chosen, means, spreads = [row for row in rows if row["recipe"] == recipe], {}, {}
+    if chosen:
+        table = published.spread(chosen, ("start", "labels"), measure)
+        for start in dict.fromkeys(row["start"] for row in chosen):
+            part = table.loc[start].sort_index()
+            means[start] = part.index.tolist(), part["mean"].tolist()
+            spreads[start] = part["lowest"].tolist(), part["highest"].tolist()
+    return means, spreads
+
+
+def _case(row: Row, by: str) -> tuple[str, str]:
+    """The task and the value of a column, as a table shows them."""
+    value = row[by]
+    return row["recipe"].removeprefix("gpt-"), f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _frame(table: Mapping[tuple[str, str], Any], by: str) -> pd.DataFrame:
+    if not table:  # in Colab, where the page must still run to its end
+        return pd.DataFrame({"published": "in the repository and on its site"}, index=["fine-tuning"])
+    frame = pd.DataFrame(list(table.values()), index=pd.MultiIndex.from_tuples(table, names=["task", by]))
+    return frame.fillna("")
 
 
 @torch.no_grad()
@@ -141,7 +202,32 @@ def _typed_into(text: str, word: str) -> str:
     return " ".join([*words[: len(words) // 2], word, *words[len(words) // 2 :]])
 
 
-# ---- Multiple choice without a network
+# ---- Answers without a network
+
+
+class ByWords:
+    """Counts words and knows nothing of their order: the class in whose training texts the words of a text are most
+    frequent.
+
+    The score of a class is Σ log P(word is in a text | class) over the different words of the text. This is naive
+    Bayes for classes that are about equally frequent, with one text added to the counts of each word.
+    """
+
+    def __init__(self, rows: Iterable[Row]):
+        self.texts, self.words = Counter(), Counter()
+        for row in rows:
+            self.texts[row["label"]] += 1
+            self.words.update((row["label"], word) for word in self._words(row["text"]))
+
+    def __call__(self, row: Row) -> str:
+        """A label."""
+        return max(self.texts, key=lambda label: self._score(label, self._words(row["text"])))
+
+    def _score(self, label: str, words: Iterable[str]) -> float:
+        return sum(math.log((self.words[label, word] + 1) / (self.texts[label] + 2)) for word in words)
+
+    def _words(self, text: str) -> set[str]:
+        return set(re.findall(r"\w+", text.lower()))
 
 
 def by_one_sentence(row: Row) -> int:
@@ -186,7 +272,7 @@ class ByEndings:
 
 
 def share_right(rows: Sequence[Row], answer: Callable[[Row], int]) -> float:
-    """The share of multiple-choice rows for which `answer` is correct."""
+    """The share of rows for which `answer` is the label."""
     return sum(answer(row) == row["label"] for row in rows) / len(rows)
 
 
