@@ -59,6 +59,7 @@ def all_drawings():
         "lstm_cell": lambda: drawings.lstm_cell(CELL),
         "beam_tree": lambda: drawings.beam_tree(TREE, 2),
         "attention_numbers": lambda: drawings.attention_numbers(WORDS, q, k, v, query=1),
+        "attention_step": lambda: drawings.attention_step(WORDS, torch.randn(4, 2), torch.randn(2)),
         "heads_split": lambda: drawings.heads_split(torch.rand(4, 6, 4).softmax(-1), CHARACTERS, 32, keys=WORDS),
         "residual_stream": lambda: drawings.residual_stream(["attention", part], norm="post", final_norm=True),
         "shaded_tokens": lambda: drawings.shaded_tokens(CHARACTERS, [0.1, 0.9, 0.3, 0.2, 0.0, 1.0], name="nats"),
@@ -195,6 +196,18 @@ def test_numbers_that_do_not_fit_are_refused(qkv, changed, message):
         drawings.attention_numbers(**{"tokens": WORDS, "q": q, "k": k, "v": v} | changed)
     with pytest.raises(ValueError, match="7 tokens with 2 features are too many"):
         drawings.attention_numbers(list("abcdefg"), *torch.zeros(3, 7, 2))
+
+
+def test_one_step_of_attention_prints_scores_weights_and_context():
+    h, s = torch.randn(2, 4, 2).unbind()
+    printed = shown(drawings.attention_step(WORDS, h, s[0]))
+    weights = (h @ s[0]).softmax(-1)
+    for value in [*h.flatten(), *s[0], *(h @ s[0]), *weights, *(weights[:, None] * h).flatten(), *(weights @ h)]:
+        assert f"{value:.2f}".replace("-", "−").replace("−0.00", "0.00") in printed
+    with pytest.raises(ValueError, match=r"4 tokens, h \(4, 2\), s \(3,\): give"):
+        drawings.attention_step(WORDS, h, torch.zeros(3))
+    with pytest.raises(ValueError, match="4 tokens with 3 features are too many"):
+        drawings.attention_step(WORDS, torch.zeros(4, 3), torch.zeros(3))
 
 
 def test_heads_share_the_features():

@@ -4,6 +4,7 @@ All are narrow enough to be readable on a phone. Their unit is an inch, so that 
 """
 
 from seqbook.viz.drawings.attention_numbers import attention_numbers
+from seqbook.viz.drawings.attention_step import attention_step
 from seqbook.viz.drawings.beam_tree import beam_tree
 from seqbook.viz.drawings.heads_split import heads_split
 from seqbook.viz.drawings.lstm_cell import lstm_cell
@@ -16,6 +17,7 @@ __all__ = [
     "Part",
     "Row",
     "attention_numbers",
+    "attention_step",
     "beam_tree",
     "heads_split",
     "lstm_cell",
