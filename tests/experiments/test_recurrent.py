@@ -249,6 +249,37 @@ def test_wrong_links_are_beside_a_true_one_or_further_away():
     assert table.loc["attention", "beside"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("reverse_source", [False, True])
+def test_replaced_weights_give_the_context_of_other_words(make_run, reverse_source):
+    run = make_run(context="dot", bidirectional=True, reverse_source=reverse_source)
+    for parameter in run.model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    rows = run.splits["test"].select(range(6))
+    found = recurrent.nll_with_weights(run, rows)
+    losses = recurrent.token_nll(run)[:6]
+    linked = [sorted({i for _, i in links}) for links in rows["alignment"]]
+    own = torch.cat([loss[chosen] for loss, chosen in zip(losses, linked, strict=True)])
+    assert found["learned"] == pytest.approx(own.mean().item(), rel=1e-4)
+    for name in ("largest", "true alignment"):
+        assert abs(found[name] - found["learned"]) > 1e-3
+    maps = recurrent.attention_weights(run, rows)
+
+    class Given(nn.Module):  # the weights of the true alignment, for the sentence of this number
+        def forward(self, s, h, mask):
+            true = torch.zeros_like(maps[number])
+            for j, i in rows["alignment"][number]:
+                true[i, j] = 1.0
+            return (true.flip(1) if reverse_source else true)[None] @ h
+
+    run.model.attention, expected = Given(), []
+    for number, example in enumerate(run.examples("test")[:6]):
+        batch = run.objective.collate([example])
+        with torch.no_grad():
+            log_p = run.model(*batch.inputs)[0].log_softmax(-1)
+        expected += [-log_p[i, batch.labels[0, i]] for i in linked[number]]
+    assert found["true alignment"] == pytest.approx(torch.stack(expected).mean().item(), rel=1e-4)
+
+
 def test_random_links_are_the_same_at_each_call():
     maps = [pointing(3, 0, 1, 3), pointing(3, 0)]
     first, second = (recurrent.alignment_of_linked_characters(ROWS, maps) for _ in range(2))

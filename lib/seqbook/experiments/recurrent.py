@@ -197,6 +197,38 @@ def attention_weights(run: Run, rows: Dataset) -> list[Tensor]:
 
 
 @torch.no_grad()
+def nll_with_weights(run: Run, rows: Dataset) -> dict[str, float]:
+    """How well a trained network with attention predicts if its weights are replaced: nats per token, teacher-forced,
+    over the target tokens that have a true link.
+
+    `learned`: its own weights; `largest`: 1 for the largest of them and 0 for all others; `true alignment`: equal
+    weights for the source words that the token translates.
+
+    Raises:
+        ValueError: a corpus whose true alignment is not known.
+    """
+    model, losses = run.model, {"learned": [], "largest": [], "true alignment": []}
+    learned_weights = attention_weights(run, rows)
+    with evaluating(model):
+        for example, links, learned in zip(run.objective.examples(rows), _links(rows), learned_weights, strict=True):
+            batch = _batch(run, [example])
+            state = model.encode(batch.inputs[0])
+            start = tuple(t.transpose(0, 1).contiguous() for t in (state.hidden, state.cell))
+            s, _ = model.decoder(model.embedding(batch.inputs[1]), start)  # (1, T, D)
+            true = torch.zeros_like(learned)  # (T, S)
+            for j, i in links:
+                true[i, j] = 1.0
+            linked = true.sum(-1) > 0
+            largest = F.one_hot(learned.argmax(-1), learned.shape[-1]).float()
+            for name, weights in {"learned": learned, "largest": largest, "true alignment": true}.items():
+                share = _as_written(run, weights / weights.sum(-1, keepdim=True).clamp(min=1e-9)).to(s.device)
+                logits = model.out(torch.tanh(model.combine(torch.cat([s, share[None] @ state.memory], dim=-1))))
+                loss = F.cross_entropy(logits[0].float(), batch.labels[0], reduction="none").cpu()
+                losses[name].append(loss[linked])
+    return {name: torch.cat(values).mean().item() for name, values in losses.items()}
+
+
+@torch.no_grad()
 def state_change_by_distance(run: Run, rows: Dataset, longest: int = 6, seed: int = 0) -> list[float]:
     """How much of a source word the encoder's states at other positions contain: entry δ is the mean of
     ‖h'_{j+δ} − h_{j+δ}‖ / ‖h'_j − h_j‖ over words j, where h' are the states after word j was replaced at random, and
