@@ -24,9 +24,9 @@ LONG_MODEL = {"d_model": 256, "n_layers": 6, "n_heads": 4, "dropout": 0.1}
 LONG_SIZE = 200_000
 SWEEPS = {
     "gpt": Sweep(
-        "Chapter 3.1: the language model of stories, and its loss when it sees only the last k tokens.",
+        "Chapter 3.1: the language model of stories, its loss with short windows, and the stories that it continues.",
         [Case("gpt")],
-        measure=gpt.by_window,
+        measure=gpt.measured,
     ),
     "gpt-tokens": Sweep(
         "Chapter 3.1: the same model and the same number of tokens, with words, characters and byte pairs as tokens.",

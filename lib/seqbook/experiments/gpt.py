@@ -13,8 +13,11 @@ import torch.nn.functional as F
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from microworld.reader import reading
 from seqbook import metrics, runs
+from seqbook.data.tokenizer import SPECIAL_TOKENS
 from seqbook.models.gpt import GPT, GPTConfig
+from seqbook.nn.mode import evaluating
 from seqbook.nn.positions import Positions
 from seqbook.nn.record import record
 from seqbook.objectives.batch import IGNORED
@@ -23,36 +26,96 @@ from seqbook.training import TrainingConfig, adamw, training_step
 from seqbook.training.device import on_cpu, precision
 
 WINDOWS = (1, 2, 4, 8, 16, 32, 64, 127)  # tokens
-FAR = 24  # tokens: about the last sentence and a half
-PLACES = 1_500
+FAR = 24  # tokens: about two sentences
 
 
-def by_window(run: runs.Run, windows: Sequence[int] = WINDOWS, n: int = PLACES) -> dict[str, Any]:
-    """The loss (nats per token) at `n` positions of the test texts, if the model reads only the last w tokens (C9).
+def by_window(run: runs.Run, windows: Sequence[int] = WINDOWS, n: int = 400) -> dict[str, Any]:
+    """The loss (nats per token) at test positions if the model reads only the last w tokens before each of them (C9).
 
-    window: each w; all: over all positions; far: over the positions whose word occurs in the 127 tokens before, but not
-    in the last 24. Very frequent words and special tokens do not count as far.
+    window: each w; all, far and new: for each w, the mean over `n` random positions of that kind (see `by_mention`), or
+    over all of them if there are fewer.
     """
     row, longest = torch.tensor(run.examples("test").ids), max(windows)
-    places = torch.randperm(len(row) - longest, generator=torch.Generator().manual_seed(0))[:n] + longest
-    before = torch.stack([row[p - longest : p] for p in places])  # (N, longest)
-    labels = row[places]
-
-    train = run.examples("train").ids
-    counts = Counter(train)
-    content = torch.tensor([i > 3 and counts[i] < 0.004 * len(train) for i in range(len(run.objective.tokenizer))])
-    said = before == labels[:, None]
-    far = content[labels] & said[:, :-FAR].any(1) & ~said[:, -FAR:].any(1)
-
-    device = next(run.model.parameters()).device
-    found: dict[str, Any] = {"window": list(windows), "all": [], "far": [], "n_far": int(far.sum())}
-    for k in windows:
-        with torch.no_grad():
-            logits = torch.cat([run.model(part.to(device))[:, -1].float().cpu() for part in before[:, -k:].split(250)])
-        nll = F.cross_entropy(logits, labels, reduction="none")
-        found["all"].append(nll.mean().item())
-        found["far"].append(nll[far].mean().item())
+    found: dict[str, Any] = {"window": list(windows)}
+    for kind, positions in by_mention(run, longest).items():
+        order = torch.randperm(len(positions), generator=torch.Generator().manual_seed(0))[:n]
+        chosen = torch.tensor(positions)[order]
+        before = torch.stack([row[p - longest : p] for p in chosen])  # (N, longest)
+        found[kind] = [_loss_after(run.model, before[:, -w:], row[chosen]) for w in windows]
     return found
+
+
+def by_mention(run: runs.Run, start: int) -> dict[str, list[int]]:
+    """Positions of the test texts from `start` on, by what their text contains before them.
+
+    all: every position. The other two are content words (no special token, and no word as frequent as "the") with more
+    than 24 tokens of their own text before them. far: the text contains the same word, but not in the last 24 tokens;
+    new: the text does not contain it yet.
+    """
+    bos, counts = run.objective.tokenizer.bos_id, Counter(run.examples("train").ids)
+    most = 0.004 * counts.total()
+    kinds: dict[str, list[int]] = {"all": [], "far": [], "new": []}
+    begin, last = 0, dict[int, int]()
+    for p, i in enumerate(run.examples("test").ids):
+        if i == bos:
+            begin, last = p, {}
+        if p >= start:
+            kinds["all"].append(p)
+            if i >= len(SPECIAL_TOKENS) and counts[i] < most and p - begin > FAR and p - last.get(i, 0) > FAR:
+                kinds["far" if i in last else "new"].append(p)
+        last[i] = p
+    return kinds
+
+
+def _loss_after(model: nn.Module, before: Tensor, labels: Tensor) -> float:
+    """The mean NLL of `labels` (N,), each predicted from its row of `before` (N, w)."""
+    device = next(model.parameters()).device
+    with torch.no_grad(), evaluating(model):
+        logits = torch.cat([model(part.to(device))[:, -1].float().cpu() for part in before.split(200)])
+    return F.cross_entropy(logits, labels).item()
+
+
+def measured(run: runs.Run) -> dict[str, Any]:
+    """What the sweep "gpt" publishes: the columns of `by_window` and of `by_temperature`."""
+    return by_window(run) | by_temperature(run)
+
+
+def by_temperature(run: runs.Run, temperatures: Sequence[float] = (0.5, 1.0), n: int = 150) -> dict[str, Any]:
+    """What a reader of the micro-world finds in stories that the model continues after their first sentence.
+
+    stories: one dict per temperature, the temperature and the columns of `read_continuations`.
+    """
+    openings = story_openings(run, n)
+    found = []
+    for temperature in temperatures:
+        stories = run.generate(openings, max_new=100, temperature=temperature)
+        found.append({"temperature": temperature} | read_continuations(stories, openings))
+    return {"stories": found}
+
+
+def story_openings(run: runs.Run, n: int = 150) -> list[str]:
+    """The first sentences of the first `n` test texts with at least three sentences."""
+    return [text.split(".")[0] + "." for text in run.splits["test"]["text"] if text.count(".") >= 3][:n]
+
+
+def read_continuations(stories: Sequence[str], openings: Sequence[str]) -> dict[str, float]:
+    """What a reader of the micro-world finds in stories after their openings. An unfinished last sentence is ignored.
+
+    sentences: how many there are, and parsed: the share of them that the grammar can make; claims: what these sentences
+    claim, and kept: the share of claims that do not contradict the story; has and has_kept: the same for the claims on
+    who has what.
+    """
+    first, whole = reading.read_all(openings), reading.read_all(story[: story.rfind(".") + 1] for story in stories)
+    sentences, claims = whole.sentences - first.sentences, whole.claims - first.claims
+    wrong = Counter(kind for kind, _ in whole.contradictions)
+    return {
+        "sentences": sentences,
+        "parsed": (whole.parsed - first.parsed) / max(1, sentences),
+        "claims": claims.total(),
+        "kept": 1 - wrong.total() / max(1, claims.total()),
+        "has": claims["has"],
+        "has_kept": 1 - wrong["has"] / max(1, claims["has"]),
+    }
 
 
 def by_tokens(run: runs.Run) -> dict[str, float]:
