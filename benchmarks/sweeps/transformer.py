@@ -6,7 +6,7 @@ from benchmarks.sweeps.schema import Case, Sweep, Trial
 
 from seqbook.experiments.batch_norm import STACKS, batch_norm
 from seqbook.experiments.recurrent import alignment_of_linked_characters, attention_weights, by_length
-from seqbook.experiments.transformer import bleu_lowercased, heads
+from seqbook.experiments.transformer import bleu_lowercased, heads, norm_and_warmup
 from seqbook.models.transformer import Transformer
 from seqbook.runs import Run
 
@@ -49,13 +49,9 @@ SWEEPS = {
             for size, steps in ((2_000, 500), (2_000, 1_500))
         ],
     ),
-    "warmup": Sweep(
-        "Chapter 2.3: pre-norm and post-norm, with a warm-up and without, after 600 steps.",
-        [
-            Case("transformer", {"norm": norm, "warmup": warmup, "steps": 600}, {"norm": norm, "warmup": warmup})
-            for norm in ("pre", "post")
-            for warmup in (1, 60)
-        ],
+    "norm-warmup": Sweep(
+        "Chapter 2.2: pre-norm and post-norm, with a warm-up and without, in the first 150 steps.",
+        [Trial(norm_and_warmup, {"norm": norm, "warmup": warmup}) for norm in ("post", "pre") for warmup in (1, 60)],
     ),
     "batch-norm": Sweep(
         "Chapter 2.3, C6: layer norm, and batch norm in the encoder, in the decoder and in both, with padding in its "

@@ -127,6 +127,41 @@ def test_stream_sizes_follow_what_each_part_adds(model):
         measures.stream_sizes(Transformer(replace(CONFIG, norm="post")), *given)
 
 
+@pytest.mark.slow
+def test_norm_and_warmup_trains_what_its_settings_say():
+    tiny = {"size": 60, "steps": 25, "d_model": 16, "d_ff": 16, "n_layers": 1}
+    post, again, pre, slow = (
+        measures.norm_and_warmup(0, norm, warmup, **tiny)
+        for norm, warmup in (("post", 1), ("post", 1), ("pre", 1), ("post", 1_000))
+    )
+    assert post == again
+    assert len(post["losses"]) == 3  # of 10, 10 and 5 steps
+    assert post["losses"] != pre["losses"]
+    assert slow["losses"][-1] > post["losses"][-1]  # its rate is still near 0
+    assert post["losses"][0] == pytest.approx(post["losses"][1], rel=0.3)
+
+
+def test_the_longest_chain_counts_products_that_wait_for_each_other():
+    first, second, third = (nn.Linear(4, 4) for _ in range(3))
+    x = torch.randn(5, 4)
+    assert measures.longest_chain(second(first(x)) + third(x)) == 2
+    assert measures.longest_chain(first(x) + second(x) + third(x)) == 1
+    shared = first(x)
+    assert measures.longest_chain(third(second(shared).relu() * shared)) == 3
+
+
+def test_training_steps_are_timed_for_each_network_and_length():
+    seen = []
+    layer = nn.Linear(4, 4)
+    times = measures.training_milliseconds(
+        {"a": lambda x: seen.append(tuple(x.shape)) or layer(x), "b": layer}, 4, (2, 8), tokens=16, repeats=2
+    )
+    assert seen == [(8, 2, 4)] * 3 + [(2, 8, 4)] * 3  # one turn more, which is not counted
+    assert list(times.index) == [2, 8]
+    assert list(times.columns) == ["a", "b"]
+    assert (times > 0).all(axis=None)
+
+
 @pytest.mark.parametrize("where", STACKS)
 def test_batch_norm_stands_where_it_is_asked_for(model, where):
     use_batch_norm(model, where)

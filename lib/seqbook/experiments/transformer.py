@@ -7,12 +7,12 @@ Training with batch norm (C6) is in `experiments.batch_norm`, and scores by leng
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
+from datasets import Dataset, load_from_disk
 from sacrebleu.metrics import BLEU
 from torch import Tensor
 
@@ -20,7 +20,12 @@ from seqbook.experiments.recurrent import alignment_of_linked_characters
 from seqbook.models.transformer import Transformer, TransformerConfig
 from seqbook.nn.mode import evaluating
 from seqbook.nn.record import record
+from seqbook.recipes import configure
 from seqbook.runs import Run, System
+from seqbook.runs.build import build
+from seqbook.runs.prepare import prepare
+from seqbook.training import fit
+from seqbook.training.device import device
 
 OFFSETS = (-3, -2, -1, 0, 1, 2, 3)  # of the key from the query, in tokens
 BATCH_SIZE = 64
@@ -141,6 +146,25 @@ def first_gradients(
     return torch.tensor(found).mean(0).tolist()
 
 
+def norm_and_warmup(
+    seed: int, norm: Literal["pre", "post"], warmup: int, steps: int = 150, **settings: Any
+) -> dict[str, Any]:
+    """The recipe `transformer` with this place of the norm and this warm-up (1: none), trained for a few steps.
+
+    losses: the training loss, as means of 10 steps each; val_loss: after the last step. Nothing is decoded.
+    """
+    recipe = configure("transformer", norm=norm, warmup=warmup, steps=steps, evaluations=1, **settings)
+    prepared = prepare(recipe)
+    model, objective = build(recipe, prepared, seed)
+    splits = load_from_disk(str(prepared))
+    train, validation = (objective.examples(splits[split]) for split in ("train", "validation"))
+    history = fit(model.to(device()), objective, train, validation, recipe.training, seed=seed)
+    losses = [row["loss"] for row in history]
+    means = [sum(losses[i : i + 10]) / len(losses[i : i + 10]) for i in range(0, steps, 10)]
+    about = {"steps": steps, "learning_rate": recipe.training.learning_rate}
+    return about | {"losses": means, "val_loss": history[-1]["val_loss"]}
+
+
 @torch.no_grad()
 def stream_sizes(
     model: Transformer, source_ids: Tensor, target_ids: Tensor
@@ -210,7 +234,54 @@ def scoring_and_generating(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("target tokens")
 
 
-def _milliseconds(function: Callable, given: Iterable[Tensor]) -> float:
+def training_milliseconds(
+    networks: Mapping[str, Callable[[Tensor], Tensor]],
+    d_model: int,
+    lengths: Sequence[int] = (8, 32, 128, 512),
+    *,
+    tokens: int = 1_024,
+    repeats: int = 3,
+) -> pd.DataFrame:
+    """Milliseconds (medians) of a forward and a backward pass over `tokens` random vectors, for sequences of each length:
+    one row per length, one column per network. The longer the sequences, the fewer there are in the batch. The networks
+    take turns, so that a slower machine affects all of them; a first turn, which is not counted, warms them up.
+    """
+
+    def step(network: Callable[[Tensor], Tensor], x: Tensor) -> None:
+        network(x).square().mean().backward()
+
+    rows = {}
+    for length in lengths:
+        x = torch.randn(tokens // length, length, d_model)
+        times: dict[str, list[float]] = {name: [] for name in networks}
+        for _ in range(repeats + 1):
+            for name, network in networks.items():
+                times[name].append(_milliseconds(step, (network, x)))
+        rows[length] = {name: median(values[1:]) for name, values in times.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("length")
+
+
+def longest_chain(output: Tensor) -> int:
+    """The largest number of matrix products in the computation of `output` of which each needs the result of the one
+    before: they cannot be computed at the same time, on any machine. It is read from autograd's graph.
+    """
+    counts: dict[Any, int] = {}
+    waiting = [output.grad_fn]
+    while waiting:  # a node is counted when all nodes that it needs have been counted
+        node = waiting[-1]
+        needed = [before for before, _ in node.next_functions if before is not None]
+        missing = [before for before in needed if before not in counts]
+        if missing:
+            waiting += missing
+            continue
+        waiting.pop()
+        is_product = any(name in node.name() for name in ("mm", "ScaledDotProduct"))
+        own = 2 if "ScaledDotProduct" in node.name() else int(is_product)  # queries with keys, weights with values
+        counts[node] = own + max((counts[before] for before in needed), default=0)
+    return counts[output.grad_fn]
+
+
+def _milliseconds(function: Callable, given: Iterable[Any]) -> float:
     began = time.perf_counter()
     function(*given)
     if torch.cuda.is_available():
