@@ -16,11 +16,6 @@ ROOT = Path(__file__).parents[1]
 OPEN_LINES, FOLDED_LINES = 15, 20
 TITLES = {"How this figure is made", "How this table is made", "How this is measured", "Check"}  # of folded cells
 CHAPTERS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("[0-9]*/*.ipynb"))
-NOT_YET = {*CHAPTERS}  # chapters that are still to be brought into this form: set() when none is left
-IN_FORM = [
-    pytest.param(chapter, marks=pytest.mark.xfail(reason="still to be rewritten")) if chapter in NOT_YET else chapter
-    for chapter in CHAPTERS
-]
 FORK = "https://git.example.org/someone/our-course.v2"
 
 
@@ -96,7 +91,7 @@ def is_folded(cell: nbformat.NotebookNode) -> bool:
     return bool({"hide-input", "remove-cell", "remove-input"}.intersection(cell.metadata.get("tags", [])))
 
 
-@pytest.mark.parametrize("chapter", IN_FORM)
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_has_small_cells(chapter):
     long = {}
     for cell in code_cells(read(chapter)):
@@ -106,7 +101,7 @@ def test_has_small_cells(chapter):
     assert long == {}
 
 
-@pytest.mark.parametrize("chapter", IN_FORM)
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_folded_cells_say_what_they_hold(chapter):
     untitled = []
     for cell in code_cells(read(chapter)):
@@ -132,19 +127,19 @@ def only_checks(body: list[ast.stmt]) -> bool:
     return bool(body)
 
 
-@pytest.mark.parametrize("chapter", IN_FORM)
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_cells_that_only_check_are_folded(chapter):
     cells = code_cells(read(chapter))
     assert [cell.source for cell in cells if only_checks(python(cell).body) and not is_folded(cell)] == []
 
 
-@pytest.mark.parametrize("chapter", IN_FORM)
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_first_figure_stands_among_the_first_ten_cells(chapter):
     figures = [i for i, cell in enumerate(read(chapter).cells) if "figure" in cell.metadata.get("mystnb", {})]
     assert min(figures, default=99) < 10
 
 
-@pytest.mark.parametrize("chapter", IN_FORM)
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_has_at_most_five_exercises_and_folded_solutions_of_a_third(chapter):
     text = text_of(read(chapter))
     exercises = re.findall(r"{exercise(?:-start)?}[^\n]*\n:label: (\S+)", text)
