@@ -32,6 +32,11 @@ def points(notebook: nbformat.NotebookNode, cell_type: str) -> dict[str, float]:
     return {o.grade_id: o.points for o in options if o.grade and o.cell_type == cell_type}
 
 
+def open_text(notebook: nbformat.NotebookNode) -> str:
+    """What students get to see of the code."""
+    return "\n".join(SECRET.sub("", cell.source) for cell in notebook.cells if cell.cell_type == "code")
+
+
 def secrets(notebook: nbformat.NotebookNode) -> list[str]:
     """The lines that occur only in solutions, hidden tests and model answers; short lines are left out."""
     hidden, open_to_all = [], []
@@ -554,7 +559,10 @@ def test_the_site_tells_no_secrets():
     downloads = {path.stem: read(path) for path in (SITE / "_downloads").rglob("*.ipynb")}
     assert downloads.keys() == SOURCES.keys()
     chapters = "\n".join(text_of(path) for path in (ROOT / "book").glob("[0-9]*/*.ipynb"))
-    hidden = {line for path in SOURCES.values() for line in secrets(read(path)) if line not in chapters}
+    shown = "\n".join(
+        [chapters, *(open_text(read(path)) for path in SOURCES.values())]
+    )  # lines such as `assert a == b, (`
+    hidden = {line for path in SOURCES.values() for line in secrets(read(path)) if line not in shown}
     hidden |= {"### BEGIN SOLUTION", "### BEGIN HIDDEN TESTS"}
     for path in SITE.rglob("*"):
         if path.suffix in (".html", ".ipynb", ".md", ".txt", ".js", ".json") and "_static" not in path.parts:
