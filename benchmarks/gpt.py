@@ -27,12 +27,13 @@ import torch
 import torch.nn.functional as F
 import transformers
 import x_transformers
-from benchmarks.timing import in_turn, spread
+from benchmarks.timing import spread
 from benchmarks.timing import training as steps_of
 from torch import Tensor, nn
 
 from seqbook.data.loader import RandomWindows, Windows
 from seqbook.data.tokenizer import Tokenizer
+from seqbook.experiments.speed import in_turn
 from seqbook.generation.decoding import complete
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.objectives.batch import Batch

@@ -2,8 +2,9 @@
 
 python -m benchmarks.publish [--again] [--jobs N] [--only TEXT] [NAME...]
 
-Rows of all sweeps go one at a time on each core (or N at a time), with one thread each, and are written as they are finished. Runs are kept in
-SEQBOOK_HOME, so an interrupted sweep continues where it was. A row that still belongs to its recipe is kept, unless --again.
+Rows of all sweeps go one at a time on each core (or N at a time), with one thread each, and are written as they are
+finished. Runs are kept in SEQBOOK_HOME, so an interrupted sweep continues where it was. A row that still belongs to its
+recipe is kept, unless --again.
 """
 
 import argparse
@@ -41,6 +42,10 @@ class Rows:
         return [key for key in self.wanted if key not in self.rows]
 
     def write(self) -> None:
+        """Write the rows that there are. A sweep without any has no file: a page would take it for a published one."""
+        if not self.rows:
+            self.file.unlink(missing_ok=True)
+            return
         about = {"about": self.sweep.about, "command": f"python -m benchmarks.publish {self.name}"}
         with writing(self.file) as scratch:
             text = as_text(about, [self.rows[key] for key in self.wanted if key in self.rows])

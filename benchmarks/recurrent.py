@@ -9,11 +9,12 @@ import statistics
 from collections.abc import Callable
 
 import torch
-from benchmarks.timing import at_hand, in_turn, padding, spread, training
+from benchmarks.timing import at_hand, padding, spread, training
 from datasets import load_from_disk
 from torch import nn
 
 from seqbook.data.loader import LengthBuckets
+from seqbook.experiments.speed import in_turn
 from seqbook.objectives.batch import Batch
 from seqbook.recipes import configure
 from seqbook.runs import System

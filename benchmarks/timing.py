@@ -1,7 +1,6 @@
 """What the benchmarks share: training steps, timing in turn, and how much of a batch is padding."""
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 
 from accelerate import Accelerator
@@ -27,18 +26,6 @@ def training(
 def at_hand(batches: Sequence[Batch]) -> list[Callable[[], Batch]]:
     """Batches that were made before, to be fetched."""
     return [lambda batch=batch: batch for batch in batches]
-
-
-def in_turn(calls: dict[str, Callable], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call in each round; a first round warms up."""
-    seconds = {name: [] for name in calls}
-    for turn in range(rounds + 1):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            if turn:
-                seconds[name].append(time.perf_counter() - began)
-    return seconds
 
 
 def spread(seconds: list[float]) -> list[float]:

@@ -24,9 +24,9 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait
 # isort: split
 import torch
 from benchmarks.publish import as_text
-from benchmarks.timing import in_turn
 from torch import Tensor, nn
 
+from seqbook.experiments.speed import in_turn
 from seqbook.nn.attention import Attention
 from seqbook.nn.block import Block
 from seqbook.nn.layers import FeedForward

@@ -16,13 +16,14 @@ import warnings
 import torch
 import transformers
 from benchmarks.corpora import corpus
-from benchmarks.timing import at_hand, in_turn, padding, spread
+from benchmarks.timing import at_hand, padding, spread
 from benchmarks.timing import training as steps_of
 from datasets import load_from_disk
 from torch import Tensor, nn
 
 from seqbook.data.loader import LengthBuckets
 from seqbook.data.tokenizer import Tokenizer, load_tokenizers
+from seqbook.experiments.speed import in_turn
 from seqbook.generation.decoding import greedy
 from seqbook.models.transformer import Transformer, TransformerConfig
 from seqbook.nn import masks

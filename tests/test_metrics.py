@@ -11,7 +11,6 @@ from seqbook.metrics import (
     bleu,
     evaluate,
     exact_match,
-    mean_by_length,
     mean_nll,
     on_unseen,
     predicted_classes,
@@ -142,9 +141,3 @@ def test_scores_of_the_splits_that_no_training_saw():
     found = of("compositional", "new_phrasing", "train", "validation", "test")
     assert found == {"of": "test", "compositional_of": "compositional", "new_phrasing_of": "new_phrasing"}
     assert of("train", "validation") == {"of": "validation"}
-
-
-def test_means_of_bins():
-    assert mean_by_length([1, 2, 3, 9, 10, 20], [1.0, 0.0, 0.5, 1.0, 0.0, 9.0], [1, 4, 11]) == ([2.0, 9.5], [0.5, 0.5])
-    with pytest.raises(ValueError, match="no length is in 4 to 8"):
-        mean_by_length([1, 9], [1.0, 1.0], [1, 4, 9, 10])

@@ -33,7 +33,7 @@ class Made(list):
         """Stands for `publish.row_of`: a row with a loss that its configuration and seed decide."""
         self.append(key)
         if key == self.stop:
-            while len(rows()) < len(self) - 1:  # until the rows before it are written
+            while len(publish.Rows(name, again=False).rows) < len(self) - 1:  # until the rows before it are written
                 time.sleep(0.001)
             raise KeyboardInterrupt
         if key == self.fails:
@@ -240,3 +240,14 @@ def test_one_row_is_one_line(made):
     lines = (published.FOLDER / "tiny.json").read_text().splitlines()
     assert sum(line.lstrip().startswith('{"seed"') for line in lines) == 4
     assert publish.as_text({"about": "none"}, []) == '{\n "about": "none",\n "rows": [\n\n ]\n}\n'
+
+
+def test_a_sweep_without_rows_has_no_file(sweep, monkeypatch):
+    """A page would take an empty file for a published result."""
+
+    def fail(name, key):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(publish, "row_of", fail)
+    assert publish.main(["tiny"]) == 1
+    assert not (published.FOLDER / "tiny.json").exists()

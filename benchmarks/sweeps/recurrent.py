@@ -1,23 +1,19 @@
 """Part 1: RNNs with and without attention."""
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Literal
 
 import pandas as pd
 from benchmarks.sweeps.input_feeding import InputFeeding
 from benchmarks.sweeps.schema import Case, Sweep, Trial
-from datasets import load_from_disk
 from torch import nn
 
 from seqbook import runs
+from seqbook.experiments import alignment
 from seqbook.experiments import recurrent as experiments
+from seqbook.experiments.trials import train, untrained
 from seqbook.models.rnn import RNNSeq2Seq
-from seqbook.recipes import Recipe, configure
-from seqbook.runs.build import build
-from seqbook.runs.prepare import prepare
-from seqbook.training import fit
+from seqbook.recipes import configure
 
 
 def measures(run: runs.Run) -> dict[str, Any]:
@@ -30,8 +26,8 @@ def measures(run: runs.Run) -> dict[str, Any]:
     }
     if run.model.attention is not None:
         test = run.splits["test"]
-        alignment = experiments.alignment_of_linked_characters(test, experiments.attention_weights(run, test))
-        found["alignment"] = as_json(alignment, "index")
+        table = alignment.alignment_of_linked_characters(test, alignment.attention_weights(run, test))
+        found["alignment"] = as_json(table, "index")
     return found
 
 
@@ -46,49 +42,27 @@ def as_json(table: pd.DataFrame, orient: Literal["records", "index"]) -> Any:
 def input_feeding(seed: int, feeding: bool, **settings: Any) -> dict[str, Any]:
     """The recipe `attention`, with or without input feeding."""
     recipe = configure("attention", **settings)
-    run = untrained(recipe, seed, (lambda model: InputFeeding(model.config)) if feeding else None)
-    run = trained(run, recipe, seed)
-    return run.result | measures(run)
+    run = untrained(recipe, seed, lambda model: InputFeeding(model.config) if feeding else model)
+    run = train(run, recipe, seed)
+    return run.result | run.objective.scores(run.model, run.splits) | measures(run)
 
 
 def gradients(seed: int, cell: Literal["LSTM", "RNN"], learning_rate: float, **settings: Any) -> dict[str, Any]:
     """How far back gradients reach in an encoder that reads forwards, before and after training: the recipe `rnn` whose
     encoder is an LSTM, or a plain RNN, h_j = tanh(W x_j + U h_{j−1} + b). The decoder is an LSTM in both cases."""
     recipe = configure("rnn", bidirectional=False, learning_rate=learning_rate, **settings)
-    run = untrained(recipe, seed, with_plain_encoder if cell == "RNN" else None)
+    run = untrained(recipe, seed, with_plain_encoder if cell == "RNN" else lambda model: model)
     before = experiments.encoder_gradient(run)
-    run = trained(run, recipe, seed)
+    run = train(run, recipe, seed)
     after = experiments.encoder_gradient(run)
-    by_length = as_json(experiments.by_length(run), "records")
-    return run.result | {"gradient_before": before, "gradient_after": after, "by_length": by_length}
+    by_length, scores = as_json(experiments.by_length(run), "records"), run.objective.scores(run.model, run.splits)
+    return run.result | scores | {"gradient_before": before, "gradient_after": after, "by_length": by_length}
 
 
 def with_plain_encoder(model: RNNSeq2Seq) -> RNNSeq2Seq:
     d_model = model.config.d_model
     model.encoder.layers = nn.ModuleList([nn.ModuleList([nn.RNN(d_model, d_model, batch_first=True)])])
     return model
-
-
-def untrained(recipe: Recipe, seed: int, change: Callable[[RNNSeq2Seq], RNNSeq2Seq] | None) -> runs.Run:
-    """The recipe's system with another model: what `change` makes of the recipe's own."""
-    prepared = prepare(recipe)
-    model, objective = build(recipe, prepared, seed)
-    model = change(model) if change else model
-    return runs.Run(model, objective, load_from_disk(str(prepared)), [], {}, prepared)
-
-
-def trained(run: runs.Run, recipe: Recipe, seed: int) -> runs.Run:
-    """`run`, trained as the recipe says, with its scores."""
-    splits = (run.examples(split) for split in ("train", "validation"))
-    history = fit(run.model, run.objective, *splits, recipe.training, seed=seed)
-    about = {
-        "params": sum(p.numel() for p in run.model.parameters()),
-        "steps": len(history),
-        "seconds": sum(step["seconds"] for step in history),
-        "val_losses": [step["val_loss"] for step in history if "val_loss" in step],
-        "val_loss": history[-1]["val_loss"],
-    }
-    return replace(run, history=history, result=about | run.objective.scores(run.model, run.splits))
 
 
 # ---- The sweeps

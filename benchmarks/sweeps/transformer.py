@@ -4,9 +4,11 @@ from typing import Any
 
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
+from seqbook.experiments.alignment import alignment_of_linked_characters, attention_weights
 from seqbook.experiments.batch_norm import STACKS, batch_norm
-from seqbook.experiments.recurrent import alignment_of_linked_characters, attention_weights, by_length
-from seqbook.experiments.transformer import bleu_lowercased, heads, norm_and_warmup
+from seqbook.experiments.heads import heads
+from seqbook.experiments.recurrent import by_length
+from seqbook.experiments.transformer import bleu_lowercased, norm_and_warmup
 from seqbook.models.transformer import Transformer
 from seqbook.runs import Run
 
@@ -43,7 +45,7 @@ SWEEPS = {
         measure=measured,
     ),
     "few-pairs": Sweep(
-        "Chapter 2.3: 2,000 pairs, for 500 steps and for as many as translation.json has for 30,000 pairs.",
+        "Chapter 2.2: 2,000 pairs, for 500 steps and for as many as translation.json has for 30,000 pairs.",
         [
             Case("transformer-rotary", {"size": size, "steps": steps}, {"size": size})
             for size, steps in ((2_000, 500), (2_000, 1_500))

@@ -1,7 +1,6 @@
 """Metrics: mean negative log-likelihood (teacher-forced), accuracy, BLEU, exact match, alignment error rate."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -20,14 +19,14 @@ class Bleu(NamedTuple):
     signature: str
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str) -> Bleu:
+def bleu(hypotheses: Sequence[str], references: Sequence[str], language: str, *, lowercase: bool = False) -> Bleu:
     """Corpus BLEU {cite}`papineni2002bleu` by sacrebleu {cite}`post2018call`; Chinese ("zh") with sacrebleu's own tokenisation.
 
     Raises:
         ValueError: not as many hypotheses as references, or none.
     """
     _check_pairs(hypotheses, references)
-    metric = BLEU(tokenize="zh" if language == "zh" else "13a")
+    metric = BLEU(tokenize="zh" if language == "zh" else "13a", lowercase=lowercase)
     score = metric.corpus_score(list(hypotheses), [list(references)])
     return Bleu(score.score, str(metric.get_signature()))
 
@@ -133,24 +132,6 @@ def on_unseen(splits: DatasetDict, score: Callable[[Dataset], dict[str, Any]]) -
         scores = score(splits[split])
         result |= scores if split == unseen[0] else {f"{split}_{key}": value for key, value in scores.items()}
     return result
-
-
-def mean_by_length(
-    lengths: Sequence[int], values: Sequence[float], edges: Sequence[int]
-) -> tuple[list[float], list[float]]:
-    """The mean length and the mean value in each bin edges[k] ≤ length < edges[k + 1].
-
-    Raises:
-        ValueError: a bin without any length.
-    """
-    centres, means = [], []
-    for low, high in pairwise(edges):
-        inside = [i for i, length in enumerate(lengths) if low <= length < high]
-        if not inside:
-            raise ValueError(f"no length is in {low} to {high - 1}: choose other edges")
-        centres.append(sum(lengths[i] for i in inside) / len(inside))
-        means.append(sum(values[i] for i in inside) / len(inside))
-    return centres, means
 
 
 def _check_pairs(found: Sequence, true: Sequence) -> None:

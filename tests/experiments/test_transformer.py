@@ -13,9 +13,7 @@ from seqbook import metrics
 from seqbook.experiments import transformer as measures
 from seqbook.experiments.batch_norm import STACKS, BatchNorm, batch_statistics, leak, use_batch_norm
 from seqbook.models.transformer import Transformer, TransformerConfig
-from seqbook.nn.record import record
 from seqbook.objectives.seq2seq import Seq2SeqConfig
-from seqbook.runs import System
 
 CONFIG = TransformerConfig(
     source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=2, n_heads=2, d_ff=16, max_len=40
@@ -26,79 +24,6 @@ CONFIG = TransformerConfig(
 def model():
     torch.manual_seed(0)
     return Transformer(CONFIG)
-
-
-@pytest.fixture
-def rows(toy):
-    """The first pairs of words, with ids, and with word n aligned with word n from the end."""
-    sources, targets = zip(*toy.train[:70], strict=True)
-    links = [[(i, len(x) - 1 - i) for i in range(len(x))] for x in sources]
-    return Dataset.from_dict({"source_ids": list(sources), "target_ids": list(targets), "alignment": links})
-
-
-# ---- Heads
-
-
-def test_maps_are_those_of_each_sentence_alone_without_dropout(toy, rows):
-    model = Transformer(replace(CONFIG, dropout=0.5))
-    found = measures.attention_maps(System(model.train(), toy.objective), rows)
-    model.eval()
-    assert len(found) == 6
-    for name, sentences in found.items():
-        assert len(sentences) == len(rows)
-        for weights in sentences:
-            torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:2]), msg=name)
-    for i in (0, 69):  # of two batches
-        with record(model) as alone:
-            model(*toy.objective.collate(toy.objective.examples(rows)[i : i + 1]).inputs)
-        for name, (weights,) in alone.items():
-            torch.testing.assert_close(found[name][i], weights[0], rtol=1e-4, atol=1e-5)
-
-
-def test_a_head_that_looks_back_has_its_weight_one_before():
-    back = torch.zeros(2, 5, 5)
-    back[0, 1:, :-1] = torch.eye(4)  # head 0: each query looks at the key before it
-    back[0, 0, 0] = 1
-    back[1] = torch.tril(torch.ones(5, 5)) / torch.arange(1, 6)[:, None]  # head 1: at all keys alike
-    maps = {"decoder.blocks.1.attention": [back], "decoder.blocks.1.cross_attention": [back]}
-    roles = measures.head_roles(maps)
-    assert list(roles.index) == ["decoder block 1, head 0", "decoder block 1, head 1"]
-    assert list(roles.columns) == ["-3", "-2", "-1", "0", "+1", "+2", "+3", "even"]
-    first, second = roles.to_dict("records")
-    assert first["-1"] == pytest.approx(4 / 5)
-    assert first["0"] == pytest.approx(1 / 5)
-    assert first["+1"] == 0
-    even = sum(1 / k for k in range(1, 6)) / 5
-    assert second["0"] == pytest.approx(even)
-    assert first["even"] == second["even"] == pytest.approx(even)
-    encoder = measures.head_roles({"encoder.blocks.0.attention": [back]})
-    assert encoder["even"].tolist() == pytest.approx([1 / 5, 1 / 5])
-
-
-def test_a_head_that_follows_the_links_has_no_errors(rows):
-    sentences = []
-    for links, y in zip(rows["alignment"][:], rows["target_ids"][:], strict=True):
-        w = torch.zeros(2, len(y) + 1, len(y))
-        for i, j in links:
-            w[0, j, i] = 1
-            w[1, j, 0] = 1  # head 1 looks at the first word alone
-        sentences.append(w)
-    errors = measures.head_alignment_errors({"decoder.blocks.2.cross_attention": sentences}, rows)
-    assert list(errors.index) == ["decoder block 2"]
-    assert errors.loc["decoder block 2", "head 0"] == pytest.approx(0)
-    assert errors.loc["decoder block 2", "head 1"] > 0.5
-    assert list(errors.columns) == ["head 0", "head 1", "mean of the heads"]
-
-
-def test_the_heads_of_a_model_in_four_numbers(model, toy, rows):
-    system = System(model, toy.objective)
-    found = measures.heads(system, rows)
-    maps = measures.attention_maps(system, rows)
-    errors, roles = measures.head_alignment_errors(maps, rows), measures.head_roles(maps)
-    assert found["alignment_error"] == errors[["head 0", "head 1"]].to_numpy().min()
-    assert found["alignment_error_of_mean"] == errors["mean of the heads"].min()
-    assert found["previous"] == roles["-1"].max()
-    assert found["previous_even"] in roles["even"].tolist()
 
 
 # ---- Norms
@@ -139,27 +64,6 @@ def test_norm_and_warmup_trains_what_its_settings_say():
     assert post["losses"] != pre["losses"]
     assert slow["losses"][-1] > post["losses"][-1]  # its rate is still near 0
     assert post["losses"][0] == pytest.approx(post["losses"][1], rel=0.3)
-
-
-def test_the_longest_chain_counts_products_that_wait_for_each_other():
-    first, second, third = (nn.Linear(4, 4) for _ in range(3))
-    x = torch.randn(5, 4)
-    assert measures.longest_chain(second(first(x)) + third(x)) == 2
-    assert measures.longest_chain(first(x) + second(x) + third(x)) == 1
-    shared = first(x)
-    assert measures.longest_chain(third(second(shared).relu() * shared)) == 3
-
-
-def test_training_steps_are_timed_for_each_network_and_length():
-    seen = []
-    layer = nn.Linear(4, 4)
-    times = measures.training_milliseconds(
-        {"a": lambda x: seen.append(tuple(x.shape)) or layer(x), "b": layer}, 4, (2, 8), tokens=16, repeats=2
-    )
-    assert seen == [(8, 2, 4)] * 3 + [(2, 8, 4)] * 3  # one turn more, which is not counted
-    assert list(times.index) == [2, 8]
-    assert list(times.columns) == ["a", "b"]
-    assert (times > 0).all(axis=None)
 
 
 @pytest.mark.parametrize("where", STACKS)
@@ -221,14 +125,6 @@ def test_batch_norm_is_trained_and_measured(padding):
 
 
 # ---- Times and scores
-
-
-def test_each_way_of_writing_is_timed_for_each_length(model):
-    table = measures.scoring_and_generating(model, [2, 30], source_length=4, repeats=3)
-    assert list(table.index) == [2, 30]
-    assert list(table.columns) == ["one pass", "step by step, with cache", "step by step, without cache"]
-    assert (table > 0).all(axis=None)
-    assert table.loc[30, "step by step, with cache"] > 3 * table.loc[30, "one pass"]
 
 
 def test_lowercased_bleu_takes_the_cases_as_one(pairs):

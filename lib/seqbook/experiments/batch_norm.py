@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
-from datasets import load_from_disk
 from torch import Tensor, nn
 
 from seqbook import metrics
+from seqbook.experiments.trials import train, untrained
 from seqbook.models.transformer import Transformer
 from seqbook.recipes import configure
-from seqbook.runs.build import build
-from seqbook.runs.prepare import prepare
-from seqbook.training import fit
 
 Where = Literal["nowhere", "encoder", "decoder", "everywhere"]
 STACKS = {"nowhere": (), "encoder": ("encoder",), "decoder": ("decoder",), "everywhere": ("encoder", "decoder")}
@@ -105,31 +102,23 @@ def batch_norm(*, seed: int, where: Where, padding: bool = True, **settings: Any
     training.
     """
     recipe = configure("transformer-rotary", **settings)
-    prepared = prepare(recipe)
-    splits = load_from_disk(str(prepared))
-    model, objective = build(recipe, prepared, seed)
-    use_batch_norm(model, where, padding)
-    train, validation, test = (objective.examples(splits[split]) for split in ("train", "validation", "test"))
-    history = fit(model, objective, train, validation, recipe.training, seed=seed)
+    run = train(untrained(recipe, seed, lambda model: use_batch_norm(model, where, padding)), recipe, seed)
+    model, objective, test = run.model, run.objective, run.examples("test")
 
     # as in training, padding included: batches of the same size
     loss = metrics.mean_nll(model, objective, test, recipe.training.batch_size)
     with batch_statistics(model):
         as_trained = metrics.mean_nll(model, objective, test, recipe.training.batch_size)
         leaked = leak(model.eval())  # with the batch's statistics, and without changing those that are kept
-    last = [step["loss"] for step in history[-100:]]
-    return {
-        "val_loss": history[-1]["val_loss"],
+    last = [step["loss"] for step in run.history[-100:]]
+    found = {
         "loss": loss,
         "loss_with_batch_statistics": as_trained,
         "train_loss": sum(last) / len(last),
         "leak": leaked,
-        **_written(model, objective, splits["test"]),
-        "params": sum(p.numel() for p in model.parameters()),
-        "steps": len(history),
-        "learning_rate": recipe.training.learning_rate,
-        "seconds": sum(step["seconds"] for step in history),
+        **_written(model, objective, run.splits["test"]),
     }
+    return run.result | found
 
 
 def _written(model: Transformer, objective, rows) -> dict[str, float]:

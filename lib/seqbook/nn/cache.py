@@ -7,7 +7,7 @@ KeysValues = tuple[Float[Tensor, "batch kv_heads key d_head"], Float[Tensor, "ba
 
 
 class Cache:
-    """The keys and values of one attention layer, for the `length` positions read so far. Built in chapter 2.2.
+    """The keys and values of one attention layer, for the `length` positions read so far. Built in chapter 2.3.
 
         length = 3                    append 1                     append 1: full, so the buffer doubles
         │k1 k2 k3 ·  │                │k1 k2 k3 k4│                │k1 k2 k3 k4 k5 ·  ·  · │

@@ -121,24 +121,6 @@ def _spread(values: pd.Series, form: str) -> str:
     return mean if low == high else f"{mean} ({low}–{high})"
 
 
-def translations(*names: str) -> pd.DataFrame:
-    """A table of published translation runs, one row per run. Without the repository, it says where to find them."""
-    if not FOLDER.is_dir():  # in Colab, where the page must still run to its end
-        return pd.DataFrame({"published": "in the repository and on its site"}, index=list(names))
-    rows = {}
-    for name in names:
-        result = read(name)
-        rows[name] = {
-            "parameters": f"{result['params']:,}",
-            "nats per token": f"{result['loss']:.2f}",
-            "BLEU": f"{result['bleu']:.1f}",
-            "exact match": f"{result['exact_match']:.1%}",
-            "minutes": f"{result['seconds'] / 60:.0f}",
-            "device": result["device"],
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
 def spread(rows: Sequence[Mapping[str, Any]], by: Sequence[str], measure: str) -> pd.DataFrame:
     """Mean, lowest and highest value of `measure` over the seeds, for each combination of the columns in `by`."""
     grouped = pd.DataFrame(rows).groupby(list(by), sort=False)[measure]
