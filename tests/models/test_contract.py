@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from seqbook import viz
 from seqbook.generation.decoding import greedy
-from seqbook.models import FineTunedConfig, GPTConfig, RNNConfig, TransformerConfig
+from seqbook.models import BERTConfig, FineTunedConfig, GPTConfig, RNNConfig, TransformerConfig
 from seqbook.nn import masks
 from seqbook.nn.attention import Attention
 from seqbook.nn.block import Block
@@ -221,6 +221,21 @@ class PrefixFamily(DecoderFamily):
         return {"ids": ids, "prefix_lengths": torch.full((len(ids),), prompt)}
 
 
+class EncoderFamily(DecoderFamily):
+    """forward(ids, chosen, segments). It writes nothing; the chosen positions are those from the prompt's last one on."""
+
+    ids = (4, 12)  # tokens are drawn from these, so that any other id can be padding
+    refused = (*DecoderFamily.refused, ([[4], [4]], [[5], [0]], r"ids has empty sequences .*rows \[1\]"))
+
+    def inputs(self, source_ids: Tensor, ids: Tensor, prompt: int = 1) -> dict[str, Tensor]:
+        batch, length = ids.shape
+        chosen = (torch.arange(length) >= prompt - 1).expand(batch, length)
+        return {"ids": ids, "chosen": chosen, "segments": (torch.arange(length) % 3 // 2).expand(batch, length)}
+
+    def logits(self, outputs: Any) -> Tensor:
+        return getattr(outputs, "tokens", outputs)
+
+
 class HeadFamily(DecoderFamily):
     """forward(ids, extract) with two sequences per example. It writes nothing; the logits are those of the first one."""
 
@@ -273,8 +288,9 @@ class Case:
         return change(self.config, **changes).build()
 
     def forward(self, model: nn.Module, source_ids: Tensor, ids: Tensor, prompt: int = 1) -> Tensor:
-        """The logits after each token. prompt: how many tokens `prefill` would read."""
-        return self.family.logits(model(*self.family.inputs(source_ids, ids, prompt).values()))
+        """The logits after each token, or of each token. prompt: how many tokens `prefill` would read."""
+        logits = self.family.logits(model(*self.family.inputs(source_ids, ids, prompt).values()))
+        return logits.reshape(*ids.shape, -1)
 
     def written(self, model: nn.Module, given: tuple[Tensor, ...], new: Tensor) -> Tensor:
         """The logits after the last token of the prompt and after each new token, with a state."""
@@ -316,12 +332,15 @@ NORMS, POSITIONS, CONTEXTS = ("pre", "post"), ("sinusoidal", "learned", "rotary"
 RNN = RNNConfig(**VOCABULARIES, d_model=16, max_len=LENGTH)
 SHORTCUT = replace(RNN, bidirectional=True)
 TRANSFORMER, GPT = TransformerConfig(**VOCABULARIES, **SIZES), GPTConfig(vocab_size=12, **SIZES)
+BERT = BERTConfig(vocab_size=12, **SIZES)
 
 CASES: dict[str, Case] = (
     variants(Seq2SeqFamily, RNN, context=CONTEXTS, bidirectional=(False, True), n_layers=(1, 2))
     | variants(Seq2SeqFamily, SHORTCUT, context=("mean", "dot"), n_layers=(1, 2), embedding_shortcut=(True,))
     | variants(Seq2SeqFamily, TRANSFORMER, norm=NORMS, positions=POSITIONS)
     | variants(DecoderFamily, GPT, norm=NORMS, positions=POSITIONS)
+    | variants(EncoderFamily, BERT, norm=NORMS, positions=POSITIONS)
+    | variants(EncoderFamily, BERT, outputs=("pretraining",), first_position=(0, 1))
     | variants(HeadFamily, FineTunedConfig(backbone=GPT, n_classes=3), head=("classes",))
     | variants(
         AnswersFamily, FineTunedConfig(backbone=GPT, n_classes=3), head=("choices",), positions=("learned", "rotary")
@@ -336,8 +355,12 @@ def cases(keep=lambda case: True):
     return pytest.mark.parametrize("case", chosen.values(), ids=chosen)
 
 
+def is_an_encoder(case: Case) -> bool:
+    return isinstance(case.family, EncoderFamily)
+
+
 def generates(case: Case) -> bool:
-    return not isinstance(case.config, FineTunedConfig)
+    return not isinstance(case.config, FineTunedConfig) and not is_an_encoder(case)
 
 
 def reads_a_source(case: Case) -> bool:
@@ -354,6 +377,8 @@ def is_made_of_stacks(case: Case) -> bool:
 
 def is_thorough(case: Case) -> bool:
     """Of the recurrent networks, the simplest and the one with most parts: they are trained in the slow tests."""
+    if is_an_encoder(case):  # it predicts masked tokens, not the next one: test_bert.py trains it
+        return False
     return is_made_of_stacks(case) or case.config.bidirectional == (case.config.n_layers == 2)
 
 
@@ -385,7 +410,7 @@ def test_logits_are_finite(case):
     assert logits.isfinite().all()
 
 
-@every_case
+@cases(lambda case: not is_an_encoder(case))
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_no_position_sees_the_future(case, training):
     model, ids = case.build(dropout=0.1).train(training), case.random_ids(3, 7)
@@ -399,6 +424,18 @@ def test_no_position_sees_the_future(case, training):
     before, after = logits
     torch.testing.assert_close(before[:, :3], after[:, :3], rtol=0, atol=0)
     assert (before[:, 3:] != after[:, 3:]).any(-1).all()
+
+
+@cases(is_an_encoder)
+def test_every_position_of_an_encoder_sees_its_whole_sequence_and_no_other_one(case):
+    model, ids = case.build(), case.random_ids(3, 5)
+    before = case.forward(model, SOURCE, ids)
+    for j in range(5):
+        changed = ids.clone()
+        changed[1, j] = 3
+        differs = (case.forward(model, SOURCE, changed) != before).any(-1)
+        assert differs[1].all()
+        assert not differs[[0, 2]].any()
 
 
 @every_seq2seq
@@ -440,6 +477,7 @@ def test_padding_at_the_right_changes_nothing(case, filler):
 @every_case
 def test_a_row_does_not_depend_on_its_batch(case):
     model, ids = case.build(), case.random_ids(3, 5)
+    ids[1, 3:] = ids[2, 1:] = 0  # padding, which no encoder attends to; what a decoder reads later is nothing to it
     expected = case.forward(model, SOURCE, ids, prompt=1)
     for row, (source, n) in enumerate(zip(SOURCES, (5, 3, 1), strict=True)):
         alone = case.forward(model, torch.tensor([source]), ids[row : row + 1, :n], prompt=1)
@@ -658,7 +696,7 @@ def wrong_sizes(config: Any) -> Iterator[tuple[dict, str]]:
             yield {name: "none"}, f"{name}='none': choose one of {', '.join(get_args(kind))}"
         elif name == "dropout":
             yield {name: 1.5}, r"1\.5"
-        elif (kind is int or int in get_args(kind)) and name != "pad_id":
+        elif (kind is int or int in get_args(kind)) and name not in ("pad_id", "first_position"):
             yield {name: 0}, f"{name}=0 must be at least 1"
             yield {name: -1}, f"{name}=-1 must be at least 1"
 

@@ -4,12 +4,13 @@ Every model raises an error for ids outside its vocabulary and for sequences lon
 do so with `prefill` and `decode`.
 """
 
+from seqbook.models.bert import BERT, BERTConfig
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.heads import FineTuned, FineTunedConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.models.transformer import Transformer, TransformerConfig
 
-CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, FineTunedConfig)  # a new model adds its own here
+CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, BERTConfig, FineTunedConfig)  # a new model adds its own here
 
-__all__ = ["CONFIGS", "GPT", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig", "RNNSeq2Seq", "Transformer",
+__all__ = ["BERT", "CONFIGS", "GPT", "BERTConfig", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig", "RNNSeq2Seq", "Transformer",
            "TransformerConfig"]  # fmt: skip

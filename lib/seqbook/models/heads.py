@@ -76,10 +76,10 @@ class FineTuned(nn.Module):
 
     def load_pretrained(self, pretrained: nn.Module) -> None:
         """Copy the weights of `pretrained` into the backbone. New tokens, which have the last ids, keep their initial
-        embeddings.
+        embeddings. The heads of pretraining are left out if the backbone is built without them.
 
         Raises:
-            ValueError: another kind of network or another size, or a larger vocabulary.
+            ValueError: another kind of network or another size, a larger vocabulary, or a head that it lacks.
         """
         ours, theirs = self.backbone.config, pretrained.config
         if type(ours) is not type(theirs):
@@ -88,13 +88,18 @@ class FineTuned(nn.Module):
             )
         alike = replace(ours, vocab_size=theirs.vocab_size, dropout=theirs.dropout, max_len=theirs.max_len)
         for name, value in vars(theirs).items():
-            if getattr(alike, name) != value:
+            if name != "outputs" and getattr(alike, name) != value:
                 raise ValueError(f"{name}={value} in pretraining, {getattr(ours, name)} here: make them equal")
         if theirs.vocab_size > ours.vocab_size:
             raise ValueError(
                 f"the pretrained vocabulary has {theirs.vocab_size} tokens, this one only {ours.vocab_size}"
             )
-        weights, here = pretrained.state_dict(), self.backbone.state_dict()
+        weights, here, heads = pretrained.state_dict(), self.backbone.state_dict(), getattr(pretrained, "HEADS", ())
+        weights = {name: t for name, t in weights.items() if name in here or name.partition(".")[0] not in heads}
+        if lacking := here.keys() - weights.keys():
+            raise ValueError(
+                f"the pretrained network lacks {', '.join(sorted(lacking))}: build the backbone without them"
+            )
         for name, t in weights.items():
             if t.shape[1:] != here[name].shape[1:] or (name != "embedding.tokens.weight" and len(t) != len(here[name])):
                 raise ValueError(f"{name} is {tuple(t.shape)} in pretraining, {tuple(here[name].shape)} here")

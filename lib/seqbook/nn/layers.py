@@ -1,5 +1,6 @@
 """The small layers around attention: token embeddings, and the feed-forward network."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Literal, get_args
 
@@ -21,6 +22,17 @@ _FUNCTIONS = {
 }
 
 
+def activation_function(name: Activation) -> Callable[[Tensor], Tensor]:
+    """The function with this name.
+
+    Raises:
+        ValueError: a name that does not exist.
+    """
+    if name not in _FUNCTIONS:
+        raise ValueError(f"activation={name!r}: choose one of {', '.join(get_args(Activation))}")
+    return _FUNCTIONS[name]
+
+
 class FeedForward(nn.Module):
     """f(x W₁ + b₁) W₂ + b₂, applied to each position separately {cite}`vaswani2017attention`. Built in chapter 2.2.
 
@@ -34,9 +46,7 @@ class FeedForward(nn.Module):
     def __init__(self, d_model: int, d_ff: int, activation: Activation = "relu"):
         super().__init__()
         check_positive(d_ff=d_ff)
-        if activation not in _FUNCTIONS:
-            raise ValueError(f"activation={activation!r}: choose one of {', '.join(get_args(Activation))}")
-        self.activation = _FUNCTIONS[activation]
+        self.activation = activation_function(activation)
         self.inner = nn.Linear(d_model, d_ff)
         self.out = nn.Linear(d_ff, d_model)
 
