@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from seqbook.recipes import gpt, recurrent, transformer
+from seqbook.recipes import bert, gpt, recurrent, transformer
 from seqbook.recipes.schema import DataConfig, Recipe, describe, fill
 
-RECIPES: dict[str, Recipe] = recurrent.RECIPES | transformer.RECIPES | gpt.RECIPES  # a new part adds its own
+RECIPES: dict[str, Recipe] = (
+    recurrent.RECIPES | transformer.RECIPES | gpt.RECIPES | bert.RECIPES  # a new part adds its own
+)
 
 
 def configure(name: str, **settings: Any) -> Recipe:
