@@ -1,5 +1,7 @@
-"""Metrics: mean negative log-likelihood (teacher-forced), accuracy, BLEU, exact match, alignment error rate."""
+"""Metrics: mean negative log-likelihood (teacher-forced), accuracy, BLEU, exact match, F1 of entities and of answers,
+alignment error rate."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -40,6 +42,44 @@ def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> float:
     return accuracy(hypotheses, references)
 
 
+def entity_f1(found: Sequence[Sequence[str]], true: Sequence[Sequence[str]]) -> float:
+    """2PR / (P + R) over the entities of all sentences, by seqeval {cite}`nakayama2018seqeval`; from tags such as B-PER.
+
+    An entity is right if its kind, its first and its last word are right. The scoring is strict: an entity begins with B,
+    and an I that follows no word of the same entity belongs to none. Without entities it is 0.
+
+    Raises:
+        ValueError: not as many sentences found as true, or none; a sentence with more tags, or fewer, than the true one.
+    """
+    from seqeval.metrics import f1_score  # imported here, because it imports scikit-learn, which takes a second
+    from seqeval.scheme import IOB2
+
+    _check_pairs(found, true)
+    for i, (f, t) in enumerate(zip(found, true, strict=True)):
+        if len(f) != len(t):
+            raise ValueError(f"sentence {i} has {len(f)} tags for {len(t)} words: give one for each")
+    sentences = [[list(tags) for tags in side] for side in (true, found)]
+    return float(f1_score(*sentences, mode="strict", scheme=IOB2, zero_division=0))
+
+
+def word_f1(found: Sequence[str], true: Sequence[str]) -> float:
+    """The mean over all answers of 2·|common words| / (|words found| + |true words|) {cite}`rajpurkar2016squad`.
+
+    Upper and lower case are the same. Unlike in the paper, articles count as words.
+
+    Raises:
+        ValueError: not as many answers found as true, or none; a true answer without words.
+    """
+    _check_pairs(found, true)
+    total = 0.0
+    for f, t in zip(found, true, strict=True):
+        if not t.split():
+            raise ValueError(f"the true answer {t!r} has no words: leave it out")
+        words = [Counter(answer.casefold().split()) for answer in (f, t)]
+        total += 2 * (words[0] & words[1]).total() / (words[0].total() + words[1].total())
+    return total / len(true)
+
+
 def alignment_error_rate(found: Sequence[set], true: Sequence[set]) -> float:
     """1 − 2·|found ∩ true| / (|found| + |true|), over the links (i, j) of all pairs {cite}`och2003systematic`.
 
@@ -77,7 +117,7 @@ def evaluate(model: nn.Module, objective, examples: Sequence, batch_size: int = 
     if isinstance(examples, Windows):
         examples = examples.side_by_side()
     nll, n_right, n_labels = 0.0, 0, 0
-    for _, batch, outputs in _in_batches(model, objective, examples, batch_size):
+    for _, batch, outputs in in_batches(model, objective, examples, batch_size):
         nll += objective.nll(outputs, batch.labels).item()
         n_labels += batch.n_labels
         if hasattr(objective, "n_right"):
@@ -93,15 +133,19 @@ def predicted_classes(model: nn.Module, objective, examples: Sequence, batch_siz
         ValueError: no examples.
     """
     found = [0] * len(examples)
-    for chosen, _, outputs in _in_batches(model, objective, examples, batch_size):
+    for chosen, _, outputs in in_batches(model, objective, examples, batch_size):
         for i, label in zip(chosen, outputs.task.argmax(-1).tolist(), strict=True):
             found[i] = label
     return found
 
 
 @torch.no_grad()
-def _in_batches(model: nn.Module, objective, examples: Sequence, batch_size: int) -> Iterator[tuple]:
-    """The indices of the examples, the batch and the outputs, batch by batch; without dropout."""
+def in_batches(model: nn.Module, objective, examples: Sequence, batch_size: int = 64) -> Iterator[tuple]:
+    """The indices of the examples, the batch and the outputs, batch by batch; without dropout.
+
+    Raises:
+        ValueError: no examples.
+    """
     device = next(model.parameters()).device
     plan = LengthBuckets([objective.lengths(example) for example in examples], batch_size)
     with evaluating(model):

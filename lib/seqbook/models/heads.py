@@ -1,11 +1,11 @@
 """A pretrained network with a head for one task {cite}`radford2018improving`. Built in chapter 3.2.
 
-The head over classes works with every model that has `hidden(ids)`, such as GPT, BERT and a prefix decoder. The head
-over answers reads the text that the answers share only once, so it needs a causal model.
+The heads over classes, tags and spans work with every model that has `hidden(ids)`, such as GPT, BERT and a prefix
+decoder. The head over answers reads the text that the answers share only once, so it needs a causal model.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,15 +15,16 @@ from torch import Tensor, nn
 from seqbook.nn import masks
 from seqbook.nn.checks import check_positive
 
-Head = Literal["classes", "choices"]
+Head = Literal["classes", "choices", "tags", "spans"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineTunedConfig:
     """A pretrained network with a head.
 
-    backbone: the network's configuration; head: "classes" for one score per class, "choices" for one score per answer;
-    n_classes: 0 in a recipe, which takes it from the task.
+    backbone: the network's configuration; head: "classes" for one score per class, "choices" for one score per answer,
+    "tags" for one score per token and class, "spans" for a token's scores as the start and as the end of an answer;
+    n_classes: 0 in a recipe, which takes it from the task; frozen: only the head is trained.
 
     Raises:
         ValueError: in build, a head that does not exist.
@@ -32,15 +33,16 @@ class FineTunedConfig:
     backbone: Any
     head: Head = "classes"
     n_classes: int = 0
+    frozen: bool = False
 
     @property
     def max_len(self) -> int:
         return self.backbone.max_len
 
     def build(self) -> "FineTuned":
-        if self.head not in get_args(Head):
-            raise ValueError(f"head={self.head!r}: choose one of {', '.join(get_args(Head))}")
-        return Classifier(self) if self.head == "classes" else AnswerScorer(self)
+        if self.head not in HEADS:
+            raise ValueError(f"head={self.head!r}: choose one of {', '.join(HEADS)}")
+        return HEADS[self.head](self)
 
 
 class Outputs(NamedTuple):
@@ -69,7 +71,7 @@ class FineTuned(nn.Module):
         super().__init__()
         check_positive(n_classes=config.n_classes)
         self.config = config
-        self.backbone = config.backbone.build()
+        self.backbone = config.backbone.build().requires_grad_(not config.frozen)
         self.head = nn.Linear(config.backbone.d_model, n_scores)
         nn.init.normal_(self.head.weight, std=0.02)  # small, so that at first all classes are about equally likely
         nn.init.zeros_(self.head.bias)
@@ -109,7 +111,7 @@ class FineTuned(nn.Module):
 
 
 class Classifier(FineTuned):
-    """P(class | x) = softmax(W Σ_n h_n): h_n is the hidden state of the extract token of sequence n of an example.
+    """P(class | x) = softmax(W Σ_n h_n): h_n is the hidden state that stands for sequence n of an example.
 
     A classification has one sequence. Similarity has two, one for each order of its texts, so the sum does not depend
     on the order.
@@ -118,9 +120,16 @@ class Classifier(FineTuned):
     def __init__(self, config: FineTunedConfig):
         super().__init__(config, config.n_classes)
 
-    def forward(self, ids: Int[Tensor, "batch sequences time"], extract: Int[Tensor, "batch sequences"]) -> Outputs:
-        """`extract`: the position in each sequence whose hidden state the head reads."""
-        h = self.backbone.hidden(ids.flatten(0, 1)).unflatten(0, (-1, ids.shape[1]))  # (B, N, T, D)
+    def forward(
+        self,
+        ids: Int[Tensor, "batch sequences time"],
+        extract: Int[Tensor, "batch sequences"],
+        segments: Int[Tensor, "batch sequences time"] | None = None,
+    ) -> Outputs:
+        """`extract`: the position in each sequence whose hidden state the head reads; segments: of each token, for a
+        backbone that has them."""
+        inputs = (ids,) if segments is None else (ids, segments)
+        h = self.backbone.hidden(*(t.flatten(0, 1) for t in inputs)).unflatten(0, (-1, ids.shape[1]))  # (B, N, T, D)
         at = extract[:, :, None, None].expand(-1, -1, 1, h.shape[-1])
         read = h.gather(2, at).squeeze(2)  # (B, N, D)
         return Outputs(self.head(read.sum(1)), h, self.backbone.embedding.tokens.weight)
@@ -149,3 +158,40 @@ class AnswerScorer(FineTuned):
         h = self.backbone.hidden(ids, masks.branches(branches), position_ids)  # (B, T, D)
         read = h.gather(1, extract[:, :, None].expand(-1, -1, h.shape[-1]))  # (B, N, D)
         return Outputs(self.head(read).squeeze(-1), h, self.backbone.embedding.tokens.weight)
+
+
+class Tagger(FineTuned):
+    """P(tag of token i | x) = softmax(W h_i)."""
+
+    def __init__(self, config: FineTunedConfig):
+        super().__init__(config, config.n_classes)
+
+    def forward(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time tags"]:
+        return self.head(self.backbone.hidden(ids))
+
+
+class SpanScores(NamedTuple):
+    """The score of each position as the first and as the last token of the answer."""
+
+    start: Float[Tensor, "batch time"]
+    end: Float[Tensor, "batch time"]
+
+
+class SpanFinder(FineTuned):
+    """w_start · h_i and w_end · h_i for each position i. A softmax over the positions gives P(start = i), P(end = i)."""
+
+    def __init__(self, config: FineTunedConfig):
+        super().__init__(config, 2)
+
+    def forward(self, ids: Int[Tensor, "batch time"], segments: Int[Tensor, "batch time"] | None = None) -> SpanScores:
+        """`segments`: of each token, for a backbone that has them."""
+        inputs = (ids,) if segments is None else (ids, segments)
+        return SpanScores(*self.head(self.backbone.hidden(*inputs)).unbind(-1))
+
+
+HEADS: dict[Head, type[FineTuned]] = {
+    "classes": Classifier,
+    "choices": AnswerScorer,
+    "tags": Tagger,
+    "spans": SpanFinder,
+}

@@ -1,8 +1,8 @@
 """Fine-tuning {cite:p}`radford2018improving`: each labelled example becomes one sequence of tokens, or several.
 
-Every sequence begins with `<bos>` and ends with `<extract>`, whose hidden state the head reads; `<delimiter>` separates
-two texts. Training minimises L_task + λ·L_LM, where L_LM is the language model's loss on the same sequences. In
-multiple choice, all sequences of an example begin with the same story, which is read only once.
+A layout, GPT's or BERT's, sets the special tokens around the texts, and says whose hidden state the head reads. With
+GPT, training minimises L_task + λ·L_LM, where L_LM is the language model's loss on the same sequences. In multiple
+choice, all sequences of an example begin with the same story, which a causal network reads only once.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,10 @@ from seqbook import metrics
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.models.heads import Outputs
 from seqbook.objectives.batch import IGNORED, Batch, encode, pad
+from seqbook.objectives.layouts import DELIMITER as DELIMITER
+from seqbook.objectives.layouts import EXTRACT as EXTRACT
+from seqbook.objectives.layouts import LAYOUTS, LayoutName
 
-DELIMITER, EXTRACT = "<delimiter>", "<extract>"
 Transformation = Literal["classification", "entailment", "similarity", "multiple_choice"]
 Example = tuple[list[list[int]], int]
 
@@ -30,17 +32,30 @@ Example = tuple[list[list[int]], int]
 class ClassificationConfig:
     """transformation: how the columns of the task become sequences; texts: the columns that it reads (empty: the
     columns with the default names); classes: the labels, in the order of their numbers (empty: the labels are numbers);
-    lm_weight: λ, the weight of the language model's loss."""
+    layout: the special tokens of GPT or of BERT; lm_weight: λ, the weight of the language model's loss.
+
+    Raises:
+        ValueError: with BERT's layout, a language model's loss or multiple choice, which need a causal network.
+    """
 
     transformation: Transformation = "classification"
     texts: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    layout: LayoutName = "gpt"
     lm_weight: float = 0.0
-    fills: ClassVar[tuple[str, ...]] = ("vocab_size", "n_classes")
 
     def __post_init__(self):
         if self.lm_weight < 0:
             raise ValueError(f"lm_weight={self.lm_weight} must be 0 or more")
+        if self.layout == "bert" and (self.lm_weight or self.transformation == "multiple_choice"):
+            raise ValueError(
+                f"layout='bert' with transformation={self.transformation!r} and lm_weight={self.lm_weight}: multiple "
+                f"choice and the language model's loss need a causal network, so take layout='gpt', or leave them out"
+            )
+
+    @property
+    def fills(self) -> tuple[str, ...]:
+        return (*LAYOUTS[self.layout].fills, "n_classes")
 
     def reads(self) -> dict[str, str]:
         roles = TRANSFORMATIONS[self.transformation].reads
@@ -49,14 +64,14 @@ class ClassificationConfig:
         return dict(zip(roles, self.texts or roles, strict=True)) | {"label": "label"}
 
     def tokenizers(self, _: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        return {"tokenizer": pretrained["tokenizer"].with_special(DELIMITER, EXTRACT)}
+        return {"tokenizer": LAYOUTS[self.layout].grow(pretrained["tokenizer"])}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "FineTuning":
         return TRANSFORMATIONS[self.transformation](**tokenizers, config=self, max_len=max_len)
 
 
 class Labels(NamedTuple):
-    """The class of each example, and the next token at each position of its sequences."""
+    """The class of each example, and the next token at each position of its sequences, which only GPT's loss uses."""
 
     task: Int[Tensor, " batch"]
     lm: Int[Tensor, "batch *positions"]
@@ -83,7 +98,7 @@ class TaskBatch(Batch):
 class FineTuning:
     """Examples are (sequences of ids, number of the class). Each subclass makes the sequences in its method `rows`.
 
-    tokenizer: the language model's tokenizer with the two special tokens added.
+    tokenizer: the pretrained network's tokenizer, with the special tokens of the layout.
 
     Raises:
         ValueError: a tokenizer without the special tokens.
@@ -94,14 +109,14 @@ class FineTuning:
     def __init__(self, tokenizer: Tokenizer, config: ClassificationConfig = ClassificationConfig(), *, max_len: int):
         self.tokenizers = {"tokenizer": tokenizer}
         self.tokenizer, self.config, self.max_len = tokenizer, config, max_len
-        self.delimiter, self.extract = (tokenizer.special_id(name) for name in (DELIMITER, EXTRACT))
+        self.layout = LAYOUTS[config.layout](tokenizer)
 
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.config.classes)
 
     def sizes(self) -> dict[str, int]:
-        return {"vocab_size": len(self.tokenizer), "n_classes": max(1, len(self.classes))}
+        return self.layout.sizes() | {"n_classes": max(1, len(self.classes))}
 
     def rows(self, **texts: Sequence[Any]) -> list[list[list[int]]]:
         """The sequences of each example, from the columns of the task."""
@@ -115,13 +130,7 @@ class FineTuning:
         """
         del texts["label"]
         made = self.rows(**texts)
-        for example in made:
-            for row in example:
-                if len(row) > self.max_len:
-                    raise ValueError(
-                        f"{self.tokenizer.decode(row)[:80]!r} is {len(row)} tokens long with its special tokens: "
-                        f"it must have at most max_len={self.max_len}"
-                    )
+        self.layout.check_lengths([row for example in made for row in example], self.max_len)
         return {"rows": made}
 
     def encode(self, **columns: Sequence[Any]) -> list[Example]:
@@ -153,9 +162,12 @@ class FineTuning:
         n = len(examples[0][0])
         flat = [row for rows, _ in examples for row in rows]
         ids, following = pad(flat, self.tokenizer.pad_id), pad([[*row[1:], IGNORED] for row in flat], IGNORED)
-        extract = torch.tensor([len(row) - 1 for row in flat])
+        extract = torch.tensor([self.layout.extract(row) for row in flat])
+        inputs = [ids, extract]
+        if self.layout.has_segments:
+            inputs.append(pad([self.layout.segments(row) for row in flat], 0))
         labels = Labels(torch.tensor([label for _, label in examples]), following.unflatten(0, (-1, n)))
-        return TaskBatch((ids.unflatten(0, (-1, n)), extract.unflatten(0, (-1, n))), labels)
+        return TaskBatch(tuple(t.unflatten(0, (-1, n)) for t in inputs), labels)
 
     def nll(self, outputs: Outputs, labels: Labels) -> Float[Tensor, ""]:
         """−Σ log P(class), in nats."""
@@ -191,37 +203,34 @@ class FineTuning:
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         return encode(self.tokenizer, texts, self.max_len - 2)
 
-    def _pair(self, first: list[int], second: list[int]) -> list[int]:
-        return [self.tokenizer.bos_id, *first, self.delimiter, *second, self.extract]
-
 
 class Classification(FineTuning):
-    """`<bos> text <extract>`."""
+    """`<bos> text <extract>`, or `[CLS] text [SEP]`."""
 
     reads = ("text",)
 
     def rows(self, text: Sequence[str]) -> list[list[list[int]]]:
-        return [[[self.tokenizer.bos_id, *ids, self.extract]] for ids in self._encode(text)]
+        return [[self.layout.single(ids)] for ids in self._encode(text)]
 
 
 class Entailment(FineTuning):
-    """`<bos> premise <delimiter> hypothesis <extract>`."""
+    """`<bos> premise <delimiter> hypothesis <extract>`, or `[CLS] premise [SEP] hypothesis [SEP]`."""
 
     reads = ("premise", "hypothesis")
 
     def rows(self, premise: Sequence[str], hypothesis: Sequence[str]) -> list[list[list[int]]]:
         pairs = zip(self._encode(premise), self._encode(hypothesis), strict=True)
-        return [[self._pair(first, second)] for first, second in pairs]
+        return [[self.layout.pair(first, second)] for first, second in pairs]
 
 
 class Similarity(FineTuning):
-    """`<bos> first <delimiter> second <extract>` and `<bos> second <delimiter> first <extract>`."""
+    """`<bos> first <delimiter> second <extract>` and `<bos> second <delimiter> first <extract>`, or the same with BERT's tokens."""
 
     reads = ("first", "second")
 
     def rows(self, first: Sequence[str], second: Sequence[str]) -> list[list[list[int]]]:
         pairs = zip(self._encode(first), self._encode(second), strict=True)
-        return [[self._pair(one, other), self._pair(other, one)] for one, other in pairs]
+        return [[self.layout.pair(one, other), self.layout.pair(other, one)] for one, other in pairs]
 
 
 class MultipleChoice(FineTuning):
@@ -245,7 +254,7 @@ class MultipleChoice(FineTuning):
 
     def rows(self, context: Sequence[str], choices: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         pairs = zip(self._encode(context), choices, strict=True)
-        return [[self._pair(ids, choice) for choice in self._encode(answers)] for ids, answers in pairs]
+        return [[self.layout.pair(ids, choice) for choice in self._encode(answers)] for ids, answers in pairs]
 
 
 class Packed(NamedTuple):
