@@ -14,8 +14,10 @@ _FILES = [
     "model*.safetensors",
     "model.safetensors.index.json",
     "tokenizer.json",
+    "tokenizer_config.json",
     "vocab.json",
     "merges.txt",
+    "vocab.txt",
 ]
 
 
