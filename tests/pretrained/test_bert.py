@@ -372,7 +372,7 @@ def test_the_config_counts_more_than_tokenizer_json(wordpiece):
     config = json.loads((folder / "tokenizer_config.json").read_text()) | {"do_lower_case": True}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     ours = load_tokenizer(folder)
-    assert len(ours.encode("the table")) > 2
+    assert len(ours.encode("the book on the table")) > 2
     assert ours.encode("The TABLE [MASK]") == ours.encode("the table [mask]")
     assert ours.decode([ours.special_id("[MASK]")]) == ""
     (folder / "tokenizer_config.json").unlink()  # an older folder: then the file itself holds
