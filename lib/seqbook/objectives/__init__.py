@@ -4,8 +4,11 @@ from seqbook.objectives.causal import Causal, CausalConfig
 from seqbook.objectives.classification import ClassificationConfig
 from seqbook.objectives.masked import Masked, MaskedConfig
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
+from seqbook.objectives.spans import SpansConfig
+from seqbook.objectives.tagging import TaggingConfig
 
-CONFIGS = (Seq2SeqConfig, CausalConfig, MaskedConfig, ClassificationConfig)  # a new objective adds its own
+# a new objective adds its own
+CONFIGS = (Seq2SeqConfig, CausalConfig, MaskedConfig, ClassificationConfig, TaggingConfig, SpansConfig)
 
 __all__ = [
     "CONFIGS",
@@ -16,4 +19,6 @@ __all__ = [
     "MaskedConfig",
     "Seq2Seq",
     "Seq2SeqConfig",
+    "SpansConfig",
+    "TaggingConfig",
 ]

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 from seqbook.models.gpt import GPTConfig
 from seqbook.models.heads import FineTunedConfig, Head
+from seqbook.objectives.batch import ObjectiveConfig
 from seqbook.objectives.causal import CausalConfig
 from seqbook.objectives.classification import TRANSFORMATIONS, ClassificationConfig, Transformation
+from seqbook.objectives.spans import SpansConfig
+from seqbook.objectives.tagging import TaggingConfig
 from seqbook.recipes.schema import DataConfig, Recipe
 from seqbook.training.optimizer import TrainingConfig
 
@@ -17,23 +20,21 @@ SHAKESPEARE_TRAINING = TrainingConfig(
 )
 
 
+def _classification(transformation: Transformation, *classes: str) -> ClassificationConfig:
+    texts = TRANSFORMATIONS[transformation].reads
+    return ClassificationConfig(transformation=transformation, texts=texts, classes=classes, lm_weight=0.5)
+
+
 def _fine_tuned(
-    about: str,
-    task: Transformation,
-    *,
-    size: int,
-    classes: tuple[str, ...] = (),
-    head: Head = "classes",
+    about: str, corpus: str, size: int, objective: ObjectiveConfig, head: Head = "classes", chapter: str = "3.2"
 ) -> Recipe:
     """The GPT of chapter 3.1 with a head, and with enough positions for the longest story and its answer. All tasks
     stop by the same rule: an evaluation every 100 steps, and the end after 10 evaluations without a lower validation
     loss."""
     return Recipe(
-        about=f"{about}, after pretraining (chapter 3.2)",
-        data=DataConfig(corpus="sentiment" if task == "classification" else task, size=size),
-        objective=ClassificationConfig(
-            transformation=task, texts=TRANSFORMATIONS[task].reads, classes=classes, lm_weight=0.5
-        ),
+        about=f"{about}, after pretraining (chapter {chapter})",
+        data=DataConfig(corpus=corpus, size=size),
+        objective=objective,
         model=FineTunedConfig(backbone=replace(STORIES, max_len=192, dropout=0.1), head=head),
         training=TrainingConfig(
             steps=10_000, batch_size=16, learning_rate=1e-3, warmup=30, evaluations=100, patience=10
@@ -51,21 +52,25 @@ RECIPES = {
         training=TrainingConfig(steps=700, batch_size=16, learning_rate=5e-3, warmup=100, evaluations=4),
     ),
     "gpt-sentiment": _fine_tuned(
-        "praise or complaint", "classification", size=10_000, classes=("negative", "positive")
+        "praise or complaint", "sentiment", 10_000, _classification("classification", "negative", "positive")
     ),
     "gpt-entailment": _fine_tuned(
         "whether one sentence follows from another",
         "entailment",
-        size=10_000,
-        classes=("entailment", "neutral", "contradiction"),
+        10_000,
+        _classification("entailment", "entailment", "neutral", "contradiction"),
     ),
     "gpt-similarity": _fine_tuned(
         "whether two sentences mean the same",
         "similarity",
-        size=20_000,
-        classes=("different", "paraphrase"),
+        20_000,
+        _classification("similarity", "different", "paraphrase"),
     ),
-    "gpt-multiple-choice": _fine_tuned("which of four endings is true", "multiple_choice", size=10_000, head="choices"),
+    "gpt-multiple-choice": _fine_tuned(
+        "which of four endings is true", "multiple_choice", 10_000, _classification("multiple_choice"), "choices"
+    ),
+    "gpt-ner": _fine_tuned("which words are names, and of what", "ner", 10_000, TaggingConfig(), "tags", "4.2"),
+    "gpt-qa": _fine_tuned("where in a story the answer is", "qa", 10_000, SpansConfig(), "spans", "4.2"),
     "gpt-prompting": Recipe(
         about="the same on stories and on tasks in words (chapter 3.3)",
         data=DataConfig(corpus="prompting"),
