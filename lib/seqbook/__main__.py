@@ -1,4 +1,4 @@
-"""The command line: `python -m seqbook list | train | generate | show`."""
+"""The command line: `python -m seqbook list | train | generate | fill | show`."""
 
 import argparse
 import ast
@@ -12,6 +12,7 @@ from typing import Any
 
 import microworld
 from seqbook.objectives.causal import continue_texts
+from seqbook.objectives.filling import Filled, fill
 from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
 from seqbook.recipes import RECIPES
 from seqbook.runs import device, load, run
@@ -60,6 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     continuing.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
     generate.set_defaults(do=_generate)
+
+    filling = commands.add_parser("fill", help="fill in the words that are masked, with a trained run or a BERT")
+    filling.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
+    filling.add_argument("text", nargs="+", help="with [MASK] (RoBERTa: <mask>) for each word that is missing")
+    filling.add_argument("--top", type=int, default=5, metavar="N", help="list the N most probable words (default: 5)")
+    filling.set_defaults(do=_fill)
 
     show = commands.add_parser("show", help="samples of a task of the micro-world")
     show.add_argument("task", help=", ".join(microworld.TASKS))
@@ -117,7 +124,7 @@ def _value(text: str) -> Any:
 def _generate(options: argparse.Namespace) -> None:
     folder = Path(options.model)
     given = {name: value for name, value in vars(options).items() if name in CONTINUING or name == "beams"}
-    if folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file()):
+    if _is_run(folder):
         system = load(folder)
         if hasattr(system.objective, "generate"):
             translates = "beams" in inspect.signature(system.objective.generate).parameters
@@ -129,6 +136,32 @@ def _generate(options: argparse.Namespace) -> None:
         end = tokenizer.backend.token_to_id(END_OF_TEXT)
         lines = continue_texts(from_pretrained(options.model).to(device()), tokenizer, options.text, [], end, **given)
     print("\n".join(lines))
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether this is the folder of a run, or of nothing at all, and not in Hugging Face's layout."""
+    return folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file())
+
+
+def _fill(options: argparse.Namespace) -> None:
+    if _is_run(Path(options.model)):
+        system = load(options.model)
+        if not hasattr(system.objective, "fill"):
+            raise ValueError(f"{options.model} cannot fill in words: give a run of the recipe bert")
+        found = system.objective.fill(system.model, options.text, top=options.top)
+    else:  # in Hugging Face's layout
+        model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)
+        found = fill(model, tokenizer, options.text, top=options.top)
+    print("\n\n".join(map(_table, found)))
+
+
+def _table(filled: Filled) -> str:
+    """The text, and one line for each word that was considered: the number of its mask, the word, its probability."""
+    lines, width = [filled.text], max(len(word) for words in filled.words for word, _ in words)
+    for number, words in enumerate(filled.words, 1):
+        for rank, (word, probability) in enumerate(words):
+            lines.append(f"{'' if rank else number:>4}  {word:{width}}  {probability:6.1%}")
+    return "\n".join(lines)
 
 
 def _check_choices(given: Iterable[str], known: Collection[str], what: object) -> None:

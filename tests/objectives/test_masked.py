@@ -13,7 +13,9 @@ from seqbook.data.loader import LengthBuckets
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.metrics import evaluate
 from seqbook.models.bert import BERTConfig
-from seqbook.objectives.masked import CLS, IS_NEXT, MASK, RANDOM, SEP, Masked, MaskedConfig, special_ids
+from seqbook.objectives.filling import CLS, MASK, SEP, special_ids
+from seqbook.objectives.masked import Masked, MaskedConfig
+from seqbook.objectives.sentence_pairs import IS_NEXT, RANDOM
 from seqbook.training import TrainingConfig, fit
 
 TEXTS = [" ".join(random.Random(i).choices("abcdefghij", k=5 + i % 20)) for i in range(60)]

@@ -5,7 +5,6 @@ they are. The network reads the result and predicts the original tokens at the c
 """
 
 import hashlib
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
@@ -22,9 +21,9 @@ from seqbook.models.bert import Predictions
 from seqbook.nn.checks import check_positive
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED, Batch, encode, pad
+from seqbook.objectives.filling import CLS, MASK, SEP, Filled, fill, special_ids
+from seqbook.objectives.sentence_pairs import RANDOM, draw_pairs
 
-CLS, SEP, MASK = "[CLS]", "[SEP]", "[MASK]"
-IS_NEXT, RANDOM = 0, 1  # the labels of a pair, as in BERT
 Masking = Literal["dynamic", "static"]
 
 
@@ -86,7 +85,7 @@ class Example(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """The original ids at the chosen positions, and the label of each pair: `IS_NEXT` or `RANDOM`."""
+    """The original ids at the chosen positions, and the label of each pair: 0 if B follows A, 1 if it is random."""
 
     tokens: Int[Tensor, " chosen"]
     next_sentence: Int[Tensor, " batch"]
@@ -229,6 +228,10 @@ class Masked:
 
         return metrics.on_unseen(splits, of)
 
+    def fill(self, model: nn.Module, texts: Sequence[str], *, top: int = 5) -> list[Filled]:
+        """The texts with a word for each "[MASK]", and the `top` most probable words, as in `filling.fill`."""
+        return fill(model, self.tokenizer, texts, top=top)
+
     @torch.no_grad()
     def _next_sentence_scores(self, model: nn.Module, examples: Sequence[Example]) -> dict[str, float]:
         device, right, labels = next(model.parameters()).device, 0, [example.next_sentence for example in examples]
@@ -249,32 +252,9 @@ class Masked:
         return [Example(ids, len(ids)) for ids in windows if not self.special.issuperset(ids)]
 
     def _pairs(self, texts: Sequence[list[int]]) -> list[Example]:
-        """A text is cut after one of its sentences. B is its second part or, for half of the texts and for those of one
-        sentence, the end of another text from one of its sentences on."""
-        if len(texts) < 2:
-            raise ValueError(f"pairs=True needs at least two texts, here are {len(texts)}: leave pairs out")
-        rng, pairs = random.Random(0), []
-        sentences = [self._sentences(ids) for ids in texts]
-        for i, parts in enumerate(sentences):
-            cut = rng.randrange(1, len(parts)) if len(parts) > 1 else 1
-            first, second, label = parts[:cut], parts[cut:], IS_NEXT
-            if not second or rng.random() < 0.5:
-                other = sentences[(i + rng.randrange(1, len(texts))) % len(texts)]
-                second, label = other[rng.randrange(len(other)) :], RANDOM
-            a, b = [t for part in first for t in part], [t for part in second for t in part]
-            while len(a) + len(b) > self.max_len - 3:
-                longer = a if len(a) > len(b) else b
-                del longer[0 if rng.random() < 0.5 else -1]
-            pairs.append(Example([self.cls, *a, self.sep, *b, self.sep], len(a) + 2, label))
-        return pairs
-
-    def _sentences(self, ids: list[int]) -> list[list[int]]:
-        ends, sentences, start = {self.tokenizer.backend.token_to_id(end) for end in ".!?"}, [], 0
-        for position, i in enumerate(ids, 1):
-            if i in ends or position == len(ids):
-                sentences.append(ids[start:position])
-                start = position
-        return sentences
+        ends = {self.tokenizer.backend.token_to_id(end) for end in ".!?"}
+        pairs = draw_pairs(texts, ends, self.max_len - 3)
+        return [Example([self.cls, *a, self.sep, *b, self.sep], len(a) + 2, label) for a, b, label in pairs]
 
     def _words(self, ids: list[int]) -> list[list[int]]:
         """The positions of each word that may be chosen; each token is a word of its own, except with `whole_words`."""
@@ -292,11 +272,6 @@ class Masked:
         """A generator that depends on the sequence alone, in every process and in every run."""
         digest = hashlib.sha256(" ".join(map(str, ids)).encode()).digest()
         return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
-
-
-def special_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """The ids of the special tokens, which no text can produce."""
-    return frozenset(i for i, token in tokenizer.backend.get_added_tokens_decoder().items() if token.special)
 
 
 def continuing_ids(tokenizer: Tokenizer) -> frozenset[int]:
