@@ -7,7 +7,7 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait, ours and t
 
 # isort: split
 import torch
-from benchmarks import gpt, recurrent, transformer
+from benchmarks import bert, gpt, recurrent, transformer
 from benchmarks.corpora import corpus
 
 from seqbook.data.corpora import CorpusError
@@ -28,7 +28,7 @@ measured = {  # asked before the first file is written, which makes the checkout
     "device": device_name(),
     "processor": torch.cpu.get_capabilities().get("cpu_name"),
 }
-for module in (recurrent, transformer, gpt):
+for module in (recurrent, transformer, gpt, bert):
     name = module.__name__.rpartition(".")[2]
     print(f"{name}: {module.__doc__}", flush=True)
     rows = module.measure()

@@ -14,20 +14,16 @@ and two training steps, from each allocation and release that torch.profiler saw
 matrix library keeps for itself isn't seen.
 """
 
-import gc
 import itertools
-import json
 import statistics
-import tempfile
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 import transformers
 import x_transformers
-from benchmarks.timing import spread
+from benchmarks.timing import goal, peak, spread
 from benchmarks.timing import training as steps_of
 from torch import Tensor, nn
 
@@ -94,7 +90,9 @@ def training(size: str, ids: Tensor) -> list[dict]:
 
 def memory(ids: Tensor) -> list[dict]:
     """Megabytes at the peak of each eager system at (b)."""
-    peaks = {name: peak(name, ids) for name in SYSTEMS}
+    peaks = {
+        name: peak(lambda name=name: training_steps(name, SYSTEMS[name](**SIZES["b"][0]), "b", ids)) for name in SYSTEMS
+    }
     rows = [{"model": f"{name}, memory (b)", "megabytes": bytes_ / 1e6} for name, bytes_ in peaks.items()]
     ours = peaks.pop("ours")
     leanest = min(peaks, key=peaks.__getitem__)
@@ -123,10 +121,6 @@ def generation(ids: Tensor) -> list[dict]:
             rows.append(row | {"spread": spread(times)})
         rows.append(goal(f"generation, transformers, batch {n}", rate["ours"] / rate["transformers"], GENERATION_GOAL))
     return rows
-
-
-def goal(name: str, ours: float, least: float) -> dict:
-    return {"model": f"goal: {name}", "ours": ours, "goal": least, "reached": ours >= least}
 
 
 class TorchEncoder(nn.Module):
@@ -218,21 +212,6 @@ def training_steps(name: str, model: nn.Module, size: str, ids: Tensor) -> Calla
 
     fetch = fetch_ours if name.startswith("ours") else fetch_tensor
     return steps_of(model, objective, [fetch] * n_steps, TrainingConfig(steps=1))
-
-
-def peak(name: str, ids: Tensor) -> int:
-    """The most bytes that tensors held at once while an eager system was built and trained for two steps at (b)."""
-    gc.collect()  # what an earlier one held isn't to be released within
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
-        steps = training_steps(name, SYSTEMS[name](**SIZES["b"][0]), "b", ids)
-        steps()
-        steps()
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder, "trace.json")
-        profiler.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
-    changes = sorted((event["ts"], event["args"]["Bytes"]) for event in events if event["name"] == "[memory]")
-    return max(itertools.accumulate(change for _, change in changes))
 
 
 def matrix_work(batch_size: int, d_model: int, n_heads: int, n_layers: int, max_len: int) -> int:

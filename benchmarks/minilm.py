@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-import microworld
 import torch
 import transformers
 
+import microworld
 from seqbook.objectives.batch import pad
 from seqbook.pretrained import from_pretrained, load_tokenizer
 from seqbook.runs.published import FOLDER, commit

@@ -1,8 +1,14 @@
-"""What the benchmarks share: training steps, timing in turn, and how much of a batch is padding."""
+"""What the benchmarks share: training steps, their memory, goals, and how much of a batch is padding."""
 
+import gc
+import itertools
+import json
 import statistics
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import torch
 from accelerate import Accelerator
 from torch import nn
 
@@ -26,6 +32,25 @@ def training(
 def at_hand(batches: Sequence[Batch]) -> list[Callable[[], Batch]]:
     """Batches that were made before, to be fetched."""
     return [lambda batch=batch: batch for batch in batches]
+
+
+def peak(begin: Callable[[], Callable]) -> int:
+    """The most bytes that tensors held at once while `begin` built a system, whose steps were then called twice."""
+    gc.collect()  # what an earlier one held isn't to be released within
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        steps = begin()
+        steps()
+        steps()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder, "trace.json")
+        profiler.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    changes = sorted((event["ts"], event["args"]["Bytes"]) for event in events if event["name"] == "[memory]")
+    return max(itertools.accumulate(change for _, change in changes))
+
+
+def goal(name: str, ours: float, least: float) -> dict:
+    return {"model": f"goal: {name}", "ours": ours, "goal": least, "reached": ours >= least}
 
 
 def spread(seconds: list[float]) -> list[float]:
