@@ -92,6 +92,8 @@ def test_show_explains_a_mistake_in_one_line(main, monkeypatch, arguments, messa
         ),
         (["train", "gpt-entailment", "--set", "size=0"], "recipe gpt-entailment: size=0 must be at least 1"),
         (["generate", "/", "a text"], "/ holds no finished run: train one with --out /"),
+        (["fill", "/", "a [MASK]"], "/ holds no finished run: train one with --out /"),
+        (["fill", "/no/run", "a [MASK]"], "there is no folder /no/run, and no such model can be downloaded from the"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(main, arguments, message):
@@ -235,6 +237,46 @@ def test_a_language_model_continues_a_text(main, long_text, tmp_path):
         2,
         f"seqbook: {tmp_path / 'run'} continues texts, which has no --beam: leave it out\n",
     )
+
+
+def test_masked_words_are_filled_in(main, long_text, tmp_path):
+    sizes = {"corpus": "tiny_shakespeare", "d_model": 16, "n_layers": 1, "n_heads": 2, "max_len": 16, "steps": 3}
+    chosen = [f"--set={name}={value}" for name, value in sizes.items()]
+    status, printed, errors = main("train", "bert", "--data", long_text, "--out", tmp_path / "run", *chosen)
+    assert status == 0, errors
+    assert json.loads(printed).keys() >= {"loss", "accuracy", "val_loss"}
+
+    status, printed, _ = main("fill", tmp_path / "run", "Two [MASK] read [MASK].", "a [MASK]", "--top", 3)
+    assert status == 0
+    first, second = printed.split("\n\n")
+    text, *rows = first.splitlines()
+    assert re.fullmatch(r"Two .+ read .+\.", text)
+    assert len(rows) == 6
+    shares = []
+    for i, row in enumerate(rows):
+        number, share = re.fullmatch(r" +(\d?)  \S+ +(\d+\.\d)%", row).groups()
+        assert number == {0: "1", 3: "2"}.get(i, "")
+        shares.append(float(share))
+    assert shares[:3] == sorted(shares[:3], reverse=True)
+    assert sum(shares[:3]) < 100
+    assert rows[0].split()[1] in text
+    assert len(second.splitlines()) == 4
+
+    for text, message in (
+        ("a dog", r"'a dog' has no [MASK]: write it where a word is missing"),
+        ("[MASK] " * 15, "is 17 tokens long with its special tokens: it must have at most max_len=16"),
+    ):
+        status, printed, errors = main("fill", tmp_path / "run", text)
+        assert (status, printed) == (2, "")
+        assert errors.count("\n") == 1
+        assert message in errors
+    assert main("fill", tmp_path / "run", "[MASK]", "--top", 0)[::2] == (2, "seqbook: top=0 must be at least 1\n")
+
+
+def test_a_model_that_cannot_fill_is_one_line(main, arguments, tmp_path):
+    assert main(*arguments(tmp_path / "run"))[0] == 0
+    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of the recipe bert\n"
+    assert main("fill", tmp_path / "run", "a [MASK]") == (2, "", expected)
 
 
 def test_steps_is_short_for_a_setting(main, arguments, tmp_path):
