@@ -1,8 +1,8 @@
 """The published sweeps, one file per part of the course."""
 
-from benchmarks.sweeps import finetuning, gpt, recurrent, transformer
+from benchmarks.sweeps import bert, finetuning, gpt, recurrent, transformer
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
-SWEEPS: dict[str, Sweep] = recurrent.SWEEPS | transformer.SWEEPS | gpt.SWEEPS | finetuning.SWEEPS
+SWEEPS: dict[str, Sweep] = recurrent.SWEEPS | transformer.SWEEPS | gpt.SWEEPS | finetuning.SWEEPS | bert.SWEEPS
 
 __all__ = ["SWEEPS", "Case", "Sweep", "Trial"]

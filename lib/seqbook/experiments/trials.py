@@ -6,7 +6,7 @@ from dataclasses import replace
 from datasets import load_from_disk
 from torch import nn
 
-from seqbook.recipes import Recipe
+from seqbook.recipes import RECIPES, Recipe
 from seqbook.runs import Run
 from seqbook.runs.build import build
 from seqbook.runs.prepare import prepare
@@ -15,7 +15,7 @@ from seqbook.training import fit
 
 def untrained(recipe: Recipe, seed: int, change: Callable[[nn.Module], nn.Module] = lambda model: model) -> Run:
     """The recipe's system before any training, with what `change` makes of its model."""
-    prepared = prepare(recipe)
+    prepared = prepare(recipe, None, prepare(RECIPES[recipe.base]) if recipe.base else None)
     model, objective = build(recipe, prepared, seed)
     return Run(change(model), objective, load_from_disk(str(prepared)), [], {}, prepared)
 
