@@ -1,14 +1,18 @@
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from seqbook.data.tokenizer import Tokenizer
+from seqbook.models.bert import BERTConfig
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.heads import FineTunedConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.objectives.classification import DELIMITER, ClassificationConfig, MultipleChoice
 from seqbook.objectives.classification import EXTRACT as EXTRACT_TOKEN
+from seqbook.training.optimizer import TrainingConfig, adamw
 
 SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 24, "max_len": 24}
 # Two examples of two rows; 11 is read by the head, what follows it is padding.
@@ -20,7 +24,12 @@ ANSWERS = [
     ([[1, 4, 10, 8, 2, 11], [1, 4, 10, 8, 11], [1, 4, 10, 8, 3, 11]], 0),  # these begin with the same word
 ]
 
-every_head = pytest.mark.parametrize("head", ["classes", "choices"])
+SEGMENTS = torch.tensor([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]])
+BACKBONES = {"GPT": GPTConfig(**SIZES), "BERT": BERTConfig(**SIZES, outputs="hidden")}
+N_SCORES = {"classes": 3, "choices": 1, "tags": 3, "spans": 2}
+
+every_backbone = pytest.mark.parametrize("family", BACKBONES)
+every_head = pytest.mark.parametrize("head", N_SCORES)
 every_n = pytest.mark.parametrize("n", [1, 2])
 
 
@@ -204,4 +213,141 @@ def test_gradients_reach_every_parameter(n):
 
 @every_head
 def test_each_head_has_its_scores(head):
-    assert build(head).head.out_features == {"classes": 3, "choices": 1}[head]
+    assert build(head).head.out_features == N_SCORES[head]
+
+
+# ---- Tags and spans, and BERT as the backbone
+
+
+def with_backbone(family, head, **settings):
+    torch.manual_seed(1)
+    return FineTunedConfig(backbone=BACKBONES[family], head=head, n_classes=3, **settings).build()
+
+
+def call(model, head, ids, family="GPT"):
+    """The scores of the head. `ids`: (B, T)."""
+    segments = () if family == "GPT" else (SEGMENTS[:, : ids.shape[1]],)
+    if head == "classes":
+        at = (ids != 0).sum(1, keepdim=True) - 1
+        return model(ids[:, None], at, *(t[:, None] for t in segments)).task
+    if head == "choices":
+        return model(
+            ids, torch.tensor([[2], [3]]), torch.zeros_like(ids), torch.arange(ids.shape[1])[None] + 0 * ids
+        ).task
+    return model(ids) if head == "tags" else torch.stack(model(ids, *segments), dim=-1)
+
+
+@every_backbone
+def test_tags_are_a_linear_layer_on_every_token(family):
+    model = with_backbone(family, "tags").eval()
+    ids = IDS[:, 0]
+    scores = model(ids)
+    assert scores.shape == (2, 6, 3)
+    torch.testing.assert_close(scores, model.head(model.backbone.hidden(ids)))
+
+
+@every_backbone
+def test_spans_are_two_scores_of_every_token(family):
+    model = with_backbone(family, "spans").eval()
+    ids, segments = IDS[:, 0], () if family == "GPT" else (SEGMENTS,)
+    start, end = model(ids, *segments)
+    h = model.backbone.hidden(ids, *segments)
+    for scores, weight in ((start, model.head.weight[0]), (end, model.head.weight[1])):
+        assert scores.shape == (2, 6)
+        torch.testing.assert_close(scores, h @ weight)
+
+
+@pytest.mark.parametrize("head", ["classes", "spans"])
+def test_the_segments_reach_bert(head):
+    model, ids = with_backbone("BERT", head).eval(), IDS[:, 0]
+    without = model(ids[:, None], EXTRACT[:, :1]).task if head == "classes" else torch.stack(model(ids), dim=-1)
+    assert not torch.allclose(call(model, head, ids, "BERT"), without)
+    if head == "classes":
+        h = model.backbone.hidden(ids, SEGMENTS)[torch.arange(2), EXTRACT[:, 0]]
+        torch.testing.assert_close(call(model, head, ids, "BERT"), model.head(h))
+
+
+@pytest.mark.parametrize("head", ["classes", "tags", "spans"])
+def test_heads_of_both_families_begin_alike(head):
+    """The same shape, the same spread of the weights, and no bias, at the width of the recipes."""
+    heads = {}
+    for family, backbone in BACKBONES.items():
+        torch.manual_seed(0)
+        wide = replace(backbone, d_model=256, n_layers=1)
+        heads[family] = FineTunedConfig(backbone=wide, head=head, n_classes=9).build().head
+    gpt, bert = heads["GPT"], heads["BERT"]
+    assert gpt.weight.shape == bert.weight.shape
+    for layer in (gpt, bert):
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.15)
+        assert (layer.bias == 0).all()
+
+
+@every_backbone
+@pytest.mark.parametrize("head", ["classes", "tags", "spans"])
+def test_padding_changes_no_score(family, head):
+    model, ids = with_backbone(family, head).eval(), IDS[:, 0]
+    alone = call(model, head, ids, family)
+    zeros = torch.zeros_like(ids[:, :2])
+    padded, segments = torch.cat([ids, zeros], dim=1), torch.cat([SEGMENTS, zeros], dim=1)
+    inputs = (padded, segments) if family == "BERT" and head == "spans" else (padded,)
+    if head == "classes":
+        at = (ids != 0).sum(1, keepdim=True) - 1
+        extra = (segments[:, None],) if family == "BERT" else ()
+        torch.testing.assert_close(model(padded[:, None], at, *extra).task, alone)
+    else:
+        found = model(*inputs) if head == "tags" else torch.stack(model(*inputs), dim=-1)
+        torch.testing.assert_close(found[:, :6], alone)
+
+
+@every_backbone
+@pytest.mark.parametrize("head", ["classes", "tags", "spans"])
+def test_a_frozen_backbone_does_not_move(family, head):
+    model = with_backbone(family, head, frozen=True)
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    optimizer = adamw(model, TrainingConfig(steps=3, weight_decay=0.5))
+    for _ in range(3):
+        call(model, head, IDS[:, 0], family).log_softmax(-1)[..., 0].sum().neg().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    moved = {name for name, t in model.state_dict().items() if not torch.equal(t, before[name])}
+    assert moved == {"head.weight", "head.bias"}
+    assert with_backbone(family, head).backbone.embedding.tokens.weight.requires_grad
+
+
+def test_a_frozen_backbone_takes_the_pretrained_weights():
+    pretrained = GPT(GPTConfig(**SIZES))
+    model = with_backbone("GPT", "tags", frozen=True)
+    model.load_pretrained(pretrained)
+    assert torch.equal(
+        model.backbone.stack.blocks[0].attention.query.weight, pretrained.stack.blocks[0].attention.query.weight
+    )
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
+
+
+@every_backbone
+@pytest.mark.parametrize("head", ["classes", "tags", "spans"])
+def test_one_batch_is_learned_by_heart(family, head):
+    model, ids = with_backbone(family, head), IDS[:, 0]
+    labels = {"classes": [2, 0], "tags": [[0, 1, 2, 1, 0, 2], [2, 0, 1, 2, 1, 0]], "spans": [[1, 3], [2, 2]]}[head]
+    labels, real = torch.tensor(labels), ids != 0
+
+    def loss():
+        scores = call(model, head, ids, family)
+        if head == "tags":
+            return F.cross_entropy(scores[real], labels[real])
+        return F.cross_entropy(scores, labels)  # of spans: (B, T, 2) over the positions
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    before = loss().item()
+    for _ in range(150):
+        found = loss()
+        found.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert before > 0.8
+    assert loss().item() < 0.02
+
+
+def test_a_head_that_does_not_exist_is_named_with_the_choices():
+    with pytest.raises(ValueError, match="head='words': choose one of classes, choices, tags, spans"):
+        with_backbone("GPT", "words")
