@@ -149,6 +149,11 @@ def test_a_beam_keeps_what_greedy_drops():
     assert {"kept by 2 beams", "dropped", "greedy"} <= set(shown(ax))
 
 
+def test_the_legend_of_a_tree_names_only_what_is_drawn():
+    assert "dropped" in shown(drawings.beam_tree(TREE, 2))
+    assert "dropped" not in shown(drawings.beam_tree({("the",): log(0.5), ("a",): log(0.4)}, 2))
+
+
 def test_a_beginning_that_ends_early_competes_with_longer_ones():
     steps = {("a",): log(0.6), ("b",): log(0.4), ("a", "<eos>"): log(0.5), ("b", "c"): log(0.9), ("b", "c", "d"): 0.0}
     kept, best = search(steps, beams=2)
@@ -212,7 +217,7 @@ def test_one_step_of_attention_prints_scores_weights_and_context():
 
 def test_heads_share_the_features():
     ax = drawings.heads_split(torch.rand(4, 4, 4).softmax(-1), WORDS, 32)
-    assert "q, k and v of d_head = 32 / 4 = 8 features each; weights:" in shown(ax)
+    assert "q, k, v: d_head = 32 / 4 = 8 features each; weights:" in shown(ax)
     assert [text for text in shown(ax) if text.startswith("head ")] == [f"head {h}" for h in range(4)]
     for weights, d_model, message in (
         (torch.ones(7, 4, 4), 28, "7 heads"),
@@ -243,6 +248,9 @@ def test_token_rows_mark_the_loss():
     assert "predicts, not in the loss" in shown(ax)
     assert "predicts, not in the loss" not in shown(drawings.token_rows({"": drawings.Row(["a"], ["b"])}))
     assert "reads" not in shown(drawings.token_rows({"": ["a"]}))
+    untrained = shown(drawings.token_rows({"": drawings.Row(["a"], ["b"])}, predicts="the answer"))
+    assert "the answer" in untrained
+    assert "predicts, in the loss" not in untrained
 
 
 def test_a_long_row_goes_on_in_the_next_line():

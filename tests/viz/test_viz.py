@@ -212,7 +212,7 @@ def test_masks_are_drawn_where_the_query_sees():
     assert [label.get_text() for label in step.get_yticklabels()] == ["d"]
     eight = viz.masks({str(i): prefix for i in range(8)})
     assert {(ax.get_subplotspec().rowspan.start, ax.get_subplotspec().colspan.start) for ax in eight} == {
-        (row, column) for row in range(2) for column in range(4)
+        (row, column) for row in range(4) for column in range(2)
     }
     mine = plt.subplots()[1]
     assert viz.masks({"one": prefix}, axes=[mine]) == [mine]
@@ -278,13 +278,16 @@ def test_panels_stand_side_by_side_and_name_their_lines_once():
     lines = {"with": ([1, 2], [0.1, 0.9]), "without": ([1, 2], [0.1, 0.2])}
     spread = {"exact match": {"with": ([0, 0.8], [0.2, 1.0])}}
     left, right = viz.panels({"exact match": lines, "nats": lines}, "length", spreads=spread)
-    assert (left.get_ylabel(), right.get_ylabel()) == ("exact match", "nats")
+    assert (left.get_title(), right.get_title()) == ("exact match", "nats")
     assert (len(left.collections), len(right.collections)) == (1, 0)
-    assert left.get_legend()
-    assert right.get_legend() is None
     assert left.figure is right.figure
-    _, other = viz.panels({"a": lines, "b": {"third": ([1], [1]), "with": ([1], [2])}}, "length")
+    assert [ax.get_legend() for ax in (left, right)] == [None, None]
+    (legend,) = left.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == list(lines)
+    one, other = viz.panels({"a": lines, "b": {"third": ([1], [1]), "with": ([1], [2])}}, "length")
+    assert one.get_legend()
     assert other.get_legend()
+    assert one.figure.legends == []
     with pytest.raises(ValueError, match="4 panels"):
         viz.panels(dict.fromkeys("abcd", lines), "length")
 
@@ -345,3 +348,5 @@ def test_scatter_tells_groups_apart():
     assert [group.get_label() for group in ax.collections] == ["job", "place"]
     assert ax.collections[0].get_offsets().tolist() == [[0.0, 1.0], [4.0, 5.0]]
     assert [text.get_text() for text in ax.texts] == ["doctor", "park", "cook"]
+    ax = viz.scatter(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), ["job", "place"], ["town", "town"])
+    assert [(text.get_text(), text.xy) for text in ax.texts] == [("town", (1.0, 2.0))]

@@ -244,6 +244,10 @@ def test_a_window_hides_what_stands_before_it(links, story):
         wanted = [system.model(torch.tensor([ids[-k:]]))[0, -1].softmax(-1)[anna].item() for k in (1, 4, 8)]
     assert lines["anna"] == pytest.approx(wanted)
     plt.close("all")
+    window, stack = viz.window_explorer(system, text, [1, 4, 8], first=4).children
+    assert (window.index, stack.selected_index) == (1, 1)
+    with pytest.raises(ValueError, match=r"first=5 is not among the windows \[1, 4, 8\]"):
+        viz.window_explorer(system, text, [1, 4, 8], first=5)
     with pytest.raises(ValueError, match=f"a window of {len(ids) + 1}: the text has {len(ids)} tokens"):
         viz.window_explorer(system, text, [len(ids) + 1])
 

@@ -44,20 +44,28 @@ def panels(
     *,
     spreads: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]] | None = None,
 ) -> list[Axes]:
-    """`curves` side by side, one panel per measure: {label of the y axis: its lines}, and spreads in the same form.
+    """`curves` side by side, one panel per measure: {title: its lines}, and spreads in the same form.
 
-    Side by side they take less room on the page. At a width of 390 pixels, more than two cannot be read.
+    Side by side they take less room on the page. The measure stands above its panel, and the legend above all panels,
+    so that both panels stay wide enough for a phone.
 
     Raises:
         ValueError: no panel, or more than 3.
     """
     if not 1 <= len(figures) <= 3:
         raise ValueError(f"{len(figures)} panels: side by side there is room for 1 to 3")
-    axes = _panels(len(figures), 3, width=3.0 if len(figures) > 1 else 5.2, height=3.0)
-    for ax, (ylabel, lines) in zip(axes, figures.items(), strict=True):
-        curves(lines, xlabel, ylabel, spreads=(spreads or {}).get(ylabel), ax=ax)
-        if ax is not axes[0] and ax.get_legend() and list(lines) == list(next(iter(figures.values()))):
-            ax.get_legend().remove()  # all panels have the names of the first one
+    axes = _panels(len(figures), 3, width=2.45 if len(figures) > 1 else 4.9, height=2.8)
+    for ax, (title, lines) in zip(axes, figures.items(), strict=True):
+        curves(lines, xlabel, "", spreads=(spreads or {}).get(title), ax=ax)
+        ax.set_title(title)
+    names = max(map(list, figures.values()), key=len)
+    if len(names) > 1 and all(list(lines) == names[: len(lines)] for lines in figures.values()):
+        for ax in axes:
+            if ax.get_legend():
+                ax.get_legend().remove()
+        all_of_them = next(ax for ax in axes if len(ax.lines) == len(names))
+        columns = min(len(names), max(1, 56 // (max(map(len, names)) + 6)))  # 56 letters fit into the width
+        axes[0].figure.legend(handles=all_of_them.lines, loc="outside upper center", ncols=columns)
     return axes
 
 
@@ -140,7 +148,7 @@ def alignment(
     ax: Axes | None = None,
 ) -> Axes:
     """α (target, source) as shaded cells, one row per target token; the true `links` (source, target) as frames."""
-    ax = ax or plt.subplots(figsize=(0.42 * len(sources) + 1.5, 0.34 * len(targets) + 1.2))[1]
+    ax = ax or plt.subplots(figsize=(0.3 * len(sources) + 1.2, 0.26 * len(targets) + 1.1))[1]
     ax.imshow(weights.detach().cpu().numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     ax.set_xticks(range(len(sources)), sources, rotation=60, ha="left", rotation_mode="anchor")
     ax.set_yticks(range(len(targets)), targets)
@@ -152,10 +160,10 @@ def alignment(
     return ax
 
 
-def heads(weights: torch.Tensor, sources: Sequence[str], targets: Sequence[str]) -> list[Axes]:
+def heads(weights: torch.Tensor, sources: Sequence[str], targets: Sequence[str], *, columns: int = 2) -> list[Axes]:
     """Weights (heads, query, key) as shaded cells, one panel per head: `targets` are queries, `sources` are keys."""
     n = len(weights)
-    panels = _panels(n, 2, width=0.26 * len(sources) + 0.7, height=0.22 * len(targets) + 0.9)
+    panels = _panels(n, columns, width=0.26 * len(sources) + 0.7, height=0.22 * len(targets) + 0.9)
     for head, (ax, shades) in enumerate(zip(panels, weights, strict=True)):
         alignment(shades, sources, targets, ax=ax)
         ax.set_title(f"head {head}")
@@ -182,7 +190,7 @@ def masks(
         if tokens is not None and len(tokens) != mask.shape[1]:
             raise ValueError(f"{len(tokens)} tokens for the {mask.shape[1]} keys of mask {name!r}: give one for each")
     if axes is None and tokens is None:
-        axes = _panels(len(masks), 4, width=1.75, height=2.1)
+        axes = _panels(len(masks), 2, width=1.8, height=1.95)
     elif axes is None:
         axes = _panels(len(masks), 2, width=0.26 * len(tokens) + 1.2, height=0.26 * len(tokens) + 1.4)
     for ax, (name, mask) in zip(axes, masks.items(), strict=True):
@@ -217,13 +225,19 @@ def _panels(n: int, columns: int, width: float, height: float) -> list[Axes]:
 
 
 def scatter(points: torch.Tensor, groups: Sequence[str], texts: Sequence[str] = (), ax: Axes | None = None) -> Axes:
-    """Points (n, 2), with a colour and a marker per group, and a text beside each point if texts are given."""
+    """Points (n, 2), with a colour and a marker per group, and a text beside each point if texts are given.
+
+    Points that share a text have it once, at their mean.
+    """
     ax = ax or plt.subplots()[1]
     for group, marker in zip(dict.fromkeys(groups), _MARKERS * len(groups), strict=False):
         rows = [i for i, g in enumerate(groups) if g == group]
         ax.scatter(*points[rows].T.tolist(), marker=marker, label=group, alpha=0.75)
-    for (x, y), text in zip(points.tolist(), texts, strict=False):
-        ax.annotate(text, (x, y), xytext=(4, 4), textcoords="offset points", fontsize="small")
+    for text in dict.fromkeys(texts):
+        found = points[[i for i, t in enumerate(texts) if t == text]]
+        alone = len(found) == 1
+        where = {"xytext": (4, 4)} if alone else {"xytext": (0, 0), "ha": "center", "va": "center", "weight": "bold"}
+        ax.annotate(text, tuple(found.mean(0).tolist()), textcoords="offset points", fontsize="small", **where)
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.legend()
     return ax

@@ -24,19 +24,26 @@ def attention_step(tokens: Sequence[str], h: Tensor, s: Tensor) -> Axes:
         raise ValueError(f"{m} tokens with {d} features are too many: at most 6 and 2")
     scores = h @ s  # (S,)
     weights = scores.softmax(-1)
-    left, gap, top = 0.15 + max(text_width(token, 9) for token in tokens), 0.5, 1.15
-    columns = [left, left + d * _CELL + gap, left + (d + 1) * _CELL + 2 * gap, left + (d + 2) * _CELL + 3 * gap]
-    ax = sheet(columns[-1] + d * _CELL + 0.1)
+    left, gap, top = 0.15 + max(text_width(token, 9) for token in tokens), 0.66, 1.15
+    second, third = left + d * _CELL + gap, left + (d + 1) * _CELL + 2 * gap
+    ax = sheet(max(third + d * _CELL, 3.6) + 0.15)
     _Grid(ax, ["$s_i$"], None).draw(left, 0.32, s[None], "the decoder's state", signed_ground=True)
     grid = _Grid(ax, list(tokens), None)
-    grid.draw(columns[0], top, h, "states $h_j$", signed_ground=True)
-    grid.draw(columns[1], top, scores[:, None], "$s_i \\cdot h_j$", signed_ground=True, names=False)
-    grid.draw(columns[2], top, weights[:, None], "$\\alpha_{ij}$", names=False)
-    grid.draw(columns[3], top, weights[:, None] * h, "$\\alpha_{ij} h_j$", signed_ground=True, names=False)
+    grid.draw(left, top, h, "states $h_j$", signed_ground=True)
+    grid.draw(second, top, scores[:, None], "$s_i \\cdot h_j$", signed_ground=True, names=False)
+    grid.draw(third, top, weights[:, None], "$\\alpha_{ij}$", names=False)
     middle, below = top + m * _ROW / 2, top + m * _ROW
-    for name, x in zip(("dot $s_i$", "softmax", "times $h_j$"), columns[1:], strict=True):
-        words(ax, x - gap / 2, middle - 0.13, name, 7.5)
+    for name, x in zip(("dot $s_i$", "softmax"), (second, third), strict=True):
+        words(ax, x - gap / 2, middle - 0.13, name, 9)
         arrow(ax, (x - gap + 0.06, middle), (x - 0.06, middle))
-    words(ax, columns[3] - 0.08, below + 0.38, "sum: $c_i$", 10, ha="right")
-    _Grid(ax, [""], 0).draw(columns[3], below + 0.25, (weights @ h)[None], "", signed_ground=True, names=False)
-    return finish(ax, below + 0.6)
+
+    lower = below + 0.75
+    arrow(ax, (third + _CELL / 2, below + 0.06), (third + _CELL / 2, lower - 0.3))
+    words(ax, third + _CELL / 2 - 0.08, below + 0.24, "times $h_j$", 9, ha="right")
+    grid.draw(third, lower, weights[:, None] * h, "$\\alpha_{ij} h_j$", signed_ground=True, names=False)
+    for i, token in enumerate(tokens):
+        words(ax, third - 0.08, lower + (i + 0.5) * _ROW, token, 9, ha="right")
+    foot = lower + m * _ROW + 0.25
+    words(ax, third - 0.08, foot + 0.5 * _ROW, "sum: $c_i$", 10, ha="right")
+    _Grid(ax, [""], 0).draw(third, foot, (weights @ h)[None], "", signed_ground=True, names=False)
+    return finish(ax, foot + _ROW + 0.1)

@@ -30,7 +30,7 @@ def beam_tree(steps: Mapping[Beginning, float], beams: int, *, end: str = "<eos>
     rows = _rows(steps)
     depth = max(map(len, steps))
     widths = [max(0.42, *(text_width(t[-1]) + 0.14 for t in steps if len(t) == d)) for d in range(1, depth + 1)]
-    gap = 0.68
+    gap = 0.72
     x = [0.1 + sum(widths[:d]) + gap * (d + 1) + widths[d] / 2 for d in range(depth)]
     ax = sheet(x[-1] + widths[-1] / 2 + 0.1)
     row = 0.56
@@ -48,10 +48,12 @@ def beam_tree(steps: Mapping[Beginning, float], beams: int, *, end: str = "<eos>
         if by_greedy:
             look |= {"color": "C1", "linewidth": 2.6, "linestyle": "-"}
         arrow(ax, (start, y0), (stop, y1), **look)
-        share = 0.62
-        plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.4}
-        middle = start + share * (stop - start) - 0.04, y0 + share * (y1 - y0)
-        words(ax, *middle, signed(log_p), 8, bbox=plate, color=INK if is_kept or by_greedy else FAINT)
+        # the number stands beside the arrow: above if it points up or straight on, below if it points down
+        slope, below = (y1 - y0) / (stop - start), y1 > y0 + 0.01
+        x2 = start + (0.6 if slope else 0.5) * (stop - start) - 0.05
+        y2 = y0 + slope * (x2 - start) + (0.12 + 0.22 * abs(slope)) * (1 if below else -1)
+        plate = {"facecolor": "white", "edgecolor": "none", "pad": 0.2}
+        words(ax, x2, y2, signed(log_p), 8.5, bbox=plate, color=INK if is_kept or by_greedy else FAINT)
         edge = {} if is_kept else {"edgecolor": FAINT, "linestyle": (0, (3, 2))}
         if tokens == best:
             edge |= {"linewidth": 2.4}
@@ -62,13 +64,15 @@ def beam_tree(steps: Mapping[Beginning, float], beams: int, *, end: str = "<eos>
         words(ax, x1, y1 + 0.23, signed(total), 9, color=INK if is_kept else FAINT, **style)
     ax.plot(*at(()), "o", color=INK, markersize=6)
     foot = 0.3 + row * max(rows.values()) + 0.55
-    _legend(ax, foot, f"kept by {beams} beam{'s' * (beams > 1)}")
+    _legend(ax, foot, f"kept by {beams} beam{'s' * (beams > 1)}", dropped=kept < steps.keys())
     return finish(ax, foot + 0.2)
 
 
-def _legend(ax: Axes, y: float, kept: str) -> None:
+def _legend(ax: Axes, y: float, kept: str, *, dropped: bool) -> None:
     x = 0.1
-    looks = {kept: {"color": "C0"}, "dropped": {"color": FAINT, "linestyle": (0, (3, 2))}}
+    looks = {kept: {"color": "C0"}}
+    if dropped:
+        looks["dropped"] = {"color": FAINT, "linestyle": (0, (3, 2))}
     for name, look in (looks | {"greedy": {"color": "C1", "linewidth": 2.6}}).items():
         line(ax, (x, y), (x + 0.3, y), **look)
         words(ax, x + 0.36, y, name, 9, ha="left")

@@ -28,7 +28,7 @@ def heads_split(weights: Tensor, tokens: Sequence[str], d_model: int, *, keys: S
     if (n_queries, n_keys) != (len(tokens), len(keys)):
         raise ValueError(f"weights {tuple(weights.shape)} for {len(tokens)} queries and {len(keys)} keys")
     d_head = d_model // n_heads
-    names = max(text_width(token, 8) for token in tokens) + 0.1
+    names = max(text_width(token, 9) for token in tokens) + 0.1
     left, right = 0.1 + names, WIDTH - 0.1
     gap = 0.16
     wide = (right - left - gap * (n_heads - 1)) / n_heads
@@ -43,23 +43,24 @@ def heads_split(weights: Tensor, tokens: Sequence[str], d_model: int, *, keys: S
         words(ax, starts[h] + wide / 2, 0.95, f"head {h}", color=colour, **BOLD)
         arrow(ax, (left + (h + 0.5) * strip, 0.5), (starts[h] + wide / 2, 0.85), color=colour)
         _features(ax, starts[h], 1.07, wide, d_head, colour)
-    words(
-        ax, left, 1.4, f"q, k and v of d_head = {d_model} / {n_heads} = {d_head} features each; weights:", 9, ha="left"
-    )
+    words(ax, 0.1, 1.42, f"q, k, v: d_head = {d_model} / {n_heads} = {d_head} features each; weights:", ha="left")
 
     top = 1.58
     cell = min(wide / n_keys, 0.24)
     for h, colour in enumerate(colours):
         _map(ax, starts[h] + (wide - cell * n_keys) / 2, top, cell, weights[h], colour)
     for i, token in enumerate(tokens):
-        words(ax, left - 0.06, top + (i + 0.5) * cell, token, 8 if cell > 0.14 else 7, ha="right")
+        words(
+            ax, left - 0.06, top + (i + 0.5) * cell, token, 9.5 if cell > 0.17 else 8 if cell > 0.14 else 7, ha="right"
+        )
     below = top + cell * n_queries + 0.08
     if n_heads <= 4 and cell >= 0.13:
-        deepest = max(text_width(key, 8) for key in keys)
+        size = 9.5 if cell > 0.17 else 8
+        deepest = max(text_width(key, size) for key in keys)
         for h in range(n_heads):
             for j, key in enumerate(keys):
                 x = starts[h] + (wide - cell * n_keys) / 2 + (j + 0.5) * cell
-                ax.text(x, below - 0.02, key, rotation=90, ha="center", va="top", fontsize=8, color=INK)
+                ax.text(x, below - 0.02, key, rotation=90, ha="center", va="top", fontsize=size, color=INK)
         below += deepest + 0.08
     for h, colour in enumerate(colours):
         arrow(ax, (starts[h] + wide / 2, below), (left + (h + 0.5) * strip, below + 0.3), color=colour)

@@ -22,7 +22,7 @@ def lstm_cell(values: Mapping[str, float] | None = None) -> Axes:
     """
     values = dict(values or {})
     _check(values)
-    x = {"f": 0.9, "i": 1.6, "g": 2.36, "o": 3.3}
+    x = {"f": 0.9, "i": 1.6, "g": 2.36, "o": 3.42}
     middle = (x["i"] + x["g"]) / 2
     cell, gates, bus, width = 0.55, 1.95, 2.45, 4.4
     ax = sheet(width)
@@ -74,7 +74,7 @@ def lstm_cell(values: Mapping[str, float] | None = None) -> Axes:
     for name, (symbol, what, place) in {
         "f": (r"$\mathrm{forget}_t$", "gate", (x["f"] + 0.07, 1.02)),
         "i": (r"$\mathrm{in}_t$", "gate", (x["i"] - 0.07, 1.55)),
-        "g": (r"$\tilde{C}_t$", "new", (x["g"] + 0.07, 1.55)),
+        "g": (r"$\tilde{C}_t$", "candidate", (x["g"] + 0.07, 1.55)),
         "o": (r"$\mathrm{out}_t$", "gate", (x["o"] - 0.07, 1.55)),
     }.items():
         side = "right" if name in "io" else "left"

@@ -23,11 +23,13 @@ class Row(NamedTuple):
     shaded: Sequence[int] = ()
 
 
-def token_rows(rows: Mapping[str, Row | Sequence[str]], *, width: float = WIDTH) -> Axes:
+def token_rows(
+    rows: Mapping[str, Row | Sequence[str]], *, width: float = WIDTH, predicts: str = "predicts, in the loss"
+) -> Axes:
     """Rows of tokens with their names. An arrow points down to each prediction; a green box is in the loss.
 
     A row that is wider than the drawing continues on the next line. A plain list of tokens is a row without
-    predictions.
+    predictions. predicts: what the legend calls the green boxes, for example where nothing is trained.
 
     Raises:
         ValueError: no rows, or predictions, or marks of the loss, that are not one per token.
@@ -50,7 +52,7 @@ def token_rows(rows: Mapping[str, Row | Sequence[str]], *, width: float = WIDTH)
             y += 0.92 if row.predicts and any(row.predicts[i] is not None for i in columns) else 0.38
         y += 0.08
     if any(row.predicts is not None for row in rows.values()):
-        y = _legend(ax, rows, y)
+        y = _legend(ax, rows, y, predicts)
     return finish(ax, y)
 
 
@@ -82,10 +84,10 @@ def _line(ax: Axes, row: Row, columns: Mapping[int, tuple[float, float]], y: flo
         token_box(ax, x, y + 0.55, below, "written" if counts else "token", width=wide, size=_SIZE, **look)
 
 
-def _legend(ax: Axes, rows: Mapping[str, Row], y: float) -> float:
+def _legend(ax: Axes, rows: Mapping[str, Row], y: float, predicts: str) -> float:
     """The legend of the boxes; returns the y below it."""
     uncounted = any(row.counted is not None and not all(row.counted) for row in rows.values())
-    names = {"reads": ("token", {}), "predicts, in the loss": ("written", {})}
+    names = {"reads": ("token", {}), predicts: ("written", {})}
     if uncounted:
         look = {"edgecolor": FAINT, "linestyle": (0, (3, 2))}
         names["predicts, not in the loss"] = ("token", look)

@@ -6,10 +6,23 @@ from typing import Literal
 import torch
 from matplotlib.axes import Axes
 
-from seqbook.viz.drawings.canvas import BOLD, FAINT, WIDTH, arrow, box, finish, line, pitch, sheet, token_box, words
+from seqbook.viz.drawings.canvas import (
+    BOLD,
+    FAINT,
+    WIDTH,
+    arrow,
+    box,
+    finish,
+    line,
+    pitch,
+    sheet,
+    text_width,
+    token_box,
+    words,
+)
 
 _READ, _ENCODER = 0.38, 0.95  # how far down the rows are, in inches
-_SIDE = {"start": 0.0, "state": 0.1, "output": 0.25}  # distance of the context's arrow from the middle of a step
+_SIDE = {"start": 0.0, "state": 0.1, "output": 0.23}  # distance of the context's arrow from the middle of a step
 _CONTEXT = {"color": "C3", "linewidth": 1.6}
 
 
@@ -39,13 +52,14 @@ def unrolled(
         raise ValueError(f"{len(sources)} source and {len(targets)} target tokens: give at least one of each")
     if weights is not None:
         _check(weights, sources, targets, step, context)
-    across, along = pitch(sources), pitch([*targets, "<bos>"])
+    across = pitch(sources)
+    steps = [max(0.45, text_width(token) + 0.2) for token in ["<bos>", *targets]]  # one column per step
     room = 0.5 if weights is None else 0.0  # for the context, right of the last state
-    width = max(WIDTH, 0.2 + len(sources) * across + room, 0.2 + (len(targets) + 1) * along)
+    width = max(WIDTH, 0.2 + len(sources) * across + room, 0.2 + sum(steps))
     indent = 0.1 if weights is None else (width - len(sources) * across) / 2
     encoder = [indent + (j + 0.5) * across for j in range(len(sources))]
-    start = (width - (len(targets) + 1) * along) / 2
-    bos, *decoder = [start + (i + 0.5) * along for i in range(len(targets) + 1)]
+    start = (width - sum(steps)) / 2
+    bos, *decoder = [start + sum(steps[:i]) + wide / 2 for i, wide in enumerate(steps)]
     states = _ENCODER + (1.0 if weights is None else 1.35)  # the row of the decoder's states
 
     ax = sheet(width)

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import torch
 from ipywidgets import VBox
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from seqbook.data.tokenizer import Tokenizer
@@ -53,6 +54,7 @@ def sampling_explorer(
         raise ValueError("temperatures and top_ps need a 1: the distribution as the model predicts it")
     order = logits.argsort(descending=True)[:shown]
     names = tokenizer.tokens(order.tolist())
+    top = max(probabilities(logits, temperature=t, top_p=p).max().item() for t in temperatures for p in top_ps)
     temperature = frames.choice("temperature", temperatures, temperatures.index(1.0))
     top_p = frames.choice("top-p", top_ps, top_ps.index(1.0))
     rows = []
@@ -65,7 +67,7 @@ def sampling_explorer(
             caption = f"Temperature {t:g}, top-p {p:g}: {left:,} tokens can be drawn; entropy {entropy:.2f} nats."
             shares = dict(zip(names, chances[order].tolist(), strict=True))
             listed = ", ".join(f"{name} {share:.0%}" for name, share in shares.items() if share)
-            pictures.append(frames.picture(_bars(shares).figure, caption, f"Probabilities: {listed}."))
+            pictures.append(frames.picture(_bars(shares, top).figure, caption, f"Probabilities: {listed}."))
         rows.append(frames.stack(temperature, "index", pictures, first=temperature.index))
     return VBox([temperature, top_p, frames.stack(top_p, "index", rows, first=top_p.index)])
 
@@ -77,11 +79,13 @@ def probabilities(
     return filter_logits(logits[None] / temperature, top_k, top_p)[0].softmax(-1)
 
 
-def _bars(shares: Mapping[str, float]) -> Axes:
+def _bars(shares: Mapping[str, float], top: float) -> Axes:
+    """Bars with their numbers. All pictures share the axis, which ends at the largest probability of them all."""
     figure, ax = plt.subplots(figsize=(4.2, 0.27 * len(shares) + 0.7))
     bars = ax.barh(range(len(shares)), list(shares.values()), color="C0")
     ax.bar_label(bars, [f"{share:.1%}" if share else "0" for share in shares.values()], padding=3, fontsize=9)
     ax.set_yticks(range(len(shares)), list(shares))
-    ax.set(xlim=(0, 1.18), xticks=[0, 0.5, 1], ylim=(len(shares) - 0.5, -0.5), xlabel="probability")
+    ax.set(xlim=(0, 1.18 * top), ylim=(len(shares) - 0.5, -0.5), xlabel="probability")
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.grid(visible=False, axis="y")
     return figure.axes[0]

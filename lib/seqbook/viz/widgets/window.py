@@ -32,18 +32,25 @@ def window_curves(system: System, text: str, windows: Sequence[int], *, also: Se
     return ax
 
 
-def window_explorer(system: System, text: str, windows: Sequence[int] | None = None) -> VBox:
+def window_explorer(
+    system: System, text: str, windows: Sequence[int] | None = None, *, first: int | None = None
+) -> VBox:
     """A slider over the window. It shows which tokens of `text` the model reads, and what it predicts from them.
 
-    windows: the numbers of tokens (None: 1 to all, including `<bos>`).
+    windows: the numbers of tokens (None: 1 to all, including `<bos>`); first: the one that is shown first (None: the
+    first of them).
 
     Raises:
-        ValueError: a window outside of 1 to the number of tokens, or more than 64 windows.
+        ValueError: a window outside of 1 to the number of tokens, more than 64 windows, or a `first` that is none of
+            them.
     """
     tokenizer = system.objective.tokenizer
     windows = list(windows or range(1, len(tokenizer.encode(text)) + 2))
     if len(windows) > 64:
         raise ValueError(f"{len(windows)} pictures are too many for a page: give at most 64 windows")
+    if first is not None and first not in windows:
+        raise ValueError(f"first={first} is not among the windows {windows}")
+    shown = 0 if first is None else windows.index(first)
     names, predicted = _predictions(system, text, windows)
     pictures = []
     for k, chances in zip(windows, predicted, strict=True):
@@ -53,8 +60,8 @@ def window_explorer(system: System, text: str, windows: Sequence[int] | None = N
         caption = f"Window {k}: the model reads the last {k} of {len(names)} tokens."
         figure = _picture(names, len(names) - k, shares).figure
         pictures.append(frames.picture(figure, caption, f"Likeliest next: {listed}."))
-    choice = frames.choice("window w", windows)
-    return VBox([choice, frames.stack(choice, "index", pictures)])
+    choice = frames.choice("window w", windows, shown)
+    return VBox([choice, frames.stack(choice, "index", pictures, first=shown)])
 
 
 def _predictions(system: System, text: str, windows: Sequence[int]) -> tuple[list[str], list[Tensor]]:
