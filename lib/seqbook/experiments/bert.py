@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import log
 from types import MappingProxyType
@@ -27,6 +27,9 @@ from seqbook.recipes import configure
 from seqbook.runs import System
 
 NAMED = frozenset(name.en for name in NAMES)
+THINGS = frozenset(
+    "bag ball book box camera clock coin cup hat key knife lamp letter map pen phone ring scarf watch".split()
+)
 
 
 class Gap(NamedTuple):
@@ -39,11 +42,12 @@ class Gap(NamedTuple):
 # ---- Both sides against one side (C18)
 
 
-def gaps_by_evidence(run: runs.Run, longest: int = 110) -> dict[str, list[Gap]]:
-    """Gaps in the test texts, by where else the missing name stands in the text.
+def gaps_by_evidence(run: runs.Run, words_of: Collection[str] = NAMED, longest: int = 110) -> dict[str, list[Gap]]:
+    """Gaps in the test texts, by where else the missing word stands in the text.
 
-    right: the first of several mentions of a person, so that the other ones are on the right; left: the last one; both:
-    one in the middle. longest: the number of words of the longest text that is used.
+    right: the first of several mentions of a word, so that the other ones are on the right; left: the last one; both:
+    one in the middle. words_of: the words that may be missing; longest: the number of words of the longest text that is
+    used.
     """
     found: dict[str, list[Gap]] = {"left": [], "both": [], "right": []}
     for words in map(_words(run), run.splits["test"]["text"]):
@@ -51,7 +55,7 @@ def gaps_by_evidence(run: runs.Run, longest: int = 110) -> dict[str, list[Gap]]:
             continue
         mentions: dict[str, list[int]] = {}
         for i, word in enumerate(words):
-            if word in NAMED:
+            if word in words_of:
                 mentions.setdefault(word, []).append(i)
         for first, *middle, last in (places for places in mentions.values() if len(places) > 1):
             for side, places in {"right": [first], "both": middle[:1], "left": [last]}.items():
@@ -64,16 +68,28 @@ def _words(run: runs.Run):
     return lambda text: tokenizer.tokens(tokenizer.encode(text))
 
 
-def cloze(bert: runs.Run, gpt: runs.Run, n: int = 300, n_candidates: int = 10) -> list[dict[str, Any]]:
-    """How well each model predicts the missing names of `gaps_by_evidence`, from one pass and from several (C18).
+def cloze(
+    bert: runs.Run,
+    gpt: runs.Run,
+    n: int = 200,
+    n_candidates: int = 10,
+    groups: Mapping[str, Collection[str]] = MappingProxyType({"things": THINGS, "names": NAMED}),
+) -> list[dict[str, Any]]:
+    """How well each model predicts the missing words of `gaps_by_evidence`, from one pass and from several (C18).
 
-    One dict per place of the evidence and way of reading: nats and right, over the whole vocabulary (None: not measured);
-    right_of_ten, among the correct name and nine others; passes, how often a model reads the text for one gap. "GPT, whole
-    text" scores the text once with each of the ten names.
+    One dict per group of words, place of the evidence and way of reading: nats and right, over the whole vocabulary (None:
+    not measured); right_of_ten, among the correct word and nine others of its group; passes, how often a model reads the
+    text for one gap. "GPT, whole text" scores the text once with each of the ten words.
     """
-    generator, names = torch.Generator().manual_seed(0), sorted(NAMED)
+    return [
+        {"words": group} | row for group, words in groups.items() for row in _cloze(bert, gpt, n, n_candidates, words)
+    ]
+
+
+def _cloze(bert: runs.Run, gpt: runs.Run, n: int, n_candidates: int, group: Collection[str]) -> list[dict[str, Any]]:
+    generator, names = torch.Generator().manual_seed(0), sorted(group)
     found = []
-    for evidence, gaps in gaps_by_evidence(bert).items():
+    for evidence, gaps in gaps_by_evidence(bert, group).items():
         order = torch.randperm(len(gaps), generator=generator)[:n].tolist()
         chosen = [gaps[i] for i in order]
         candidates = []

@@ -9,6 +9,8 @@ from seqbook.viz.glue import glue, glue_all
 from seqbook.viz.tables import table, texts
 from seqbook.viz.widgets import (
     decoder_stepper,
+    filling,
+    filling_explorer,
     head_explorer,
     mask_explorer,
     perturbation_explorer,
@@ -25,6 +27,8 @@ __all__ = [
     "curves",
     "decoder_stepper",
     "drawings",
+    "filling",
+    "filling_explorer",
     "glue",
     "glue_all",
     "grid",
