@@ -70,9 +70,11 @@ c.Autograde.autograde_preprocessors = [
 c.ExecutePreprocessor.timeout = 60  # seconds a cell; the assignments need one or two
 
 # ada_NAME.ipynb; Canvas: lovelaceada_1234_5678_NAME-1.ipynb; Moodle: Ada Lovelace_123_assignsubmission_file/NAME.ipynb
+# bert_pretraining is not the assignment pretraining of a student bert: the longest name that fits is taken.
 names = "|".join(path.name for path in (ROOT / "book" / "exercises").iterdir() if path.is_dir())
+end = r"(?:[ -]?\(?\d+\)?)?\.ipynb"
 c.FileNameCollectorPlugin.named_regexp = (
-    rf".*/(?P<student_id>[^/_]+)_(?:.*[/_])?(?P<file_id>{names})(?:[ -]?\(?\d+\)?)?\.ipynb"
+    rf".*/(?!(?:{names}){end})(?P<student_id>[^/_]+)_(?:.*?[/_])??(?P<file_id>{names}){end}"
 )
 
 # The first folder holds what makes a feedback page whole without another host.

@@ -3,6 +3,7 @@
 import csv
 import html
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from traitlets.config import Config
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
@@ -346,6 +348,119 @@ MISTAKES = [
     ("prompting", "fill-gap", "ids[:, :-1]", "ids"),
     ("prompting", "fill-gap", ".log_softmax(-1)", ""),
     ("prompting", "fill-gap", "    texts = ", "    if len(candidates) > 1:\n        return max(candidates, key=lambda c: -len(c))\n    texts = "),
+    ("bert_pretraining", "masked-nats", "logits = head(h[chosen])", "logits = head(h.flatten(0, 1))[chosen.flatten()]"),
+    ("bert_pretraining", "masked-nats", "    logits = head(h[chosen])  # (n, V), the chosen positions in reading order\n    total = F.cross_entropy(logits, ids[chosen], reduction=\"sum\")\n    return total / chosen.sum().clamp(min=1)", "    return F.cross_entropy(head(h.flatten(0, 1)), ids.flatten())"),
+    ("bert_pretraining", "masked-nats", "/ chosen.sum().clamp(min=1)", "/ chosen.numel()"),
+    ("bert_pretraining", "masked-nats", "/ chosen.sum().clamp(min=1)", "/ len(chosen)"),
+    ("bert_pretraining", "masked-nats", ".clamp(min=1)", ""),
+    ("bert_pretraining", "masked-nats", "ids[chosen]", "ids.roll(-1, 1)[chosen]"),
+    ("bert_pretraining", "masked-nats", "return total / chosen.sum().clamp(min=1)", "return sum(F.cross_entropy(head(h[b][c]), ids[b][c]) for b, c in enumerate(chosen)) / len(chosen)"),
+    ("bert_pretraining", "masked-nats", "F.cross_entropy(logits, ids[chosen], reduction=\"sum\")", "-logits.softmax(-1).log().gather(1, ids[chosen][:, None]).sum()"),
+    ("bert_pretraining", "masked-nats", "    logits = head", "    if not chosen.any():\n        return torch.tensor(0.0)\n    logits = head"),
+    ("bert_pretraining", "corrupt", "int((words >= 0).sum())", "len(words)"),
+    ("bert_pretraining", "corrupt", "max(1, round(0.15 * int((words >= 0).sum())))", "max(1, int(0.15 * int((words >= 0).sum())))"),
+    ("bert_pretraining", "corrupt", "max(1, round(0.15 * int((words >= 0).sum())))", "round(0.15 * int((words >= 0).sum()))"),
+    ("bert_pretraining", "corrupt", "            chosen |= pieces\n", "            chosen |= pieces\n        else:\n            break\n"),
+    ("bert_pretraining", "corrupt", "chosen.sum() + pieces.sum() <= budget", "chosen.sum() < budget"),
+    ("bert_pretraining", "corrupt", "chosen.sum() + pieces.sum() <= budget", "chosen.sum() + pieces.sum() < budget"),
+    ("bert_pretraining", "corrupt", "    draw = ", "    chosen = (words >= 0) & (torch.rand(len(ids), generator=generator) < 0.15)\n    draw = "),
+    ("bert_pretraining", "corrupt", "    draw = ", "    chosen = torch.rand(len(ids), generator=generator).argsort() < budget\n    draw = "),
+    ("bert_pretraining", "corrupt", "in order.tolist()", "in sorted(order.tolist())"),
+    ("bert_pretraining", "corrupt", "torch.randperm(int(words.max()) + 1, generator=generator)", "torch.arange(int(words.max()) + 1).roll(-int(torch.randint(99, (1,), generator=generator)))"),
+    ("bert_pretraining", "corrupt", "torch.randperm(int(words.max()) + 1, generator=generator)", "torch.randperm(int(words.max()) + 1)"),
+    ("bert_pretraining", "corrupt", "torch.rand(len(ids), generator=generator)", "torch.rand(len(ids))"),
+    ("bert_pretraining", "corrupt", "torch.rand(len(ids), generator=generator)", "torch.rand(int(words.max()) + 2, generator=generator)[words]"),
+    ("bert_pretraining", "corrupt", "torch.rand(len(ids), generator=generator)", "torch.rand(1, generator=generator).expand(len(ids))"),
+    ("bert_pretraining", "corrupt", "draw < 0.9, others", "draw < 0.82, others"),
+    ("bert_pretraining", "corrupt", "draw < 0.9, others", "draw < 1.0, others"),
+    ("bert_pretraining", "corrupt", "draw < 0.8, MASK", "draw < 1.0, MASK"),
+    ("bert_pretraining", "corrupt", "low, high = ordinary.start, ordinary.stop", "low, high = 0, ordinary.stop"),
+    ("bert_pretraining", "corrupt", "low, high = ordinary.start, ordinary.stop", "low, high = ordinary.start, ordinary.stop - 1"),
+    ("bert_pretraining", "corrupt", "others = torch.randint(low, high, ids.shape, generator=generator)", "others = torch.randint(low, high, (1,), generator=generator).expand(len(ids)).clone().fill_(low)"),
+    ("bert_pretraining", "corrupt", "return torch.where(chosen, replaced, ids), chosen", "return replaced, chosen"),
+    ("bert_pretraining", "corrupt", "return torch.where(chosen, replaced, ids), chosen", "return ids.copy_(torch.where(chosen, replaced, ids)), chosen"),
+    ("bert_pretraining", "corrupt", "return torch.where(chosen, replaced, ids), chosen", "return torch.where(chosen, replaced, ids), chosen & (replaced != ids)"),
+    ("bert_pretraining", "independence", "if other != d", "if other == d"),
+    ("bert_pretraining", "independence", "separate = sum(", "separate = max("),
+    ("bert_pretraining", "independence", "    gap = separate - torch.special.entr(joint).sum().item()", "    gap = (separate - torch.special.entr(joint).sum().item()) / 0.6931"),
+    ("bert_pretraining", "independence", "    gap = separate - torch.special.entr(joint).sum().item()", "    gap = (separate - torch.special.entr(joint).sum().item()) / joint.dim()"),
+    ("bert_pretraining", "independence", "    gap = separate - torch.special.entr(joint).sum().item()", "    gap = separate + (joint * joint.log()).sum().item()"),
+    ("bert_pretraining", "independence", "    gap = separate - torch.special.entr(joint).sum().item()", "    gap = separate"),
+    ("bert_pretraining", "independence", "tuple(p.argmax().item() for p in marginals)", "tuple(int(i) for i in torch.unravel_index(joint.argmax(), joint.shape))"),
+    ("bert_pretraining", "independence", "return gap, at_once, tuple(in_turn)", "return gap, at_once, tuple(int(i) for i in torch.unravel_index(joint.argmax(), joint.shape))"),
+    ("bert_pretraining", "independence", ".sum(1).argmax()", ".amax(1).argmax()"),
+    ("bert_pretraining", "independence", "rest = rest[in_turn[-1]]", "rest = rest.sum(0)"),
+    ("bert_pretraining", "independence", "rest.reshape(len(rest), -1).sum(1)", "rest.reshape(-1, len(rest)).sum(0)"),
+    ("bert_pretraining", "independence", "for _ in dims:", "for _ in range(2):"),
+    ("bert_pretraining", "gibbs", "(filled if sweep else ids)[rows]", "filled[rows]"),
+    ("bert_pretraining", "gibbs", "(filled if sweep else ids)[rows]", "ids[rows]"),
+    ("bert_pretraining", "gibbs", "        for t in range(ids.shape[1]):\n            rows = blank[:, t]\n            if rows.any():\n                # indexing by rows copies: the MASK below is in the copy alone\n                context = (filled if sweep else ids)[rows]", "        ids = filled.clone()\n        for t in range(ids.shape[1]):\n            rows = blank[:, t]\n            if rows.any():\n                # indexing by rows copies: the MASK below is in the copy alone\n                context = ids[rows]"),
+    ("bert_pretraining", "gibbs", "range(1 + n_sweeps)", "range(n_sweeps)"),
+    ("bert_pretraining", "gibbs", "range(1 + n_sweeps)", "range(1 + min(n_sweeps, 1))"),
+    ("bert_pretraining", "gibbs", "                context[:, t] = MASK\n", ""),
+    ("bert_pretraining", "gibbs", "context[:, t] = MASK", "context[blank[rows]] = MASK"),
+    ("bert_pretraining", "gibbs", "torch.multinomial(probs, 1, generator=generator)", "probs.argmax(1, keepdim=True)"),
+    ("bert_pretraining", "gibbs", "torch.multinomial(probs, 1, generator=generator)", "torch.multinomial(probs, 1)"),
+    ("bert_pretraining", "gibbs", "for t in range(ids.shape[1])", "for t in reversed(range(ids.shape[1]))"),
+    ("bert_pretraining", "gibbs", "rows = blank[:, t]\n", "rows = blank[:, t] | blank.any()\n"),
+    ("bert_pretraining", "gibbs", "rows = blank[:, t]\n", "rows = filled[:, t] == MASK\n"),
+    ("bert_pretraining", "gibbs", "            if rows.any():\n", "            if True:\n"),
+    ("bert_pretraining", "gibbs", "filled = ids.clone()", "filled = ids"),
+    ("bert_finetuning", "read-out", "(ids != CLS) & ", ""),
+    ("bert_finetuning", "read-out", " & (ids != SEP)", ""),
+    ("bert_finetuning", "read-out", " & (ids != PAD)", ""),
+    ("bert_finetuning", "read-out", "(ids != CLS) & (ids != SEP) & (ids != PAD)", "ids > UNK"),
+    ("bert_finetuning", "read-out", "h.masked_fill(~inside[..., None], 0.0).sum(1)", "(h * inside[..., None]).sum(1)"),
+    ("bert_finetuning", "read-out", "inside.sum(1, keepdim=True).clamp(min=1)", "h.shape[1]"),
+    ("bert_finetuning", "read-out", ".clamp(min=1)", ""),
+    ("bert_finetuning", "read-out", "h[:, 0]", "h[:, -1]"),
+    ("bert_finetuning", "read-out", "return torch.stack(parts, 1)", "return torch.cat(parts, 1).view(len(h), -1, 3).transpose(1, 2)"),
+    ("bert_finetuning", "read-out", "h.masked_fill(", "h.masked_fill_("),
+    ("bert_finetuning", "align", "[tag] + [IGNORED] * (len(known) - 1)", "[tag] * len(known)"),
+    ("bert_finetuning", "align", "[tag] + [IGNORED] * (len(known) - 1)", "[IGNORED] * (len(known) - 1) + [tag]"),
+    ("bert_finetuning", "align", "[tag] + [IGNORED] * (len(known) - 1)", "[tag] + [0] * (len(known) - 1)"),
+    ("bert_finetuning", "align", "word or [UNK]", "word"),
+    ("bert_finetuning", "align", "        known = word or [UNK]\n", "        known = word\n        if not word:\n            continue\n"),
+    ("bert_finetuning", "align", "            break", "            continue"),
+    ("bert_finetuning", "align", " + 1 > max_len", "> max_len"),
+    ("bert_finetuning", "align", " + 1 > max_len", " + 1 >= max_len"),
+    ("bert_finetuning", "align", "            break", "            ids += known[: max_len - 1 - len(ids)]\n            labels += ([tag] + [IGNORED] * len(known))[: len(ids) - len(labels)]\n            break"),
+    ("bert_finetuning", "align", "    if len(pieces) != len(tags):", "    if False:"),
+    ("bert_finetuning", "align", "{len(pieces)} words have {len(tags)} tags", "words and tags differ in number"),
+    ("bert_finetuning", "align", "        known = word or [UNK]", "        if not word:\n            word.append(UNK)\n        known = word"),
+    ("bert_finetuning", "align", "[*labels, IGNORED]", "[*labels, 0]"),
+    ("bert_finetuning", "entity-f1", "if letter == \"I\" and kind == before", "if letter == \"I\" and before is not None"),
+    ("bert_finetuning", "entity-f1", "elif letter != \"O\":", "elif letter == \"B\":"),
+    ("bert_finetuning", "entity-f1", "if letter == \"I\" and kind == before", "if kind == before"),
+    ("bert_finetuning", "entity-f1", "            before = kind if letter != \"O\" else None", "            before = kind if letter != \"O\" else before"),
+    ("bert_finetuning", "entity-f1", "tag.partition(\"-\")", "tag.rpartition(\"-\")"),
+    ("bert_finetuning", "entity-f1", "letter, _, kind = tag.partition(\"-\")", "letter, kind = tag[0], tag.split(\"-\")[-1]"),
+    ("bert_finetuning", "entity-f1", "letter, _, kind = tag.partition(\"-\")", "letter, kind = tag[0], \"\".join(tag.split(\"-\")[1:2])"),
+    ("bert_finetuning", "entity-f1", "{tuple(entity) for entity in found}", "{(kind, first) for kind, first, _ in found}"),
+    ("bert_finetuning", "entity-f1", "{tuple(entity) for entity in found}", "{(first, last) for _, first, last in found}"),
+    ("bert_finetuning", "entity-f1", "2 * correct / both if both else 0.0", "(precision + recall) / 2"),
+    ("bert_finetuning", "entity-f1", "precision = correct / n_predicted if n_predicted else 0.0", "precision = correct / n_predicted if n_predicted else 1.0"),
+    ("bert_finetuning", "entity-f1", "precision, recall, 2 *", "recall, precision, 2 *"),
+    ("bert_finetuning", "entity-f1", "entities(right), entities(guess)", "entities(right[: len(guess)]), entities(guess)"),
+    ("bert_finetuning", "entity-f1", "        if len(guess) > len(right):", "        if False:"),
+    ("bert_finetuning", "entity-f1", "        n_true += len(right_ones)", "        n_true = len(right_ones)"),
+    ("bert_finetuning", "entity-f1", "    for right, guess in zip(true, predicted, strict=True):", "    for right, guess in [(sum(true, []), sum(predicted, []))]:"),
+    ("bert_finetuning", "best-spans", "(n_tokens >= 1) & ", ""),
+    ("bert_finetuning", "best-spans", "(n_tokens >= 1)", "(n_tokens > 1)"),
+    ("bert_finetuning", "best-spans", "(n_tokens <= max_tokens)", "(n_tokens < max_tokens)"),
+    ("bert_finetuning", "best-spans", " & (n_tokens <= max_tokens)", ""),
+    ("bert_finetuning", "best-spans", "position - position[:, None] + 1", "position[:, None] - position + 1"),
+    ("bert_finetuning", "best-spans", "valid & context[:, :, None] & context[:, None]", "valid & context[:, :, None]"),
+    ("bert_finetuning", "best-spans", "valid & context[:, :, None] & context[:, None]", "valid & context[:, None]"),
+    ("bert_finetuning", "best-spans", "scores.masked_fill(~valid, -torch.inf)", "scores.masked_fill(~valid, 0.0)"),
+    ("bert_finetuning", "best-spans", "scores.masked_fill(~valid, -torch.inf)", "(scores * valid)"),
+    ("bert_finetuning", "best-spans", "> best", ">= best"),
+    ("bert_finetuning", "best-spans", "no_answer = start[:, 0] + end[:, 0] > best", "no_answer = best < 0"),
+    ("bert_finetuning", "best-spans", "    return spans.masked_fill(no_answer[:, None], 0)", "    return spans"),
+    ("bert_finetuning", "best-spans", "    return spans", "    hidden = ~context\n    spans = torch.stack([start.masked_fill(hidden, -torch.inf).argmax(1), end.masked_fill(hidden, -torch.inf).argmax(1)], 1)\n    return spans"),
+    ("bert_finetuning", "best-spans", "    return spans", "    hidden = ~context\n    spans = torch.stack([start.masked_fill(hidden, -torch.inf).argmax(1), end.masked_fill(hidden, -torch.inf).argmax(1)], 1).sort(1)[0]\n    return spans"),
+    ("bert_finetuning", "best-spans", "    return spans", "    first = start.masked_fill(~context, -torch.inf).argmax(1)\n    reach = context & (position >= first[:, None]) & (position < first[:, None] + max_tokens)\n    spans = torch.stack([first, end.masked_fill(~reach, -torch.inf).argmax(1)], 1)\n    return spans"),
+    ("bert_finetuning", "best-spans", "index % start.shape[1]], 1)", "index % start.shape[1] + 1], 1)"),
 ]  # fmt: skip
 
 
@@ -366,6 +481,20 @@ def test_a_mistake_loses_this_tasks_points(name, task, right, wrong):
             return
         exec(cell.source, namespace)
     pytest.fail(f"{name} has no cell test-{task}")
+
+
+def test_the_f1_of_entities_is_that_of_seqeval():
+    """The hidden tests have a reference of their own, because importing seqeval would take most of their time."""
+    from seqeval.metrics import f1_score, precision_score, recall_score
+
+    namespace, choose = {}, random.Random(0)
+    exec(cell_of(read(SOURCES["bert_finetuning"]), "entity-f1").source, namespace)
+    tags = ["O", "B-per", "I-per", "B-work-of-art", "I-work-of-art", "I-piece-of-art"]
+    for _ in range(200):
+        true, predicted = ([choose.choices(tags, k=n) for n in (1, 5, 9)] for _ in range(2))
+        predicted[2][:6] = true[2][:6]
+        expected = [score(true, predicted, zero_division=0) for score in (precision_score, recall_score, f1_score)]
+        assert namespace["entity_f1"](true, predicted) == pytest.approx(expected), (true, predicted)
 
 
 # One course, graded once
@@ -540,6 +669,21 @@ def test_grades_are_exported(course):
     rows = list(csv.DictReader((course.root / "grading" / "grades.csv").open()))
     found = {row["student_id"]: float(row["score"]) for row in rows if row["assignment"] == "rnn_seq2seq"}
     assert found == {student: total(student) for student in EXPECTED}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_collected_files_belong_to_their_assignment(name):
+    """Also where the name of one assignment ends with that of another: bert_pretraining, pretraining."""
+    config = Config()
+    exec((ROOT / "nbgrader_config.py").read_text("utf-8"), {"get_config": lambda: config, "__file__": str(ROOT / "x")})
+    for file, student in {
+        f"ada_{name}.ipynb": "ada",
+        f"lovelaceada_1234_5678_{name}-1.ipynb": "lovelaceada",
+        f"Ada Lovelace_123_assignsubmission_file/{name}.ipynb": "Ada Lovelace",
+        f"Ada Lovelace_123_assignsubmission_file/{name} (2).ipynb": "Ada Lovelace",
+    }.items():
+        found = re.match(config.FileNameCollectorPlugin.named_regexp, f"grading/downloaded/{name}/extracted/{file}")
+        assert (found["student_id"], found["file_id"]) == (student, name), file
 
 
 # The site
