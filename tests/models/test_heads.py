@@ -230,10 +230,6 @@ def call(model, head, ids, family="GPT"):
     if head == "classes":
         at = (ids != 0).sum(1, keepdim=True) - 1
         return model(ids[:, None], at, *(t[:, None] for t in segments)).task
-    if head == "choices":
-        return model(
-            ids, torch.tensor([[2], [3]]), torch.zeros_like(ids), torch.arange(ids.shape[1])[None] + 0 * ids
-        ).task
     return model(ids) if head == "tags" else torch.stack(model(ids, *segments), dim=-1)
 
 
@@ -329,7 +325,7 @@ def test_a_frozen_backbone_takes_the_pretrained_weights():
 def test_one_batch_is_learned_by_heart(family, head):
     model, ids = with_backbone(family, head), IDS[:, 0]
     labels = {"classes": [2, 0], "tags": [[0, 1, 2, 1, 0, 2], [2, 0, 1, 2, 1, 0]], "spans": [[1, 3], [2, 2]]}[head]
-    labels, real = torch.tensor(labels), ids != 0
+    labels, real = torch.tensor(labels), ids > 1  # both rows begin with the same token, so GPT cannot tell them apart
 
     def loss():
         scores = call(model, head, ids, family)
@@ -346,8 +342,3 @@ def test_one_batch_is_learned_by_heart(family, head):
         optimizer.zero_grad()
     assert before > 0.8
     assert loss().item() < 0.02
-
-
-def test_a_head_that_does_not_exist_is_named_with_the_choices():
-    with pytest.raises(ValueError, match="head='words': choose one of classes, choices, tags, spans"):
-        with_backbone("GPT", "words")
