@@ -180,3 +180,19 @@ def test_a_description_tells_recipes_apart(name):
     assert described["data"] == {"class": "DataConfig"} | vars(RECIPES[name].data)
     assert described["training"]["steps"] == RECIPES[name].training.steps
     assert describe(configure(name, steps=7)) == described | {"training": described["training"] | {"steps": 7}}
+
+
+@pytest.mark.parametrize("task", ["sentiment", "entailment", "similarity", "ner", "qa"])
+def test_gpt_and_bert_are_fine_tuned_alike(task):
+    """The same data, head, training and sizes; only the network, its special tokens and its pretraining differ."""
+    gpt, bert = configure(f"gpt-{task}"), configure(f"bert-{task}")
+    if task not in ("ner", "qa"):
+        gpt = gpt.change(lm_weight=0.0)
+    assert (bert.data, bert.training) == (gpt.data, gpt.training)
+    assert bert.objective == replace(gpt.objective, layout="bert")
+    assert replace(bert.model, backbone=gpt.model.backbone) == gpt.model
+    for name in ("d_model", "n_layers", "n_heads", "d_ff", "norm", "positions", "dropout", "max_len"):
+        assert getattr(bert.model.backbone, name) == getattr(gpt.model.backbone, name)
+    assert (gpt.base, bert.base) == ("gpt", "bert")
+    assert RECIPES["gpt"].training == RECIPES["bert"].training
+    assert configure(f"bert-{task}", frozen=True).model.frozen
