@@ -15,10 +15,10 @@ from seqbook.metrics import evaluate
 from seqbook.models.bert import BERTConfig
 from seqbook.objectives.filling import CLS, MASK, SEP, special_ids
 from seqbook.objectives.masked import Masked, MaskedConfig
-from seqbook.objectives.sentence_pairs import IS_NEXT, RANDOM
 from seqbook.training import TrainingConfig, fit
 
 TEXTS = [" ".join(random.Random(i).choices("abcdefghij", k=5 + i % 20)) for i in range(60)]
+IS_NEXT, RANDOM = 0, 1  # the numbers of BERT's own code
 STORIES = [
     f"{name} saw a {thing}. {name} ran! Did {name} take the {thing}?"
     for name in "Anna Tom Eva Leo Nina Max".split()
