@@ -38,6 +38,15 @@ SWEEPS = {
         "Chapter 4.1, C18: names that BERT and GPT of the same size fill in, by where else the name stands in the text.",
         [Trial(bert.compared)],
     ),
+    "cloze-predictions": Sweep(
+        "Chapter 4.1, C18: the same gaps after trainings with other numbers of predictions.",
+        [
+            Trial(bert.compared, {"case": "GPT, loss at 15 % of the positions", "share": 0.15}),
+            Trial(
+                bert.compared, {"case": "BERT, 40 % masked, four times as long", "bert": {"rate": 0.4, "steps": 2_800}}
+            ),
+        ],
+    ),
     "bert-generation": Sweep(
         "Chapter 4.1, C21: texts that BERT and GPT continue, checked by a reader of the micro-world.",
         [Trial(bert.written)],

@@ -21,7 +21,8 @@ from seqbook.experiments.trials import train, untrained
 from seqbook.generation import infilling
 from seqbook.generation.sampling import sampler
 from seqbook.nn.mode import evaluating
-from seqbook.objectives.batch import pad
+from seqbook.objectives.batch import IGNORED, Batch, pad
+from seqbook.objectives.causal import Causal
 from seqbook.objectives.filling import CLS, MASK, SEP, special_ids
 from seqbook.recipes import configure
 from seqbook.runs import System
@@ -176,13 +177,44 @@ def _of_gpt_on_whole_texts(gpt: System, gaps: Sequence[Gap], candidates: Sequenc
     return found
 
 
-def compared(*, seed: int) -> dict[str, Any]:
-    """A row of the sweep "cloze": `cloze` for BERT and GPT with this seed, and their sizes."""
-    systems = {"bert": runs.run("bert", seed=seed), "gpt": runs.run("gpt", seed=seed)}
+def compared(
+    *, seed: int, case: str = "", bert: Mapping[str, Any] = MappingProxyType({}), share: float = 1.0
+) -> dict[str, Any]:
+    """A row of the sweeps "cloze": `cloze` for BERT and GPT with this seed, and their sizes.
+
+    case: the name of the row; bert: settings of BERT's pretraining that are changed; share: of GPT's predictions that
+    count in its training, as in `trained_on_a_share`.
+    """
+    gpt = runs.run("gpt", seed=seed) if share == 1 else trained_on_a_share(share, seed)
+    systems = {"bert": runs.run("bert", seed=seed, **bert), "gpt": gpt}
     sizes = {
         f"{name}_{key}": run.result[key] for name, run in systems.items() for key in ("params", "tokens", "seconds")
     }
     return sizes | {"cloze": cloze(**systems)}
+
+
+def trained_on_a_share(share: float, seed: int) -> runs.Run:
+    """The GPT of chapter 3.1, trained on the same windows, but with a loss only at a random share of their positions.
+
+    So it makes as few predictions per window as BERT, and everything else is as before.
+    """
+    recipe = configure("gpt")
+    run = untrained(recipe, seed)
+    run = train(replace(run, objective=Sparse(run.objective, share)), recipe, seed)
+    return replace(run, result=run.result | {"tokens": sum(step["tokens"] for step in run.history)})
+
+
+class Sparse(Causal):
+    """Next-token prediction at a random share of the positions, drawn anew in each batch."""
+
+    def __init__(self, objective: Causal, share: float):
+        super().__init__(objective.tokenizer, objective.config, max_len=objective.max_len)
+        self.share = share
+
+    def collate(self, examples: list, generator: torch.Generator | None = None) -> Batch:
+        batch = super().collate(examples)
+        left_out = torch.rand(batch.labels.shape, generator=generator) >= self.share
+        return Batch(batch.inputs, batch.labels.masked_fill(left_out, IGNORED))
 
 
 # ---- Masked words are predicted independently of each other (C19)
