@@ -23,7 +23,8 @@ from seqbook.generation.sampling import sampler
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED, Batch, pad
 from seqbook.objectives.causal import Causal
-from seqbook.objectives.filling import CLS, MASK, SEP, special_ids
+from seqbook.objectives.filling import MASK, special_ids
+from seqbook.objectives.layouts import CLS, SEP
 from seqbook.recipes import configure
 from seqbook.runs import System
 

@@ -9,8 +9,10 @@ from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.infilling import probabilities
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.batch import pad
+from seqbook.objectives.layouts import CLS, SEP
 
-CLS, SEP, MASK = BERT = ("[CLS]", "[SEP]", "[MASK]")
+MASK = "[MASK]"
+BERT = (CLS, SEP, MASK)
 ROBERTA = ("<s>", "</s>", "<mask>")  # the same three, by other names
 
 

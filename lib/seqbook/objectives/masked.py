@@ -21,7 +21,8 @@ from seqbook.models.bert import Predictions
 from seqbook.nn.checks import check_positive
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED, Batch, encode, pad
-from seqbook.objectives.filling import CLS, MASK, SEP, Filled, fill, special_ids
+from seqbook.objectives.filling import MASK, Filled, fill, special_ids
+from seqbook.objectives.layouts import CLS, SEP
 from seqbook.objectives.sentence_pairs import RANDOM, draw_pairs
 
 Masking = Literal["dynamic", "static"]
