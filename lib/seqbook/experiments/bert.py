@@ -200,9 +200,10 @@ def trained_on_a_share(share: float, seed: int) -> runs.Run:
     So it makes as few predictions per window as BERT, and everything else is as before.
     """
     recipe = configure("gpt")
-    run = untrained(recipe, seed)
-    run = train(replace(run, objective=Sparse(run.objective, share)), recipe, seed)
-    return replace(run, result=run.result | {"tokens": sum(step["tokens"] for step in run.history)})
+    new = untrained(recipe, seed)
+    run = train(replace(new, objective=Sparse(new.objective, share)), recipe, seed)
+    tokens = sum(step["tokens"] for step in run.history)
+    return replace(run, objective=new.objective, result=run.result | {"tokens": tokens})
 
 
 class Sparse(Causal):
