@@ -5,6 +5,7 @@ import subprocess
 
 import datasets
 import pytest
+import transformers
 
 import microworld
 from seqbook import __main__ as command_line
@@ -277,6 +278,14 @@ def test_a_model_that_cannot_fill_is_one_line(main, arguments, tmp_path):
     assert main(*arguments(tmp_path / "run"))[0] == 0
     expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of the recipe bert\n"
     assert main("fill", tmp_path / "run", "a [MASK]") == (2, "", expected)
+
+
+def test_an_encoder_that_should_continue_a_text_is_one_line(main, tmp_path):
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=6, **sizes)).save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
+    expected = f"seqbook: {tmp_path} is an encoder, which continues no text: use fill, with [MASK] in the text\n"
+    assert main("generate", tmp_path, "a") == (2, "", expected)
 
 
 def test_steps_is_short_for_a_setting(main, arguments, tmp_path):

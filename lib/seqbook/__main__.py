@@ -132,9 +132,13 @@ def _generate(options: argparse.Namespace) -> None:
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
         _check_choices(given, CONTINUING, folder)
-        tokenizer = load_tokenizer(options.model)
+        model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)
+        if not hasattr(model, "prefill"):
+            raise ValueError(
+                f"{options.model} is an encoder, which continues no text: use fill, with [MASK] in the text"
+            )
         end = tokenizer.backend.token_to_id(END_OF_TEXT)
-        lines = continue_texts(from_pretrained(options.model).to(device()), tokenizer, options.text, [], end, **given)
+        lines = continue_texts(model, tokenizer, options.text, [], end, **given)
     print("\n".join(lines))
 
 
