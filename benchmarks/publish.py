@@ -34,8 +34,8 @@ class Rows:
         self.wanted = {case.key(seed): (case, seed) for case in self.sweep.cases for seed in self.sweep.seeds}
         self.file = published.FOLDER / f"{name}.json"
         kept = json.loads(self.file.read_text(encoding="utf-8"))["rows"] if self.file.is_file() and not again else []
-        keys = {(seed, json.dumps(case.config())): key for key, (case, seed) in self.wanted.items()}
-        belongs = [(keys.get((row["seed"], json.dumps(row["config"]))), row) for row in kept]
+        keys = {(seed, as_key(case.config())): key for key, (case, seed) in self.wanted.items()}
+        belongs = [(keys.get((row["seed"], as_key(row["config"]))), row) for row in kept]
         self.rows = {key: row for key, row in belongs if key is not None}
 
     def missing(self) -> list[str]:
@@ -97,6 +97,11 @@ def row_of(name: str, key: str) -> dict[str, Any]:
     if done.returncode:
         raise RuntimeError((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def as_key(config: Mapping[str, Any]) -> str:
+    """The configuration as text. The order of its settings means nothing."""
+    return json.dumps(config, sort_keys=True)
 
 
 def as_text(about: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> str:

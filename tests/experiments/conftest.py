@@ -1,10 +1,16 @@
-"""Runs of the toy pairs, for all tests of measures."""
+"""Runs of the toy pairs and small untrained networks, for all tests of measures."""
+
+from types import SimpleNamespace
 
 import pytest
+import torch
 from datasets import Dataset, DatasetDict
 
 from seqbook.data.tokenizer import Tokenizer
+from seqbook.models.bert import BERTConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
+from seqbook.models.transformer import Transformer, TransformerConfig
+from seqbook.objectives.masked import Masked, MaskedConfig
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqbook.runs import Run
 
@@ -28,3 +34,31 @@ def make_run(pairs):
         return kind(model, objective, splits, [], {}, None)
 
     return make
+
+
+@pytest.fixture
+def config():
+    """Of a small Transformer."""
+    return TransformerConfig(
+        source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=2, n_heads=2, d_ff=16, max_len=40
+    )
+
+
+@pytest.fixture
+def model(config):
+    torch.manual_seed(0)
+    return Transformer(config)
+
+
+@pytest.fixture(scope="session")
+def texts():
+    return ["Anna had a key. Ben took the key and gave the key to Anna.", "Clara ate a pear."]
+
+
+@pytest.fixture(scope="session")
+def masked(texts):
+    """A BERT that is not trained, with the vocabulary of the texts."""
+    objective = Masked(MaskedConfig().tokenizers({"text": texts}, {})["tokenizer"], max_len=32)
+    torch.manual_seed(0)
+    config = BERTConfig(**objective.sizes(), d_model=16, n_layers=1, n_heads=2, max_len=32)
+    return SimpleNamespace(model=config.build(), objective=objective, splits={"test": {"text": texts}})

@@ -12,7 +12,8 @@ from seqbook.experiments import finetuning
 from seqbook.metrics import predicted_classes
 from seqbook.models.gpt import GPTConfig
 from seqbook.models.heads import FineTunedConfig
-from seqbook.objectives.classification import DELIMITER, EXTRACT, TRANSFORMATIONS, ClassificationConfig
+from seqbook.objectives.classification import TRANSFORMATIONS, ClassificationConfig
+from seqbook.objectives.layouts import DELIMITER, EXTRACT
 from seqbook.recipes import RECIPES, configure
 from seqbook.runs import Run, run
 

@@ -7,19 +7,9 @@ import torch
 from datasets import Dataset
 
 from seqbook.experiments import heads
-from seqbook.models.transformer import Transformer, TransformerConfig
+from seqbook.models.transformer import Transformer
 from seqbook.nn.record import record
 from seqbook.runs import System
-
-CONFIG = TransformerConfig(
-    source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=2, n_heads=2, d_ff=16, max_len=40
-)
-
-
-@pytest.fixture
-def model():
-    torch.manual_seed(0)
-    return Transformer(CONFIG)
 
 
 @pytest.fixture
@@ -30,8 +20,8 @@ def rows(toy):
     return Dataset.from_dict({"source_ids": list(sources), "target_ids": list(targets), "alignment": links})
 
 
-def test_maps_are_those_of_each_sentence_alone_without_dropout(toy, rows):
-    model = Transformer(replace(CONFIG, dropout=0.5))
+def test_maps_are_those_of_each_sentence_alone_without_dropout(toy, rows, config):
+    model = Transformer(replace(config, dropout=0.5))
     found = heads.attention_maps(System(model.train(), toy.objective), rows)
     model.eval()
     assert len(found) == 6

@@ -1,21 +1,9 @@
 """Times: which are measured, and in what order."""
 
-import pytest
 import torch
 from torch import nn
 
 from seqbook.experiments import speed
-from seqbook.models.transformer import Transformer, TransformerConfig
-
-CONFIG = TransformerConfig(
-    source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=2, n_heads=2, d_ff=16, max_len=40
-)
-
-
-@pytest.fixture
-def model():
-    torch.manual_seed(0)
-    return Transformer(CONFIG)
 
 
 def test_the_longest_chain_counts_products_that_wait_for_each_other():

@@ -12,32 +12,21 @@ from torch import nn
 from seqbook import metrics
 from seqbook.experiments import transformer as measures
 from seqbook.experiments.batch_norm import STACKS, BatchNorm, batch_statistics, leak, use_batch_norm
-from seqbook.models.transformer import Transformer, TransformerConfig
+from seqbook.models.transformer import Transformer
 from seqbook.objectives.seq2seq import Seq2SeqConfig
-
-CONFIG = TransformerConfig(
-    source_vocab_size=12, target_vocab_size=12, d_model=16, n_layers=2, n_heads=2, d_ff=16, max_len=40
-)
-
-
-@pytest.fixture
-def model():
-    torch.manual_seed(0)
-    return Transformer(CONFIG)
-
 
 # ---- Norms
 
 
-def test_first_gradients_grow_towards_the_output_with_post_norm_alone():
-    deep = replace(CONFIG, n_layers=6, d_model=64, d_ff=128)
+def test_first_gradients_grow_towards_the_output_with_post_norm_alone(config):
+    deep = replace(config, n_layers=6, d_model=64, d_ff=128)
     post, pre = (measures.first_gradients(replace(deep, norm=norm)) for norm in ("post", "pre"))
     assert len(post) == len(pre) == 6
     assert post[-1] > 1.5 * post[0]
     assert pre[-1] < 1.2 * pre[0]
 
 
-def test_stream_sizes_follow_what_each_part_adds(model):
+def test_stream_sizes_follow_what_each_part_adds(model, config):
     given = torch.randint(1, 12, (2, 3, 7))
     block = model.decoder.blocks[1]
     nn.init.zeros_(block.cross_attention.out.weight)
@@ -49,7 +38,7 @@ def test_stream_sizes_follow_what_each_part_adds(model):
     assert parts[4][2] == parts[3][2]
     assert parts[5][2] != parts[4][2]
     with pytest.raises(ValueError, match="post"):
-        measures.stream_sizes(Transformer(replace(CONFIG, norm="post")), *given)
+        measures.stream_sizes(Transformer(replace(config, norm="post")), *given)
 
 
 @pytest.mark.slow
@@ -83,14 +72,14 @@ def test_the_future_leaks_through_batch_norm_of_the_decoder_in_train_mode(model,
     assert leak(model.eval()) == 0
 
 
-def test_without_padding_the_statistics_are_those_of_the_tokens(model, toy):
+def test_without_padding_the_statistics_are_those_of_the_tokens(model, toy, config):
     use_batch_norm(model, "everywhere", padding=False).train()
     source_ids, target_ids = toy.objective.collate(toy.train[:8]).inputs
     assert (source_ids == 0).any()
     wider = [nn.functional.pad(ids, (0, 3)) for ids in (source_ids, target_ids)]
     real = target_ids != 0
     torch.testing.assert_close(model(*wider)[:, : real.shape[1]][real], model(source_ids, target_ids)[real])
-    use_batch_norm(plain := Transformer(CONFIG), "everywhere").train()
+    use_batch_norm(plain := Transformer(config), "everywhere").train()
     assert not torch.allclose(plain(*wider)[:, : real.shape[1]][real], plain(source_ids, target_ids)[real], atol=1e-2)
 
 

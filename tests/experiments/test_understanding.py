@@ -1,6 +1,5 @@
-"""Tables of published scores whose means are known, and names found by a network that is a rule."""
+"""Names found by a network that is a rule."""
 
-import pytest
 import torch
 from torch import nn
 
@@ -11,49 +10,6 @@ from seqbook.runs import Run
 
 TOKENS = [["Anna", "met", "Ben", "."], ["In", "Rome", ",", "Anna", "ran", "."]]
 TAGS = [["B-PER", "O", "B-PER", "O"], ["O", "B-LOC", "O", "B-PER", "O", "O"]]
-
-
-def swept():
-    """Two tasks, two families, two seeds; the scores of each other measure are wrong."""
-    rows = []
-    for recipe, labels, scores in (
-        ("bert-ner", 1_000, (0.8, 0.9)),
-        ("gpt-ner", 1_000, (0.5, 0.7)),
-        ("bert-qa", 200, (0.2, 0.4)),
-        ("gpt-qa", 200, (0.3, 0.5)),
-    ):
-        of_task, other = ("f1", "exact_match") if "ner" in recipe else ("exact_match", "f1")
-        for seed, score in enumerate(scores):
-            row = {"recipe": recipe, "labels": labels, "seed": seed}
-            rows.append(row | {of_task: score, other: 0.0, "accuracy": 0.0})
-    return rows
-
-
-def test_each_task_is_scored_by_its_own_measure():
-    table = understanding.compare(swept(), understanding.case_of, understanding.family)
-    assert table.index.tolist() == ["ner, 1,000", "qa, 200"]
-    assert table["BERT"].tolist() == ["85.0% (80.0%–90.0%)", "30.0% (20.0%–40.0%)"]
-    assert table["GPT"].tolist() == ["60.0% (50.0%–70.0%)", "40.0% (30.0%–50.0%)"]
-
-
-def test_a_system_is_higher_in_all_seeds_only_if_no_seeds_overlap():
-    gaps = understanding.gaps(understanding.seeds(swept(), understanding.family), "BERT", "GPT")
-    assert gaps.loc["ner, 1,000"].tolist() == [pytest.approx(25), "BERT"]
-    assert gaps.loc["qa, 200"].tolist() == [pytest.approx(-10), ""]
-    turned = understanding.gaps(understanding.seeds(swept(), understanding.family), "GPT", "BERT")
-    assert turned.loc["ner, 1,000"].tolist() == [pytest.approx(-25), "BERT"]
-
-
-def test_bars_have_the_mean_and_the_spread_of_each_case():
-    means, spreads = understanding.bars(understanding.seeds(swept(), understanding.family))
-    assert means["GPT"] == pytest.approx({"ner, 1,000": 60, "qa, 200": 40})
-    assert spreads["BERT"]["qa, 200"] == pytest.approx((20, 40))
-
-
-def test_without_published_rows_a_table_says_where_they_are():
-    table = understanding.compare([], understanding.case_of, understanding.family)
-    assert "repository" in table.iloc[0, 0]
-    assert understanding.gaps({}, "BERT", "GPT").empty
 
 
 def test_only_the_first_words_of_names_become_unknown():

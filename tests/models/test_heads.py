@@ -10,8 +10,9 @@ from seqbook.models.bert import BERTConfig
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.heads import FineTunedConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
-from seqbook.objectives.classification import DELIMITER, ClassificationConfig, MultipleChoice
-from seqbook.objectives.classification import EXTRACT as EXTRACT_TOKEN
+from seqbook.objectives.classification import ClassificationConfig, MultipleChoice
+from seqbook.objectives.layouts import DELIMITER
+from seqbook.objectives.layouts import EXTRACT as EXTRACT_TOKEN
 from seqbook.training.optimizer import TrainingConfig, adamw
 
 SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 24, "max_len": 24}

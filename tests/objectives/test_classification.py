@@ -7,8 +7,6 @@ from seqbook.data.tokenizer import Tokenizer
 from seqbook.models.heads import Outputs
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.classification import (
-    DELIMITER,
-    EXTRACT,
     TRANSFORMATIONS,
     Classification,
     ClassificationConfig,
@@ -18,6 +16,7 @@ from seqbook.objectives.classification import (
     Similarity,
     pack,
 )
+from seqbook.objectives.layouts import DELIMITER, EXTRACT
 
 PAD, BOS = 0, 1
 TEXTS = ["a dog runs", "two women read", "fast"]

@@ -1,15 +1,14 @@
-"""Part 4, BERT: what it predicts better than GPT and where, what it assumes about two masked words, what it generates."""
+"""Part 4, BERT: what it assumes about two masked words, how it predicts after different maskings, what it generates."""
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import log
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from microworld.words.names import NAMES
@@ -17,120 +16,35 @@ from seqbook import metrics, runs
 from seqbook.data.loader import in_length_order
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.experiments.gpt import read_continuations, story_openings
-from seqbook.experiments.trials import train, untrained
 from seqbook.generation import infilling
 from seqbook.generation.sampling import sampler
 from seqbook.nn.mode import evaluating
-from seqbook.objectives.batch import IGNORED, Batch, pad
-from seqbook.objectives.causal import Causal
+from seqbook.objectives.batch import pad
 from seqbook.objectives.filling import MASK, special_ids
 from seqbook.objectives.layouts import CLS, SEP
-from seqbook.recipes import configure
 from seqbook.runs import System
 
-NAMED = frozenset(name.en for name in NAMES)
-THINGS = frozenset(
-    "bag ball book box camera clock coin cup hat key knife lamp letter map pen phone ring scarf watch".split()
-)
 
-
-class Gap(NamedTuple):
-    """A word of a text that a model has to predict: the words of the text, and the index of this one."""
-
-    words: list[str]
-    at: int
-
-
-# ---- Both sides against one side (C18)
-
-
-def gaps_by_evidence(run: runs.Run, words_of: Collection[str] = NAMED, longest: int = 110) -> dict[str, list[Gap]]:
-    """Gaps in the test texts, by where else the missing word stands in the text.
-
-    right: the first of several mentions of a word, so that the other ones are on the right; left: the last one; both:
-    one in the middle. words_of: the words that may be missing; longest: the number of words of the longest text that is
-    used.
-    """
-    found: dict[str, list[Gap]] = {"left": [], "both": [], "right": []}
-    for words in map(_words(run), run.splits["test"]["text"]):
-        if len(words) > longest:
-            continue
-        mentions: dict[str, list[int]] = {}
-        for i, word in enumerate(words):
-            if word in words_of:
-                mentions.setdefault(word, []).append(i)
-        for first, *middle, last in (places for places in mentions.values() if len(places) > 1):
-            for side, places in {"right": [first], "both": middle[:1], "left": [last]}.items():
-                found[side] += [Gap(words, i) for i in places]
-    return found
-
-
-def _words(run: runs.Run):
+def words_of(run: System, text: str) -> list[str]:
+    """The words of a text, as the run's tokenizer cuts it."""
     tokenizer = run.objective.tokenizer
-    return lambda text: tokenizer.tokens(tokenizer.encode(text))
+    return tokenizer.tokens(tokenizer.encode(text))
 
 
-def cloze(
-    bert: runs.Run,
-    gpt: runs.Run,
-    n: int = 200,
-    n_candidates: int = 10,
-    groups: Mapping[str, Collection[str]] = MappingProxyType({"things": THINGS, "names": NAMED}),
-) -> list[dict[str, Any]]:
-    """How well each model predicts the missing words of `gaps_by_evidence`, from one pass and from several (C18).
+def ids_of(run: System, words: Sequence[str]) -> Int[Tensor, " words"]:
+    """The id of each word.
 
-    One dict per group of words, place of the evidence and way of reading: nats and right, over the whole vocabulary (None:
-    not measured); right_of_ten, among the correct word and nine others of its group; passes, how often a model reads the
-    text for one gap. "GPT, whole text" scores the text once with each of the ten words.
+    Raises:
+        ValueError: a word that is not in the vocabulary.
     """
-    return [
-        {"words": group} | row for group, words in groups.items() for row in _cloze(bert, gpt, n, n_candidates, words)
-    ]
-
-
-def _cloze(bert: runs.Run, gpt: runs.Run, n: int, n_candidates: int, group: Collection[str]) -> list[dict[str, Any]]:
-    generator, names = torch.Generator().manual_seed(0), sorted(group)
-    found = []
-    for evidence, gaps in gaps_by_evidence(bert, group).items():
-        order = torch.randperm(len(gaps), generator=generator)[:n].tolist()
-        chosen = [gaps[i] for i in order]
-        candidates = []
-        for gap in chosen:
-            others = [names[i] for i in torch.randperm(len(names), generator=generator).tolist()]
-            others = [name for name in others if name not in gap.words][: n_candidates - 1]
-            candidates.append([gap.words[gap.at], *others])
-        ways = {
-            "BERT": (_of_bert(bert, chosen), 1),
-            "GPT, left side": (_of_gpt(gpt, chosen), 1),
-            "GPT, whole text": (_of_gpt_on_whole_texts(gpt, chosen, candidates), n_candidates),
-        }
-        for way, (log_ps, passes) in ways.items():
-            row: dict[str, Any] = {"evidence": evidence, "way": way, "gaps": len(chosen), "passes": passes}
-            system = bert if way == "BERT" else gpt
-            if passes == 1:
-                true = _ids(system, [gap.words[gap.at] for gap in chosen])
-                row["nats"] = F.nll_loss(log_ps, true).item()
-                row["right"] = (log_ps.argmax(-1) == true).float().mean().item()
-                log_ps = torch.stack(
-                    [scores[_ids(system, ten)] for scores, ten in zip(log_ps, candidates, strict=True)]
-                )
-            row["right_of_ten"] = (log_ps.argmax(-1) == 0).float().mean().item()
-            found.append(row)
-    return found
-
-
-def _ids(system: System, words: Sequence[str]) -> Tensor:
-    return torch.tensor([system.objective.tokenizer.special_id(word) for word in words])
-
-
-def _of_bert(bert: System, gaps: Sequence[Gap]) -> Tensor:
-    """log P of each word of the vocabulary in each gap, (N, V)."""
-    return log_p_of_masks(bert, [(gap.words, [gap.at]) for gap in gaps])[:, 0]
+    return torch.tensor([run.objective.tokenizer.special_id(word) for word in words])
 
 
 @torch.no_grad()
-def log_p_of_masks(bert: System, texts: Sequence[tuple[Sequence[str], Sequence[int]]]) -> Tensor:
-    """log P of each word of the vocabulary at each masked word of each text, (texts, masks, V), from one pass per text.
+def log_p_of_masks(
+    bert: System, texts: Sequence[tuple[Sequence[str], Sequence[int]]]
+) -> Float[Tensor, "texts masks vocab"]:
+    """log P of each word of the vocabulary at each masked word of each text, from one pass per text.
 
     texts: the words of each text, and the indices of those to mask, in ascending order; the same number in each text.
     """
@@ -139,7 +53,7 @@ def log_p_of_masks(bert: System, texts: Sequence[tuple[Sequence[str], Sequence[i
     found = torch.empty(len(texts), len(texts[0][1]), len(tokenizer))
     with evaluating(bert.model):
         for rows in in_length_order([len(words) for words, _ in texts], 64):
-            ids = [[cls, *_ids(bert, texts[i][0]).tolist(), sep] for i in rows]
+            ids = [[cls, *ids_of(bert, texts[i][0]).tolist(), sep] for i in rows]
             for row, i in zip(ids, rows, strict=True):
                 for at in texts[i][1]:
                     row[at + 1] = mask
@@ -147,76 +61,6 @@ def log_p_of_masks(bert: System, texts: Sequence[tuple[Sequence[str], Sequence[i
             logits = bert.model(batch, batch == mask)
             found[rows] = logits.float().log_softmax(-1).cpu().unflatten(0, (len(rows), -1))
     return found
-
-
-@torch.no_grad()
-def _of_gpt(gpt: System, gaps: Sequence[Gap]) -> Tensor:
-    """log P of each word of the vocabulary in each gap, given the words on its left, (N, V)."""
-    tokenizer, device = gpt.objective.tokenizer, next(gpt.model.parameters()).device
-    found = torch.empty(len(gaps), len(tokenizer))
-    with evaluating(gpt.model):
-        for rows in in_length_order([gap.at for gap in gaps], 64):
-            ids = [[tokenizer.bos_id, *_ids(gpt, gaps[i].words[: gaps[i].at]).tolist()] for i in rows]
-            logits = gpt.model(pad(ids, tokenizer.pad_id).to(device))
-            at = torch.tensor([len(row) - 1 for row in ids], device=device)
-            found[rows] = logits[torch.arange(len(rows), device=device), at].float().log_softmax(-1).cpu()
-    return found
-
-
-@torch.no_grad()
-def _of_gpt_on_whole_texts(gpt: System, gaps: Sequence[Gap], candidates: Sequence[Sequence[str]]) -> Tensor:
-    """log P of each text with each of its candidates in the gap, (N, candidates)."""
-    tokenizer, objective, device = gpt.objective.tokenizer, gpt.objective, next(gpt.model.parameters()).device
-    found = torch.empty(len(gaps), len(candidates[0]))
-    with evaluating(gpt.model):
-        for i, (gap, names) in enumerate(zip(gaps, candidates, strict=True)):
-            texts = [[*gap.words[: gap.at], name, *gap.words[gap.at + 1 :]] for name in names]
-            rows = [([tokenizer.bos_id, *_ids(gpt, text).tolist(), tokenizer.eos_id],) for text in texts]
-            batch = objective.collate(rows).to(device)
-            log_ps = gpt.model(*batch.inputs).float().log_softmax(-1)
-            found[i] = log_ps.gather(-1, batch.labels[..., None]).sum((1, 2)).cpu()
-    return found
-
-
-def compared(
-    *, seed: int, case: str = "", bert: Mapping[str, Any] = MappingProxyType({}), share: float = 1.0
-) -> dict[str, Any]:
-    """A row of the sweeps "cloze": `cloze` for BERT and GPT with this seed, and their sizes.
-
-    case: the name of the row; bert: settings of BERT's pretraining that are changed; share: of GPT's predictions that
-    count in its training, as in `trained_on_a_share`.
-    """
-    gpt = runs.run("gpt", seed=seed) if share == 1 else trained_on_a_share(share, seed)
-    systems = {"bert": runs.run("bert", seed=seed, **bert), "gpt": gpt}
-    sizes = {
-        f"{name}_{key}": run.result[key] for name, run in systems.items() for key in ("params", "tokens", "seconds")
-    }
-    return sizes | {"cloze": cloze(**systems)}
-
-
-def trained_on_a_share(share: float, seed: int) -> runs.Run:
-    """The GPT of chapter 3.1, trained on the same windows, but with a loss only at a random share of their positions.
-
-    So it makes as few predictions per window as BERT, and everything else is as before.
-    """
-    recipe = configure("gpt")
-    new = untrained(recipe, seed)
-    run = train(replace(new, objective=Sparse(new.objective, share)), recipe, seed)
-    tokens = sum(step["tokens"] for step in run.history)
-    return replace(run, objective=new.objective, result=run.result | {"tokens": tokens})
-
-
-class Sparse(Causal):
-    """Next-token prediction at a random share of the positions, drawn anew in each batch."""
-
-    def __init__(self, objective: Causal, share: float):
-        super().__init__(objective.tokenizer, objective.config, max_len=objective.max_len)
-        self.share = share
-
-    def collate(self, examples: list, generator: torch.Generator | None = None) -> Batch:
-        batch = super().collate(examples)
-        left_out = torch.rand(batch.labels.shape, generator=generator) >= self.share
-        return Batch(batch.inputs, batch.labels.masked_fill(left_out, IGNORED))
 
 
 # ---- Masked words are predicted independently of each other (C19)
@@ -252,12 +96,12 @@ def independence(bert: runs.Run) -> list[dict[str, Any]]:
     for name, pattern in FRAMES.items():
         texts, filled, true = [], [], []
         for match in pairs_in(held_out, pattern):
-            words = _words(bert)(match.string)
-            places = [len(_words(bert)(match.string[: match.start(group)])) for group in (1, 2)]
+            words = words_of(bert, match.string)
+            places = [len(words_of(bert, match.string[: match.start(group)])) for group in (1, 2)]
             if len(words) <= 120:
                 texts.append((words, places))
                 filled.append((words, places[1:]))
-                true.append(_ids(bert, match.group(1, 2)).tolist())
+                true.append(ids_of(bert, match.group(1, 2)).tolist())
         true = torch.tensor(true)
         at_once = log_p_of_masks(bert, texts).gather(-1, true[..., None]).squeeze(-1)  # (N, 2)
         second = log_p_of_masks(bert, filled)[:, 0].gather(-1, true[:, 1:]).squeeze(-1)  # (N,)
@@ -329,29 +173,3 @@ def measured(bert: runs.Run) -> dict[str, Any]:
 def written(*, seed: int) -> dict[str, Any]:
     """A row of the sweep "bert-generation": `generated` by BERT and GPT with this seed."""
     return {"generated": generated(runs.run("bert", seed=seed), runs.run("gpt", seed=seed))}
-
-
-# ---- Fine-tuned after different pretrainings (C20, C22, C23)
-
-
-def fine_tuned(
-    *,
-    seed: int,
-    recipe: str,
-    labels: int,
-    pretraining: Mapping[str, Any] = MappingProxyType({}),
-    base: str | None = None,
-    change: str = "",
-    **settings: Any,
-) -> dict[str, Any]:
-    """Scores of a fine-tuning recipe after a pretraining with the same seed.
-
-    labels: how many labelled examples there are; change: the name of the pretraining, for the row; pretraining: settings of the pretraining that are changed; base: the
-    recipe that is pretrained (None: the one that the recipe starts from); settings: of the fine-tuning.
-    """
-    changed = configure(recipe, size=labels, **settings)
-    pretrained = runs.run(base or changed.base, seed=seed, **pretraining)
-    run = untrained(changed, seed)
-    run.model.load_pretrained(pretrained.model)
-    run = train(run, changed, seed)
-    return run.result | run.objective.scores(run.model, run.splits) | {"pretraining_loss": pretrained.result["loss"]}

@@ -19,7 +19,8 @@ from seqbook.data.loader import batches
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.classification import EXTRACT, Classification, Entailment
+from seqbook.objectives.classification import Classification, Entailment
+from seqbook.objectives.layouts import EXTRACT
 from seqbook.runs import Run, published
 
 Row = Mapping[str, Any]  # of a task's corpus, or of a published sweep

@@ -1,7 +1,7 @@
 """What every objective provides for the training loop: the model's inputs, the labels, and the loss."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -17,13 +17,16 @@ IGNORED = -100  # no loss is computed for this label
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs`: the arguments of the model's forward. `labels`: shaped like its logits, without the last axis."""
+    """`inputs`: the arguments of the model's forward. `labels`: shaped like its logits, without the last axis; a subclass
+    may have a named tuple of tensors."""
 
     inputs: tuple[Tensor, ...]
     labels: Int[Tensor, "batch time"]
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(tuple(t.to(device) for t in self.inputs), self.labels.to(device))
+        labels = self.labels
+        moved = labels.to(device) if isinstance(labels, Tensor) else type(labels)(*(t.to(device) for t in labels))
+        return replace(self, inputs=tuple(t.to(device) for t in self.inputs), labels=moved)
 
     @property
     def n_tokens(self) -> int:

@@ -20,19 +20,17 @@ from seqbook import metrics
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.models.heads import Outputs
 from seqbook.objectives.batch import IGNORED, Batch, encode, pad
-from seqbook.objectives.layouts import DELIMITER as DELIMITER
-from seqbook.objectives.layouts import EXTRACT as EXTRACT
-from seqbook.objectives.layouts import LAYOUTS, LayoutName
+from seqbook.objectives.layouts import LAYOUTS, LayoutConfig
 
 Transformation = Literal["classification", "entailment", "similarity", "multiple_choice"]
 Example = tuple[list[list[int]], int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassificationConfig:
+class ClassificationConfig(LayoutConfig):
     """transformation: how the columns of the task become sequences; texts: the columns that it reads (empty: the
     columns with the default names); classes: the labels, in the order of their numbers (empty: the labels are numbers);
-    layout: the special tokens of GPT or of BERT; lm_weight: λ, the weight of the language model's loss.
+    lm_weight: λ, the weight of the language model's loss.
 
     Raises:
         ValueError: with BERT's layout, a language model's loss or multiple choice, which need a causal network.
@@ -41,7 +39,6 @@ class ClassificationConfig:
     transformation: Transformation = "classification"
     texts: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
-    layout: LayoutName = "gpt"
     lm_weight: float = 0.0
 
     def __post_init__(self):
@@ -53,18 +50,11 @@ class ClassificationConfig:
                 f"choice and the language model's loss need a causal network, so take layout='gpt', or leave them out"
             )
 
-    @property
-    def fills(self) -> tuple[str, ...]:
-        return (*LAYOUTS[self.layout].fills, "n_classes")
-
     def reads(self) -> dict[str, str]:
         roles = TRANSFORMATIONS[self.transformation].reads
         if self.texts and len(self.texts) != len(roles):
             raise ValueError(f"texts={self.texts}: {self.transformation} reads {len(roles)}, {', '.join(roles)}")
         return dict(zip(roles, self.texts or roles, strict=True)) | {"label": "label"}
-
-    def tokenizers(self, _: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        return {"tokenizer": LAYOUTS[self.layout].grow(pretrained["tokenizer"])}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "FineTuning":
         return TRANSFORMATIONS[self.transformation](**tokenizers, config=self, max_len=max_len)
@@ -82,9 +72,6 @@ class TaskBatch(Batch):
     """The model's inputs, and labels of both kinds. The loss is averaged over examples, not over tokens."""
 
     labels: Labels
-
-    def to(self, device: torch.device) -> "TaskBatch":
-        return TaskBatch(tuple(t.to(device) for t in self.inputs), Labels(*(t.to(device) for t in self.labels)))
 
     @property
     def n_tokens(self) -> int:

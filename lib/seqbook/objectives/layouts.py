@@ -8,6 +8,7 @@ A causal network has read the whole text only at its last token. In BERT every t
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from seqbook.data.tokenizer import Tokenizer
@@ -109,3 +110,18 @@ class BERTLayout(Layout):
 
 
 LAYOUTS: dict[LayoutName, type[Layout]] = {"gpt": GPTLayout, "bert": BERTLayout}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutConfig:
+    """What the settings of all objectives of fine-tuning have in common. layout: the special tokens of GPT or of BERT."""
+
+    layout: LayoutName = "gpt"
+
+    @property
+    def fills(self) -> tuple[str, ...]:
+        """The settings of the model that are set from the tokenizer and the task."""
+        return (*LAYOUTS[self.layout].fills, "n_classes")
+
+    def tokenizers(self, _: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
+        return {"tokenizer": LAYOUTS[self.layout].grow(pretrained["tokenizer"])}

@@ -99,11 +99,6 @@ class MaskedBatch(Batch):
 
     labels: Int[Tensor, " chosen"] | Labels
 
-    def to(self, device: torch.device) -> "MaskedBatch":
-        labels = self.labels
-        moved = Labels(*(t.to(device) for t in labels)) if isinstance(labels, Labels) else labels.to(device)
-        return MaskedBatch(tuple(t.to(device) for t in self.inputs), moved)
-
     @property
     def n_tokens(self) -> int:
         return len(_tokens(self.labels))

@@ -21,30 +21,22 @@ from seqbook.data.tokenizer import Tokenizer
 from seqbook.models.heads import SpanScores
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.batch import Batch, encode, pad
-from seqbook.objectives.layouts import LAYOUTS, LayoutName
+from seqbook.objectives.layouts import LAYOUTS, LayoutConfig
 
 Example = tuple[list[int], int, list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpansConfig:
-    """longest_answer: the largest length of a predicted answer (tokens); layout: the special tokens of GPT or of BERT."""
+class SpansConfig(LayoutConfig):
+    """longest_answer: the largest length of a predicted answer (tokens)."""
 
     longest_answer: int = 8
-    layout: LayoutName = "gpt"
 
     def __post_init__(self):
         check_positive(longest_answer=self.longest_answer)
 
-    @property
-    def fills(self) -> tuple[str, ...]:
-        return (*LAYOUTS[self.layout].fills, "n_classes")
-
     def reads(self) -> dict[str, str]:
         return {name: name for name in ("context", "question", "answer", "start")}
-
-    def tokenizers(self, _: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        return {"tokenizer": LAYOUTS[self.layout].grow(pretrained["tokenizer"])}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Spans":
         return Spans(**tokenizers, config=self, max_len=max_len)
@@ -63,9 +55,6 @@ class SpanBatch(Batch):
     """The model's inputs and the positions of the answers. The loss is averaged over examples, not over tokens."""
 
     labels: Labels
-
-    def to(self, device: torch.device) -> "SpanBatch":
-        return SpanBatch(tuple(t.to(device) for t in self.inputs), Labels(*(t.to(device) for t in self.labels)))
 
     @property
     def n_tokens(self) -> int:

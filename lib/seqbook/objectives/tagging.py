@@ -17,28 +17,20 @@ from torch import Tensor, nn
 from seqbook import metrics
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.objectives.batch import IGNORED, Batch, pad, summed_nll
-from seqbook.objectives.layouts import LAYOUTS, LayoutName
+from seqbook.objectives.layouts import LAYOUTS, LayoutConfig
 
 Example = tuple[list[int], list[int]]
 Tags = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggingConfig:
-    """entities: the kinds of names; layout: the special tokens of GPT or of BERT."""
+class TaggingConfig(LayoutConfig):
+    """entities: the kinds of names."""
 
     entities: tuple[str, ...] = ("PER", "LOC", "ORG")
-    layout: LayoutName = "gpt"
-
-    @property
-    def fills(self) -> tuple[str, ...]:
-        return (*LAYOUTS[self.layout].fills, "n_classes")
 
     def reads(self) -> dict[str, str]:
         return {"tokens": "tokens", "tags": "tags"}
-
-    def tokenizers(self, _: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        return {"tokenizer": LAYOUTS[self.layout].grow(pretrained["tokenizer"])}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Tagging":
         return Tagging(**tokenizers, config=self, max_len=max_len)

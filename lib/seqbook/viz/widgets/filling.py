@@ -1,7 +1,5 @@
 """What BERT predicts for one missing word of a text, from both sides, and what GPT predicts from the left side."""
 
-from collections.abc import Mapping
-
 import torch
 from ipywidgets import VBox
 from matplotlib.axes import Axes
@@ -10,8 +8,9 @@ from torch import Tensor
 from seqbook.nn.mode import evaluating
 from seqbook.runs import System
 from seqbook.viz import figures
-from seqbook.viz.drawings.canvas import BOLD, FAINT, INK, WIDTH, finish, sheet, text_width, token_box, words
+from seqbook.viz.drawings.canvas import FAINT
 from seqbook.viz.widgets import frames
+from seqbook.viz.widgets.predictions import predictions
 
 _LIKELIEST = 5
 _MOST = 40  # words: a picture for each
@@ -53,7 +52,9 @@ def filling_explorer(bert: System, gpt: System, text: str) -> VBox:
             shares[name] = dict(zip(likeliest, best.values.tolist(), strict=True))
             listed.append(f"{name}: " + ", ".join(f"{word} {share:.0%}" for word, share in shares[name].items()))
         caption = f"Word {at + 1} of {len(tokens)} is missing: {token!r}."
-        pictures.append(frames.picture(_picture(tokens, at, shares).figure, caption, f"{'. '.join(listed)}."))
+        gap = {at: {"color": FAINT, "edgecolor": "C1", "facecolor": "white", "linestyle": (0, (3, 2))}}
+        figure = predictions(tokens, gap, shares, right=token).figure
+        pictures.append(frames.picture(figure, caption, f"{'. '.join(listed)}."))
     choice = frames.choice("missing word", [str(i + 1) for i in range(len(tokens))])
     return VBox([choice, frames.stack(choice, "index", pictures)])
 
@@ -85,28 +86,3 @@ def _id(system: System, token: str) -> int:
     if found is None or token == "<unk>":
         raise ValueError(f"a word of the text is not in the vocabulary, and reads {token!r}: choose another one")
     return found
-
-
-def _picture(tokens: list[str], missing: int, shares: Mapping[str, Mapping[str, float]]) -> Axes:
-    """The text with the missing word in grey, and below it the five most probable words of each model."""
-    ax = sheet(WIDTH - 0.2)
-    x, y, right = 0.05, 0.18, WIDTH - 0.3
-    for i, token in enumerate(tokens):
-        wide = max(0.27, text_width(token, 9.5) + 0.1)
-        if x + wide > right and x > 0.05:
-            x, y = 0.05, y + 0.34
-        look = {"color": FAINT, "edgecolor": "C1", "facecolor": "white", "linestyle": (0, (3, 2))}
-        token_box(ax, x + wide / 2, y, token, "state", width=wide, size=9.5, **(look if i == missing else {}))
-        x += wide + 0.05
-    y += 0.42
-    for k, (name, row) in enumerate(shares.items()):
-        words(ax, 0.05, y, name, ha="left", **BOLD)
-        y += 0.26
-        for token, share in row.items():
-            right_word = BOLD if token == tokens[missing] else {}
-            words(ax, 1.1, y, token, 9.5, ha="right", **right_word)
-            ax.barh(y, 2.2 * share, height=0.17, left=1.2, color=f"C{k}")
-            words(ax, 1.26 + 2.2 * share, y, f"{share:.0%}", 9, ha="left", color=INK)
-            y += 0.24
-        y += 0.1
-    return finish(ax, y)

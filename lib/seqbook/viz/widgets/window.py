@@ -10,8 +10,9 @@ from torch import Tensor
 from seqbook.nn.mode import evaluating
 from seqbook.runs import System
 from seqbook.viz import figures
-from seqbook.viz.drawings.canvas import FAINT, INK, WIDTH, finish, sheet, text_width, token_box, words
+from seqbook.viz.drawings.canvas import FAINT
 from seqbook.viz.widgets import frames
+from seqbook.viz.widgets.predictions import predictions
 
 _LIKELIEST = 5
 
@@ -58,7 +59,8 @@ def window_explorer(
         shares = dict(zip(tokenizer.tokens(best.indices.tolist()), best.values.tolist(), strict=True))
         listed = ", ".join(f"{token} {share:.0%}" for token, share in shares.items())
         caption = f"Window {k}: the model reads the last {k} of {len(names)} tokens."
-        figure = _picture(names, len(names) - k, shares).figure
+        grey = {"color": FAINT, "edgecolor": "#cccccc", "facecolor": "white"}
+        figure = predictions(names, {i: grey for i in range(len(names) - k)}, {"": shares}).figure
         pictures.append(frames.picture(figure, caption, f"Likeliest next: {listed}."))
     choice = frames.choice("window w", windows, shown)
     return VBox([choice, frames.stack(choice, "index", pictures, first=shown)])
@@ -75,23 +77,3 @@ def _predictions(system: System, text: str, windows: Sequence[int]) -> tuple[lis
     with torch.no_grad(), evaluating(model):
         logits = [model(torch.tensor([ids[len(ids) - k :]], device=device))[0, -1] for k in windows]
     return tokenizer.tokens(ids), [row.float().softmax(-1).cpu() for row in logits]
-
-
-def _picture(tokens: Sequence[str], hidden: int, shares: dict[str, float]) -> Axes:
-    """The text with its hidden beginning in grey, and below it the most probable next tokens."""
-    ax = sheet(WIDTH - 0.2)
-    x, y, right = 0.05, 0.18, WIDTH - 0.3
-    for i, token in enumerate(tokens):
-        wide = max(0.27, text_width(token, 9.5) + 0.1)
-        if x + wide > right and x > 0.05:
-            x, y = 0.05, y + 0.34
-        look = {"color": FAINT, "edgecolor": "#cccccc", "facecolor": "white"} if i < hidden else {}
-        token_box(ax, x + wide / 2, y, token, "state", width=wide, size=9.5, **look)
-        x += wide + 0.05
-    y += 0.42
-    for token, share in shares.items():
-        words(ax, 1.1, y, token, 9.5, ha="right")
-        ax.barh(y, 2.2 * share, height=0.17, left=1.2, color="C1")
-        words(ax, 1.26 + 2.2 * share, y, f"{share:.0%}", 9, ha="left", color=INK)
-        y += 0.24
-    return finish(ax, y)
