@@ -19,7 +19,6 @@ from seqbook import metrics
 from seqbook.data.tokenizer import Kind, Tokenizer
 from seqbook.models.bert import Predictions
 from seqbook.nn.checks import check_positive
-from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED, Batch, encode, pad
 from seqbook.objectives.filling import MASK, Filled, fill, special_ids
 from seqbook.objectives.layouts import CLS, SEP
@@ -228,15 +227,10 @@ class Masked:
         """The texts with a word for each "[MASK]", and the `top` most probable words, as in `filling.fill`."""
         return fill(model, self.tokenizer, texts, top=top)
 
-    @torch.no_grad()
     def _next_sentence_scores(self, model: nn.Module, examples: Sequence[Example]) -> dict[str, float]:
-        device, right, labels = next(model.parameters()).device, 0, [example.next_sentence for example in examples]
-        with evaluating(model):
-            for start in range(0, len(examples), 64):
-                draw = torch.Generator().manual_seed(start)
-                batch = self.collate(examples[start : start + 64], draw).to(device)
-                found = model(*batch.inputs).next_sentence.argmax(-1)
-                right += int((found == batch.labels.next_sentence).sum())
+        right, labels = 0, [example.next_sentence for example in examples]
+        for _, batch, outputs in metrics.in_batches(model, self, examples):
+            right += int((outputs.next_sentence.argmax(-1) == batch.labels.next_sentence).sum())
         share = labels.count(RANDOM) / len(labels)
         return {"next_sentence_accuracy": right / len(labels), "next_sentence_majority": max(share, 1 - share)}
 
