@@ -206,10 +206,10 @@ def test_a_network_is_fine_tuned_saved_and_loaded(monkeypatch, capsys):
     right = [label for _, label in tuned.examples("test")]
     assert accuracy(found, right) == tuned.result["accuracy"]
     assert tuned.objective.classes == ("different", "paraphrase")
-    with pytest.raises(ValueError, match="Similarity classifies and writes nothing: generate with another system"):
+    with pytest.raises(ValueError, match="Similarity writes no text: generate with another system"):
         loaded.generate(["A dog."])
     assert main(["generate", str(tuned.folder), "A dog.", "--beam", "4"]) == 2
-    assert "seqbook: Similarity classifies and writes nothing" in capsys.readouterr().err
+    assert "seqbook: Similarity writes no text" in capsys.readouterr().err
 
 
 def test_examples_are_the_splits_ids(tiny, pairs):
