@@ -41,7 +41,8 @@ class System:
         """What the model generates for each text: a translation or a continuation. `how`: as in the objective.
 
         Raises:
-            ValueError: a text without tokens, or one that is too long; a system that writes no text, such as a classifier or BERT.
+            ValueError: a text without tokens, or one that is too long; a system that writes no
+                text, such as a classifier or BERT.
         """
         if not hasattr(self.objective, "generate"):
             raise ValueError(f"{type(self.objective).__name__} writes no text: generate with another system")
