@@ -9,12 +9,15 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import nbval.kernel
 import pytest
 import torch
+from jupyter_client.manager import KernelManager
 from torch import nn
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
@@ -25,6 +28,17 @@ ENGLISH = "a dog runs fast two women read books".split()
 # Containers have no user namespaces for the browser's sandbox, and on a closed network its own calls home are noise.
 BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 BROWSER += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+class KernelOverFiles(KernelManager):
+    """nbval's kernels listen to files, not to ports: another process may take a port before the kernel does."""
+
+    def __init__(self, **settings):
+        self.sockets = tempfile.TemporaryDirectory()
+        super().__init__(transport="ipc", ip=f"{self.sockets.name}/kernel", **settings)
+
+
+nbval.kernel.KernelManager = KernelOverFiles
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 from jupyter_cache import get_cache
@@ -22,6 +23,7 @@ from myst_nb.core.read import create_nb_reader
 from myst_parser.config.main import MdParserConfig
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 import repository
 from staleness import code_cells, key
@@ -74,11 +76,13 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float) -> tuple[Noteb
     # nbclient's own timing would go into the cells' metadata, which jupyter-cache compares.
     options = {"timeout": timeout, "record_timing": False, "on_cell_execute": start, "on_cell_executed": end}
     options |= {"resources": {"metadata": {"path": str(folder)}}, "extra_arguments": ["--log-level=ERROR"]}
-    try:
-        NotebookClient(notebook, **options).execute()
-    except Exception as error:  # a cell's own, or its time is over, or the kernel has died
-        where = f"cell {max(seconds) + 1} of {len(notebook.cells)}" if seconds else "before its first cell"
-        return notebook, [], f"{where}: {type(error).__name__}\n" + re.sub(r"\x1b\[[\d;]*m", "", str(error))
+    with TemporaryDirectory() as sockets:  # not ports: another process may take one before the kernel does
+        kernel = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+        try:
+            NotebookClient(notebook, config=Config({"KernelManager": kernel}), **options).execute()
+        except Exception as error:  # a cell's own, or its time is over, or the kernel has died
+            where = f"cell {max(seconds) + 1} of {len(notebook.cells)}" if seconds else "before its first cell"
+            return notebook, [], f"{where}: {type(error).__name__}\n" + re.sub(r"\x1b\[[\d;]*m", "", str(error))
     return notebook, [seconds.get(i, 0.0) for i, c in enumerate(notebook.cells) if c.cell_type == "code"], ""
 
 

@@ -93,6 +93,22 @@ def test_special_tokens_can_be_added(tokenizer, kind, tmp_path):
         tokenizer.special_id("<extract>")
 
 
+def test_words_can_be_added(tokenizer, kind, tmp_path):
+    special = tokenizer.with_special("<extract>")
+    text = "Zebra Xaver, Zebra 鸟"
+    grown = special.with_words([CASES[kind][0], text])
+    parts = {"word": ["Zebra", "Xaver", ",", "鸟"], "character": dict.fromkeys(text), "bpe": []}[kind]
+    new = [part for part in parts if tokenizer.encode(part) == [UNK]]
+    assert grown.tokens(range(len(special), len(grown))) == new  # each once, in the order of the texts
+    grown.save(tmp_path / "t.json")
+    for again in (grown, Tokenizer.load(tmp_path / "t.json")):
+        assert again.encode(CASES[kind][0]) == tokenizer.encode(CASES[kind][0])
+        assert again.special_id("<extract>") == special.special_id("<extract>")
+        assert UNK not in again.encode(text)
+        assert not {special.special_id("<extract>"), 0, 1, 2} & set(again.encode("<extract> ☃<pad>"))
+    assert grown.with_words([text]).backend.to_str() == grown.backend.to_str()
+
+
 def test_unknown_becomes_unk(kind):
     if kind == "bpe":
         pytest.skip("bytes spell everything")

@@ -27,7 +27,14 @@ def objective(request):
 def build(layout="gpt", kind="word", max_len=40, **settings):
     plain = Tokenizer.train(ROWS["context"] + ROWS["question"], kind).with_special(CLS, SEP)
     config = SpansConfig(layout=layout, **settings)
-    return config.build(config.tokenizers({}, {"tokenizer": plain}), max_len)
+    return config.build(config.tokenizers(ROWS, {"tokenizer": plain}), max_len)
+
+
+def test_the_vocabulary_grows_by_the_words_of_the_questions():
+    plain = Tokenizer.train(ROWS["context"], "word")
+    grown = SpansConfig().tokenizers(ROWS, {"tokenizer": plain})["tokenizer"]
+    assert "<unk>" in plain.tokens(plain.encode(ROWS["question"][0]))
+    assert grown.tokens(grown.encode("What did Ben take?")) == ["What", "did", "Ben", "take", "?"]
 
 
 class Oracle(nn.Module):

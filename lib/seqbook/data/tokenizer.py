@@ -1,5 +1,6 @@
 """Tokenizers, which turn texts into ids and back. Tokens are words, characters, or byte pairs (for real corpora)."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, Self
@@ -107,6 +108,25 @@ class Tokenizer:
                 raise ValueError(f"the vocabulary has a token {name!r} already: choose another name")
             grown.add_special_tokens([name])
         return type(self)(grown)
+
+    def with_words(self, texts: Sequence[str]) -> Self:
+        """A copy with the unknown words of `texts` at the end of the vocabulary. A vocabulary of bytes or of pieces
+        knows them all."""
+        grown = json.loads(self.backend.to_str())
+        if grown["model"]["type"] == "WordLevel":
+            unknown, encodings = (
+                self.special_id("<unk>"),
+                self.backend.encode_batch(list(texts), add_special_tokens=False),
+            )
+            words = {
+                text[left:right]: None  # a dictionary keeps the order in which they are found
+                for text, encoding in zip(texts, encodings, strict=True)
+                for i, (left, right) in zip(encoding.ids, encoding.offsets, strict=True)
+                if i == unknown
+            }
+            added = {token["content"]: token["id"] for token in grown["added_tokens"]}  # which would get new ids
+            grown["model"]["vocab"] |= added | {word: len(self) + n for n, word in enumerate(words)}
+        return type(self)(tokenizers.Tokenizer.from_str(json.dumps(grown)))
 
     @property
     def pad_id(self) -> int:

@@ -38,6 +38,11 @@ class SpansConfig(LayoutConfig):
     def reads(self) -> dict[str, str]:
         return {name: name for name in ("context", "question", "answer", "start")}
 
+    def tokenizers(self, texts: dict[str, Sequence], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
+        """The layout's tokenizer with the words of the questions: a story has no "who"."""
+        grown = super().tokenizers(texts, pretrained)["tokenizer"]
+        return {"tokenizer": grown.with_words(texts["question"])}
+
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Spans":
         return Spans(**tokenizers, config=self, max_len=max_len)
 
