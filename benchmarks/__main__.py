@@ -1,4 +1,7 @@
-"""`make bench`: every measurement, one after the other; each prints what it found and keeps it in benchmarks/results."""
+"""`make bench`: every measurement, one after the other; each prints what it found and keeps it in benchmarks/results.
+
+python -m benchmarks [recurrent] [transformer] [gpt] [bert]    (default: all)
+"""
 
 import json
 import sys
@@ -14,22 +17,28 @@ from seqbook.data.corpora import CorpusError
 from seqbook.runs.published import FOLDER, commit
 from seqbook.training.device import device_name
 
+MODULES = {module.__name__.rpartition(".")[2]: module for module in (recurrent, transformer, gpt, bert)}
+wanted = sys.argv[1:] or list(MODULES)
 try:  # before the first measurement, which takes minutes
-    corpus("multi30k")
-    gpt.check_compiler()
+    if unknown := set(wanted) - set(MODULES):
+        raise RuntimeError(f"unknown measurement {', '.join(unknown)}: choose of {', '.join(MODULES)}")
+    if {"recurrent", "transformer"} & set(wanted):
+        corpus("multi30k")
+    if "gpt" in wanted:
+        gpt.check_compiler()
 except (CorpusError, RuntimeError) as error:
     print(f"benchmarks: {error}", file=sys.stderr)
     sys.exit(2)
 
 torch.set_num_threads(min(2, torch.get_num_threads()))
 measured = {  # asked before the first file is written, which makes the checkout another one
-    "command": "python -m benchmarks",
+    "command": " ".join(["python -m benchmarks", *sys.argv[1:]]),
     "commit": commit(),
     "device": device_name(),
     "processor": torch.cpu.get_capabilities().get("cpu_name"),
 }
-for module in (recurrent, transformer, gpt, bert):
-    name = module.__name__.rpartition(".")[2]
+for name in wanted:
+    module = MODULES[name]
     print(f"{name}: {module.__doc__}", flush=True)
     rows = module.measure()
     for row in rows:

@@ -1,4 +1,4 @@
-"""Names found by a network that is a rule."""
+"""Published rows as the page reads them, and names found by a network that is a rule."""
 
 import torch
 from torch import nn
@@ -10,6 +10,39 @@ from seqbook.runs import Run
 
 TOKENS = [["Anna", "met", "Ben", "."], ["In", "Rome", ",", "Anna", "ran", "."]]
 TAGS = [["B-PER", "O", "B-PER", "O"], ["O", "B-LOC", "O", "B-PER", "O", "O"]]
+
+
+def row(recipe, **columns):
+    return {"recipe": recipe, "labels": 1_000} | columns
+
+
+ROWS = [
+    row("bert-ner", f1=0.9, by_word_f1=0.4),
+    row("bert-ner", f1=0.8, by_word_f1=0.4),
+    row("gpt-ner", f1=0.7, by_word_f1=0.4),
+    row("gpt-ner", f1=0.6, by_word_f1=0.4),
+    row("bert-qa", exact_match=0.5, baseline_exact_match=0.1),
+    row("gpt-qa", exact_match=0.5, baseline_exact_match=0.1),
+    row("bert-sentiment", accuracy=0.6, majority=0.5),
+    row("gpt-sentiment", accuracy=0.7, majority=0.5),
+]
+
+
+def test_a_row_is_read_by_the_measure_of_its_task():
+    assert [understanding.case_of(ROWS[i]) for i in (0, 4)] == ["ner, 1,000", "qa, 1,000"]
+    assert [understanding.score(ROWS[i]) for i in (0, 4, 6)] == [90, 50, 60]
+    assert [understanding.baseline(ROWS[i]) for i in (0, 4, 6)] == [40, 10, 50]
+
+
+def test_a_system_is_higher_only_if_all_its_seeds_are():
+    found = understanding.seeds(ROWS, understanding.family)
+    assert found["BERT"] == {"ner, 1,000": [90, 80], "qa, 1,000": [50], "sentiment, 1,000": [60]}
+    higher = {"ner, 1,000": "BERT", "qa, 1,000": "neither", "sentiment, 1,000": "GPT"}
+    assert understanding.higher_in_all_seeds(found, "BERT", "GPT") == higher
+    found["GPT"]["ner, 1,000"].append(85)
+    found["GPT"].pop("qa, 1,000")
+    higher = {"ner, 1,000": "neither", "sentiment, 1,000": "GPT"}
+    assert understanding.higher_in_all_seeds(found, "BERT", "GPT") == higher
 
 
 def test_only_the_first_words_of_names_become_unknown():

@@ -1,7 +1,7 @@
 """Part 4, fine-tuning: the scores after one pretraining or another (C20, C22, C23), and what a network needs to find a
 name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +11,15 @@ from seqbook.objectives.tagging import Tags
 from seqbook.recipes import configure
 from seqbook.runs import Run
 
+Row = Mapping[str, Any]
+Seeds = dict[str, dict[str, list[float]]]
+MEASURES = {  # columns of the published rows: the score of each task, and the score of its baseline
+    "sentiment": ("accuracy", "majority"),
+    "entailment": ("accuracy", "majority"),
+    "similarity": ("accuracy", "majority"),
+    "ner": ("f1", "by_word_f1"),
+    "qa": ("exact_match", "baseline_exact_match"),
+}
 CLAUSE_STARTS = frozenset({".", ",", "but", "so", "After", "When"})
 
 
@@ -36,6 +45,50 @@ def fine_tuned(
     run.model.load_pretrained(pretrained.model)
     run = train(run, changed, seed)
     return run.result | run.objective.scores(run.model, run.splits) | {"pretraining_loss": pretrained.result["loss"]}
+
+
+# ---- Published scores
+
+
+def case_of(row: Row) -> str:
+    """The task of a row and its number of labels: "ner, 1,000"."""
+    return f"{_task(row)}, {row['labels']:,}"
+
+
+def family(row: Row) -> str:
+    return row["recipe"].partition("-")[0].upper()
+
+
+def score(row: Row) -> float:
+    """The score by which the row's task is measured (%)."""
+    return 100 * row[MEASURES[_task(row)][0]]
+
+
+def baseline(row: Row) -> float:
+    """The same score without a network (%): of the most frequent class, the most frequent tag of each word, or the most
+    frequent answer to such a question."""
+    return 100 * row[MEASURES[_task(row)][1]]
+
+
+def seeds(rows: Iterable[Row], system: Callable[[Row], str], case: Callable[[Row], str] = case_of) -> Seeds:
+    """{system: {case: the scores of its seeds}}. `system` and `case` name the place of a row."""
+    found: Seeds = {}
+    for row in rows:
+        found.setdefault(system(row), {}).setdefault(case(row), []).append(score(row))
+    return found
+
+
+def higher_in_all_seeds(found: Seeds, first: str, second: str) -> dict[str, str]:
+    """{case: the system whose lowest score is above the highest one of the other, or "neither"}."""
+    named = {}
+    for case in (case for case in found[first] if case in found[second]):
+        one, other = found[first][case], found[second][case]
+        named[case] = first if min(one) > max(other) else second if min(other) > max(one) else "neither"
+    return named
+
+
+def _task(row: Row) -> str:
+    return row["recipe"].partition("-")[2]
 
 
 # ---- What a network needs to find a name
