@@ -9,11 +9,10 @@ FINE_TUNED = {  # how many different labelled examples there are, and what GPT l
     "entailment": ((2_000,), {"lm_weight": 0.0}),
     "similarity": ((5_000,), {"lm_weight": 0.0}),
     "ner": ((100, 1_000), {}),
-    "qa": ((2_000, 10_000), {}),
+    "qa": ((2_000,), {}),
 }
 SHORT = {"patience": 5}  # evaluations, one every 100 steps; the recipes wait for 10
-CHANGES = {  # of BERT's pretraining, one at a time: (the recipe, its settings)
-    "BERT without NSP": ("bert", {}),
+CHANGES = {  # of BERT's pretraining, one at a time: (the recipe, its settings); the rows without a change are in "understanding"
     "with NSP": ("bert-nsp", {}),
     "always [MASK]": ("bert", {"mask_share": 1.0, "random_share": 0.0}),
     "static masks": ("bert", {"masking": "static"}),
@@ -21,7 +20,6 @@ CHANGES = {  # of BERT's pretraining, one at a time: (the recipe, its settings)
     "batches of 64": ("bert", {"batch_size": 64, "steps": 175, "warmup": 25}),
     "twice as long": ("bert", {"steps": 1_400}),
 }
-AFTER = {"entailment": 2_000, "ner": 100}
 
 SWEEPS = {
     "bert": Sweep(
@@ -60,15 +58,15 @@ SWEEPS = {
         ],
     ),
     "pretrainings": Sweep(
-        "Chapters 4.1 and 4.2, C20, C23: one change of BERT's pretraining at a time, and the scores after fine-tuning.",
+        "Chapters 4.1 and 4.2, C20, C23: one change of BERT's pretraining at a time, and the scores in entailment after "
+        "fine-tuning. (The names of ner would be no measure: every network finds more than 99 % of them.)",
         [
             Trial(
                 understanding.fine_tuned,
-                {"change": change, "recipe": f"bert-{task}", "labels": labels, "base": base, "pretraining": settings}
+                {"change": change, "recipe": "bert-entailment", "labels": 2_000, "base": base, "pretraining": settings}
                 | SHORT,
             )
             for change, (base, settings) in CHANGES.items()
-            for task, labels in AFTER.items()
         ],
     ),
     "frozen": Sweep(
