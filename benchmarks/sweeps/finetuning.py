@@ -86,7 +86,7 @@ SWEEPS = {
     ),
     "multiple-choice": Sweep(
         "Chapter 3.2: multiple choice for 3,000 steps with batches of 64 stories. The learning rate falls to 0 and nothing "
-        "stops early; needs a GPU, or some hours on a core.",
+        "stops early; needs a GPU, or two hours on a core.",
         [
             Case(
                 "gpt-multiple-choice",
