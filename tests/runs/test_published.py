@@ -20,7 +20,8 @@ FILES = sorted(file.stem for file in published.FOLDER.glob("*.json"))
 def runs_of(name: str) -> Iterator[dict[str, Any]]:
     """The published runs of recipes: the file itself, or its rows."""
     result = read(name)
-    return (row for row in (result, *result.get("rows", [])) if "recipe" in row)
+    rows = (result, *result.get("rows", []))
+    return (row for row in rows if "recipe" in row and "experiment" not in row.get("config", {}))
 
 
 def differences(stored: Any, current: Any, name: str = "") -> list[str]:

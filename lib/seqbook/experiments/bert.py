@@ -8,7 +8,6 @@ from math import log
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from microworld.words.names import NAMES
@@ -31,8 +30,8 @@ def words_of(run: System, text: str) -> list[str]:
     return tokenizer.tokens(tokenizer.encode(text))
 
 
-def ids_of(run: System, words: Sequence[str]) -> Int[Tensor, " words"]:
-    """The id of each word.
+def ids_of(run: System, words: Sequence[str]) -> Tensor:
+    """The id of each word: (words,).
 
     Raises:
         ValueError: a word that is not in the vocabulary.
@@ -41,10 +40,8 @@ def ids_of(run: System, words: Sequence[str]) -> Int[Tensor, " words"]:
 
 
 @torch.no_grad()
-def log_p_of_masks(
-    bert: System, texts: Sequence[tuple[Sequence[str], Sequence[int]]]
-) -> Float[Tensor, "texts masks vocab"]:
-    """log P of each word of the vocabulary at each masked word of each text, from one pass per text.
+def log_p_of_masks(bert: System, texts: Sequence[tuple[Sequence[str], Sequence[int]]]) -> Tensor:
+    """log P of each word of the vocabulary at each masked word of each text, from one pass per text: (texts, masks, vocab).
 
     texts: the words of each text, and the indices of those to mask, in ascending order; the same number in each text.
     """

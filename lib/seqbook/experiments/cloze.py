@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from microworld.words.names import NAMES
@@ -94,10 +93,8 @@ def _candidates(gap: Gap, group: Sequence[str], n: int, generator: torch.Generat
     return [gap.words[gap.at], *[word for word in others if word not in gap.words][: n - 1]]
 
 
-def _scores(
-    system: System, log_p: Float[Tensor, "gaps vocab"], candidates: Sequence[Sequence[str]]
-) -> dict[str, float]:
-    """Loss (nats per gap), the share of right words in the vocabulary, and among the candidates."""
+def _scores(system: System, log_p: Tensor, candidates: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Loss (nats per gap), the share of right words in the vocabulary, and among the candidates. log_p: (gaps, vocab)."""
     ids = torch.stack([ids_of(system, words) for words in candidates])  # (N, candidates)
     true = ids[:, 0]
     return {
@@ -108,8 +105,8 @@ def _scores(
 
 
 @torch.no_grad()
-def _after_left(gpt: System, gaps: Sequence[Gap]) -> Float[Tensor, "gaps vocab"]:
-    """log P of each word of the vocabulary in each gap, given the words on its left."""
+def _after_left(gpt: System, gaps: Sequence[Gap]) -> Tensor:
+    """log P of each word of the vocabulary in each gap, given the words on its left: (gaps, vocab)."""
     tokenizer, device = gpt.objective.tokenizer, next(gpt.model.parameters()).device
     found = torch.empty(len(gaps), len(tokenizer))
     with evaluating(gpt.model):
