@@ -7,7 +7,6 @@ from seqbook.experiments import bert, cloze, understanding
 FINE_TUNED = {  # how many different labelled examples there are, and what GPT leaves out because BERT cannot have it
     "sentiment": ((200, 1_000), {"lm_weight": 0.0}),
     "entailment": ((2_000,), {"lm_weight": 0.0}),
-    "similarity": ((5_000,), {"lm_weight": 0.0}),
     "ner": ((100, 1_000), {}),
     "qa": ((2_000,), {}),
 }
