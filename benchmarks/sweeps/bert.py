@@ -31,6 +31,7 @@ SWEEPS = {
         ],
         measure=bert.measured,
     ),
+    "bert-nsp": Sweep("Chapters 4.1 and 4.2: BERT pretrained with next-sentence prediction too.", [Case("bert-nsp")]),
     "cloze": Sweep(
         "Chapter 4.1, C18: names that BERT and GPT of the same size fill in, by where else the name stands in the text.",
         [Trial(cloze.compared)],
