@@ -20,18 +20,12 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 
   // What scrolls can be reached with the keyboard. The theme looks at code only, and not at what is unfolded later.
-  // What is in a box may grow later too, as a formula does when its fonts arrive.
-  const scrolls = ".bd-article :is(pre, .cell_output, .cell_output > .output, .pst-scrollable-table-container, span.math, div.math > mjx-container)";
   const sizes = new ResizeObserver((changes) => {
-    for (const { target } of changes) {
-      for (const box of [target, target.parentElement]) {
-        if (box.matches(scrolls)) box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
-      }
-    }
+    for (const { target } of changes) target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1;
   });
   // A slider's label stands beside it, but isn't its name.
   const attend = () => {
-    for (const box of all(scrolls)) for (const part of [box, ...box.children]) sizes.observe(part);
+    for (const box of all(".bd-article :is(pre, .cell_output, .cell_output > .output, .pst-scrollable-table-container, span.math, div.math > mjx-container)")) sizes.observe(box);
     for (const handle of all(".widget-slider [role=slider]")) {
       handle.setAttribute("aria-label", handle.closest(".widget-slider").querySelector(".widget-label").textContent);
     }

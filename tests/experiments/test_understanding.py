@@ -34,13 +34,19 @@ def test_a_row_is_read_by_the_measure_of_its_task():
     assert [understanding.baseline(ROWS[i]) for i in (0, 4, 6)] == [40, 10, 50]
 
 
+def test_a_table_has_systems_and_the_baseline():
+    table = understanding.table(ROWS, understanding.family)
+    assert list(table) == ["BERT", "GPT", "baseline"]
+    assert list(table.loc["ner, 1,000"]) == ["85.0 (80.0–90.0)", "65.0 (60.0–70.0)", "40.0"]
+
+
 def test_a_system_is_higher_only_if_all_its_seeds_are():
-    found = understanding.seeds(ROWS, understanding.family)
-    assert found["BERT"] == {"ner, 1,000": [90, 80], "qa, 1,000": [50], "sentiment, 1,000": [60]}
+    found = understanding.spreads(ROWS, understanding.family)
+    assert list(found.loc["BERT", "ner, 1,000"]) == [85, 80, 90, 2]
     higher = {"ner, 1,000": "BERT", "qa, 1,000": "neither", "sentiment, 1,000": "GPT"}
     assert understanding.higher_in_all_seeds(found, "BERT", "GPT") == higher
-    found["GPT"]["ner, 1,000"].append(85)
-    found["GPT"].pop("qa, 1,000")
+    rows = [*ROWS[:5], *ROWS[6:], row("gpt-ner", f1=0.85)]
+    found = understanding.spreads(rows, understanding.family)
     higher = {"ner, 1,000": "neither", "sentiment, 1,000": "GPT"}
     assert understanding.higher_in_all_seeds(found, "BERT", "GPT") == higher
 

@@ -114,18 +114,14 @@ class Tokenizer:
         knows them all."""
         grown = json.loads(self.backend.to_str())
         if grown["model"]["type"] == "WordLevel":
-            unknown, encodings = (
-                self.special_id("<unk>"),
-                self.backend.encode_batch(list(texts), add_special_tokens=False),
-            )
-            words = {
-                text[left:right]: None  # a dictionary keeps the order in which they are found
-                for text, encoding in zip(texts, encodings, strict=True)
-                for i, (left, right) in zip(encoding.ids, encoding.offsets, strict=True)
-                if i == unknown
-            }
-            added = {token["content"]: token["id"] for token in grown["added_tokens"]}  # which would get new ids
-            grown["model"]["vocab"] |= added | {word: len(self) + n for n, word in enumerate(words)}
+            unknown = self.special_id(grown["model"]["unk_token"])
+            vocab = grown["model"]["vocab"]
+            # Tokens that were added would get new ids if they did not stand in the vocabulary too.
+            vocab |= {token["content"]: token["id"] for token in grown["added_tokens"]}
+            for text, encoding in zip(texts, self.backend.encode_batch(texts, add_special_tokens=False), strict=True):
+                for i, (left, right) in zip(encoding.ids, encoding.offsets, strict=True):
+                    if i == unknown:
+                        vocab.setdefault(text[left:right], len(vocab))
         return type(self)(tokenizers.Tokenizer.from_str(json.dumps(grown)))
 
     @property

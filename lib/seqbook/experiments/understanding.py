@@ -1,22 +1,22 @@
 """Part 4, fine-tuning: the scores after one pretraining or another (C20, C22, C23), and what a network needs to find a
 name."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+
+import pandas as pd
 
 from seqbook import runs
 from seqbook.experiments.trials import train, untrained
 from seqbook.objectives.tagging import Tags
 from seqbook.recipes import configure
-from seqbook.runs import Run
+from seqbook.runs import Run, published
 
 Row = Mapping[str, Any]
-Seeds = dict[str, dict[str, list[float]]]
 MEASURES = {  # columns of the published rows: the score of each task, and the score of its baseline
     "sentiment": ("accuracy", "majority"),
     "entailment": ("accuracy", "majority"),
-    "similarity": ("accuracy", "majority"),
     "ner": ("f1", "by_word_f1"),
     "qa": ("exact_match", "baseline_exact_match"),
 }
@@ -70,20 +70,32 @@ def baseline(row: Row) -> float:
     return 100 * row[MEASURES[_task(row)][1]]
 
 
-def seeds(rows: Iterable[Row], system: Callable[[Row], str], case: Callable[[Row], str] = case_of) -> Seeds:
-    """{system: {case: the scores of its seeds}}. `system` and `case` name the place of a row."""
-    found: Seeds = {}
-    for row in rows:
-        found.setdefault(system(row), {}).setdefault(case(row), []).append(score(row))
-    return found
+def table(rows: Sequence[Row], system: Callable[[Row], str]) -> pd.DataFrame:
+    """The scores of each case, with a column for each system and one for the baseline: mean (lowest–highest). Without
+    published rows, as in Colab, it says where they are."""
+    if not rows:
+        return published.table("understanding", "recipe")
+    told = [{"task": case_of(row), system(row): score(row), "baseline": baseline(row)} for row in rows]
+    columns = [*dict.fromkeys(map(system, rows)), "baseline"]
+    return published.summary(told, "task", {name: (name, "{:.1f}") for name in columns})
 
 
-def higher_in_all_seeds(found: Seeds, first: str, second: str) -> dict[str, str]:
-    """{case: the system whose lowest score is above the highest one of the other, or "neither"}."""
+def spreads(rows: Sequence[Row], system: Callable[[Row], str]) -> pd.DataFrame:
+    """Mean, lowest and highest score (%) over the seeds, for each system and case."""
+    told = [{"system": system(row), "case": case_of(row), "score": score(row)} for row in rows]
+    return published.spread(told, ["system", "case"], "score")
+
+
+def higher_in_all_seeds(found: pd.DataFrame, first: str, second: str) -> dict[str, str]:
+    """{case: the system whose lowest score is above the highest one of the other, or "neither"}, for the cases of
+    `spreads` that both systems have."""
+    one, other = found.loc[first], found.loc[second]
     named = {}
-    for case in (case for case in found[first] if case in found[second]):
-        one, other = found[first][case], found[second][case]
-        named[case] = first if min(one) > max(other) else second if min(other) > max(one) else "neither"
+    for case in one.index.intersection(other.index, sort=False):
+        first_is, second_is = (
+            above.lowest[case] > below.highest[case] for above, below in ((one, other), (other, one))
+        )
+        named[case] = first if first_is else second if second_is else "neither"
     return named
 
 
