@@ -50,7 +50,9 @@ class RelativeBias(nn.Module):
         ValueError: sizes that do not fit, as in `buckets`.
     """
 
-    def __init__(self, n_heads: int, max_len: int, *, bidirectional: bool, n_buckets: int = 32, max_distance: int = 128):
+    def __init__(
+        self, n_heads: int, max_len: int, *, bidirectional: bool, n_buckets: int = 32, max_distance: int = 128
+    ):
         super().__init__()
         check_positive(n_heads=n_heads, max_len=max_len, n_buckets=n_buckets)
         self.table = nn.Parameter(torch.randn(n_buckets, n_heads))
