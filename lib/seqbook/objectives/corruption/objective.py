@@ -98,10 +98,10 @@ class DenoisingConfig:
 
 
 class Corruption:
-    """Examples are the ids of a text each, or of a part of a text that is too long.
+    """Examples are the ids of texts, or of parts of them. A source and a target are made of each anew in every batch.
 
-    The subclass says how a text becomes a source and a target, and which token the decoder reads first. The decoder
-    reads the target without its last token, and predicts all of it.
+    The subclass says how, and which token the decoder reads first. The decoder reads the target without its last token,
+    and predicts all of it.
 
     shortest, longest: how many tokens an example may have.
     """
@@ -126,23 +126,22 @@ class Corruption:
         Raises:
             ValueError: a text that is too short to corrupt, or too long; names it and its length.
         """
-        return self._checked(texts, encode(self.tokenizer, texts, self.longest))
+        found = encode(self.tokenizer, texts, self.longest)
+        for text, ids in zip(texts, found, strict=True):
+            self._check_length(repr(text[:80]), ids)
+        return found
 
     def tokenize(self, text: Sequence[str]) -> dict[str, list[list[int]]]:
-        """The ids of each text.
-
-        Raises:
-            ValueError: a text that is too short to corrupt; names it and its length.
-        """
-        return {"ids": self._checked(text, self.tokenizer.encode_batch(text))}
+        """The ids of each text, without special tokens."""
+        return {"ids": self.tokenizer.encode_batch(text)}
 
     def examples(self, rows: Dataset) -> list[list[int]]:
-        """All texts. One that is too long is divided into parts of about equal length."""
-        found = []
-        for ids in rows["ids"][:]:
-            n, k = len(ids), -(-len(ids) // self.longest)
-            found += [ids[n * i // k : n * (i + 1) // k] for i in range(k)]
-        return found
+        """All texts. One that is too long is divided into parts of about equal length.
+
+        Raises:
+            ValueError: a text that is too short to corrupt.
+        """
+        return [part for ids in rows["ids"][:] for part in self._parts(ids)]
 
     def lengths(self, example: list[int]) -> tuple[int]:
         return (len(example),)
@@ -162,20 +161,25 @@ class Corruption:
         """The loss (nats per token of the targets)."""
         return metrics.on_unseen(splits, lambda rows: {"loss": metrics.mean_nll(model, self, self.examples(rows))})
 
-    def _checked(self, texts: Sequence[str], found: list[list[int]]) -> list[list[int]]:
-        for text, ids in zip(texts, found, strict=True):
-            if len(ids) < self.shortest:
-                raise ValueError(
-                    f"{text[:80]!r} is {len(ids)} tokens long, which is too short to corrupt: "
-                    f"it must have at least {self.shortest}"
-                )
-        return found
+    def _parts(self, ids: list[int]) -> list[list[int]]:
+        self._check_length("a text", ids)
+        n, k = len(ids), -(-len(ids) // self.longest)
+        return [ids[n * i // k : n * (i + 1) // k] for i in range(k)]
+
+    def _check_length(self, text: str, ids: list[int]) -> None:
+        if len(ids) < self.shortest:
+            raise ValueError(
+                f"{text} is {len(ids)} tokens long, which is too short to corrupt: it must have at least {self.shortest}"
+            )
 
 
 class SpanCorruption(Corruption):
     """T5's pretraining {cite}`raffel2020exploring`: the target lists the spans that sentinels replace in the source.
 
     Source and target end with `<eos>`, and the decoder begins with `<pad>`. Built in chapter 5.1.
+
+    The texts form one long sequence, which is divided into examples, as in T5. A short text has one span, and its only
+    place is the end: with one text per example, a model would never learn to fill a gap in the middle.
 
     Raises:
         ValueError: a tokenizer without `<eos>` or `<pad>`, or with fewer sentinels than the longest text has spans.
@@ -201,13 +205,21 @@ class SpanCorruption(Corruption):
         source, target = spans.corrupt(ids, noise, self.sentinels)
         return [*source, self.tokenizer.eos_id], [*target, self.tokenizer.eos_id]
 
-    def _checked(self, texts: Sequence[str], found: list[list[int]]) -> list[list[int]]:
-        for text in texts:
-            if written := spans.WRITTEN.search(text):
-                raise ValueError(
-                    f"{text[:80]!r} contains {written[0]}, which stands for words that were taken out: leave it out"
-                )
-        return super()._checked(texts, found)
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        _check_unwritten(texts)
+        return super().encode(texts)
+
+    def tokenize(self, text: Sequence[str]) -> dict[str, list[list[int]]]:
+        """The ids of each text, without special tokens.
+
+        Raises:
+            ValueError: a text in which a sentinel is written; names both.
+        """
+        _check_unwritten(text)
+        return super().tokenize(text)
+
+    def examples(self, rows: Dataset) -> list[list[int]]:
+        return self._parts([i for ids in rows["ids"][:] for i in ids])
 
     def fill(self, model: nn.Module, texts: Sequence[str], *, top: int = 5) -> list[Filled]:
         """The texts with words for `<extra_id_0>`, `<extra_id_1>`, …, as in `filling.fill_gaps`."""
@@ -274,3 +286,11 @@ class Denoising(Corruption):
         parts = noises.sentences(ids, self.ends)
         order = torch.randperm(len(parts), generator=generator).tolist()
         return [i for sentence in noises.permute(parts, order) for i in sentence]
+
+
+def _check_unwritten(texts: Sequence[str]) -> None:
+    for text in texts:
+        if written := spans.WRITTEN.search(text):
+            raise ValueError(
+                f"{text[:80]!r} contains {written[0]}, which stands for words that were taken out: leave it out"
+            )
