@@ -158,8 +158,8 @@ def _fill(options: argparse.Namespace) -> None:
     else:  # in Hugging Face's layout
         model = from_pretrained(options.model).to(device())
         if type(model) not in FILLING:
-            known = ", ".join(kind.__name__ for kind in FILLING)
-            raise ValueError(f"a {type(model).__name__} cannot fill in words: give one of {known}")
+            known = " or ".join(kind.__name__ for kind in FILLING)
+            raise ValueError(f"{options.model} is a {type(model).__name__}, which cannot fill in words: give a {known}")
         found = FILLING[type(model)](model, load_tokenizer(options.model), options.text, top=options.top)
     print("\n\n".join(map(_table, found)))
 

@@ -6,9 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from seqbook import __main__ as command_line
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.beam import beam
 from seqbook.generation.decoding import greedy
-from seqbook.pretrained import from_pretrained
+from seqbook.pretrained import from_pretrained, load_tokenizer
 
 transformers = pytest.importorskip("transformers")
 
@@ -135,6 +137,40 @@ def test_the_same_answers(tmp_path):
 def answer(ids):
     """The ids after the first one, up to </s>."""
     return ids[1 : ids.index(2, 1)] if 2 in ids[1:] else ids[1:]
+
+
+def test_texts_are_rewritten_as_transformers_would(tmp_path, capsys):
+    texts = ["Anna put the book on the table.", "Tom saw a dog in the garden."]
+    tokenizer = Tokenizer.train(texts * 3, "bpe", 300).with_special("<s>", "</s>", "<mask>")
+    tokenizer.save(tmp_path / "tokenizer.json")
+    start, end, mask = (tokenizer.special_id(name) for name in ("<s>", "</s>", "<mask>"))
+    named = {"pad_token_id": 0, "bos_token_id": start, "eos_token_id": end, "decoder_start_token_id": end}
+    theirs = save(
+        tmp_path, seed=2, vocab_size=len(tokenizer), max_position_embeddings=40, forced_eos_token_id=None, **named
+    )
+
+    before, after = tokenizer.encode("Anna put"), tokenizer.encode(" on the table.")
+    found = theirs.generate(
+        input_ids=torch.tensor([[start, *before, mask, *after, end]]),
+        decoder_input_ids=torch.tensor([[end, start]]),
+        max_new_tokens=min(39, 2 * (len(before) + len(after) + 3) + 10),
+        do_sample=False,
+        num_beams=3,
+        num_return_sequences=3,
+        length_penalty=0.0,
+        early_stopping=True,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    tokens = load_tokenizer(tmp_path)
+    expected = [tokens.decode(ids).strip() for ids in found.sequences.tolist()]
+    assert command_line.main(["fill", str(tmp_path), "Anna put <mask> on the table.", "--top", "3"]) == 0
+    first, *rows = capsys.readouterr().out.splitlines()
+    assert first == expected[0]
+    assert len(rows) == 3
+    for row, text, score in zip(rows, expected, found.sequences_scores.exp().tolist(), strict=True):
+        assert row.strip().removeprefix("1").strip().startswith(text)
+        assert row.endswith(f"{score:6.1%}")
 
 
 # ---- What is refused

@@ -1,11 +1,14 @@
 """T5 of transformers and ours: the same logits, the same answers, and one clear error for what we do not have."""
 
+import itertools
 import json
+import shutil
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from seqbook import __main__ as command_line
 from seqbook.generation.beam import beam
 from seqbook.generation.decoding import greedy
 from seqbook.pretrained import from_pretrained, load_tokenizer
@@ -297,3 +300,35 @@ def test_no_text_can_produce_a_special_token(unigram, name):
     for text in (name, f"a{name}b {name} ", f"{name}{name}", f"<{name}>"):
         assert not special & set(ours.encode(text)), text
         assert ours.encode(text)
+
+
+def test_gaps_are_filled_in_on_the_command_line(unigram, tmp_path, capsys):
+    """With a model that has more ids than its vocabulary has tokens, as T5's own have."""
+    tokenizer = load_tokenizer(unigram)
+    theirs = save(tmp_path, vocab_size=len(tokenizer) + 28)
+    shutil.copy(unigram / "tokenizer.json", tmp_path)
+    first, second = (tokenizer.special_id(f"<extra_id_{i}>") for i in range(2))
+    source = [*tokenizer.encode("Anna put"), first, *tokenizer.encode("on the table."), 1]
+    found = theirs.generate(
+        input_ids=torch.tensor([source]),
+        max_new_tokens=min(40, 2 * len(source) + 10),
+        eos_token_id=[1, second],
+        do_sample=False,
+        num_beams=3,
+        num_return_sequences=3,
+        length_penalty=0.0,
+        early_stopping=True,
+        return_dict_in_generate=True,
+        output_scores=True,
+    )
+    contents = {}
+    for ids, score in zip(found.sequences.tolist(), found.sequences_scores.exp().tolist(), strict=True):
+        ids = list(itertools.takewhile(lambda i: i not in (1, second), ids[1:]))
+        span = ids[ids.index(first) + 1 :] if first in ids else []
+        text = tokenizer.decode([i for i in span if i < len(tokenizer)]).strip()
+        contents[text] = contents.get(text, 0) + score
+    assert command_line.main(["fill", str(tmp_path), "Anna put <extra_id_0> on the table.", "--top", "3"]) == 0
+    text, *rows = capsys.readouterr().out.splitlines()
+    assert text.startswith("Anna put")
+    assert text.endswith("on the table.")
+    assert [row[-6:] for row in rows] == [f"{p:6.1%}" for p in sorted(contents.values(), reverse=True)]

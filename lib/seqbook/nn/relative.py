@@ -43,6 +43,7 @@ def buckets(
 
 class RelativeBias(nn.Module):
     """b[bucket(key − query), head], which self-attention adds to its scores. All blocks of a stack share one table.
+    Built in chapter 5.1.
 
     max_len: the largest number of positions (tokens).
 

@@ -32,7 +32,8 @@ def fill_gaps(model: nn.Module, tokenizer: Tokenizer, texts: Sequence[str], *, t
     for text in texts:
         # ["the first words", "<extra_id_0>", "the words between", "<extra_id_1>", …]
         parts = spans.WRITTEN.split(text)
-        names, ids = parts[1::2], tokenizer.encode_batch(parts[::2])
+        # In a byte-level vocabulary the space before a word is part of its token, so no part ends with one.
+        names, ids = parts[1::2], tokenizer.encode_batch([part.rstrip() for part in parts[::2]])
         if not names or names != [spans.SENTINEL.format(i) for i in range(len(names))]:
             raise ValueError(
                 f"{text[:80]!r} has {', '.join(names) or 'no <extra_id_0>'}: write <extra_id_0>, <extra_id_1>, …, in this "
