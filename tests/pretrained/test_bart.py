@@ -3,11 +3,11 @@
 import json
 
 import pytest
+import tokenizers
 import torch
 from safetensors.torch import load_file, save_file
 
 from seqbook import __main__ as command_line
-from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.beam import beam
 from seqbook.generation.decoding import greedy
 from seqbook.pretrained import from_pretrained, load_tokenizer
@@ -20,15 +20,15 @@ SIZES = {
 }  # fmt: skip
 
 
-def save(folder, architecture="BartForConditionalGeneration", seed=0, **changes):
-    """A small random BART as transformers saves it."""
+def save(folder, architecture="BartForConditionalGeneration", seed=0, ends=0.0, **changes):
+    """A small random BART as transformers saves it. ends: added to the logit of </s>, which ends a text."""
     torch.manual_seed(seed)
     model = getattr(transformers, architecture)(transformers.BartConfig(**SIZES | changes)).eval()
     for parameter in model.parameters():
         if parameter.dim() == 1:  # biases of 0 and gains of 1 would hide a mistake
             torch.nn.init.normal_(parameter, mean=parameter.mean().item(), std=0.3)
     if hasattr(model, "final_logits_bias"):
-        model.final_logits_bias.normal_()
+        model.final_logits_bias.normal_()[0, 2] += ends
     model.save_pretrained(folder)
     return model
 
@@ -117,12 +117,11 @@ def test_the_shared_embedding_by_its_other_names(tmp_path, copy):
 
 
 def test_the_same_answers(tmp_path):
-    theirs = save(tmp_path, seed=1, forced_eos_token_id=None)
-    ours, (source, target) = from_pretrained(tmp_path), batch(9, 1)
+    theirs = save(tmp_path, seed=1, ends=1.5, forced_eos_token_id=None)
+    ours, (source, target), lengths = from_pretrained(tmp_path), batch(9, 1), []
     how = {"input_ids": source, "attention_mask": (source != 1).long(), "max_new_tokens": 12, "do_sample": False}
-    assert greedy(ours, (source, target), max_new=12, stop=[2]) == [
-        answer(ids) for ids in theirs.generate(**how).tolist()
-    ]
+    expected = [answer(ids) for ids in theirs.generate(**how).tolist()]
+    assert greedy(ours, (source, target), max_new=12, stop=[2]) == expected
     for beams, length_penalty in ((3, 0.0), (4, 1.0), (2, 2.0)):
         options = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": True}
         found = theirs.generate(
@@ -132,6 +131,8 @@ def test_the_same_answers(tmp_path):
         flat = [hypothesis for row in hypotheses for hypothesis in row]
         assert [hypothesis.ids for hypothesis in flat] == [answer(ids) for ids in found.sequences.tolist()]
         assert [hypothesis.score for hypothesis in flat] == pytest.approx(found.sequences_scores.tolist(), abs=1e-4)
+        lengths += [len(hypothesis.ids) for hypothesis in flat]
+    assert len(set(lengths)) > 3  # some ended, and not all at once
 
 
 def answer(ids):
@@ -141,15 +142,15 @@ def answer(ids):
 
 def test_texts_are_rewritten_as_transformers_would(tmp_path, capsys):
     texts = ["Anna put the book on the table.", "Tom saw a dog in the garden."]
-    tokenizer = Tokenizer.train(texts * 3, "bpe", 300).with_special("<s>", "</s>", "<mask>")
-    tokenizer.save(tmp_path / "tokenizer.json")
-    start, end, mask = (tokenizer.special_id(name) for name in ("<s>", "</s>", "<mask>"))
-    named = {"pad_token_id": 0, "bos_token_id": start, "eos_token_id": end, "decoder_start_token_id": end}
-    theirs = save(
-        tmp_path, seed=2, vocab_size=len(tokenizer), max_position_embeddings=40, forced_eos_token_id=None, **named
-    )
+    trained = tokenizers.ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(texts * 3, vocab_size=300, special_tokens=special, show_progress=False)
+    trained.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path)
+    sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": 40}
+    theirs = save(tmp_path, seed=2, ends=4.0, forced_eos_token_id=None, **sizes)
 
-    before, after = tokenizer.encode("Anna put"), tokenizer.encode(" on the table.")
+    before, after, (start, end, mask) = tokenizer.encode("Anna put"), tokenizer.encode(" on the table."), (0, 2, 4)
     found = theirs.generate(
         input_ids=torch.tensor([[start, *before, mask, *after, end]]),
         decoder_input_ids=torch.tensor([[end, start]]),
@@ -162,8 +163,7 @@ def test_texts_are_rewritten_as_transformers_would(tmp_path, capsys):
         return_dict_in_generate=True,
         output_scores=True,
     )
-    tokens = load_tokenizer(tmp_path)
-    expected = [tokens.decode(ids).strip() for ids in found.sequences.tolist()]
+    expected = [tokenizer.decode(ids).strip() for ids in found.sequences.tolist()]
     assert command_line.main(["fill", str(tmp_path), "Anna put <mask> on the table.", "--top", "3"]) == 0
     first, *rows = capsys.readouterr().out.splitlines()
     assert first == expected[0]

@@ -162,26 +162,29 @@ def test_older_files(tmp_path):
 
 @pytest.mark.parametrize("changes", [{}, V1_1 | {"untied": True}], ids=["v1.0", "v1.1"])
 def test_the_same_answers(tmp_path, changes):
-    theirs = save(tmp_path, seed=3, **changes)
-    ours, (source, target) = from_pretrained(tmp_path), batch(9, 1)
+    """Any of ten tokens ends an answer, so that a random model ends some of them."""
+    theirs, stop = save(tmp_path, seed=3, **changes), list(range(1, 11))
+    ours, (source, target), lengths = from_pretrained(tmp_path), batch(9, 1), []
     how = {"input_ids": source, "attention_mask": (source != 0).long(), "max_new_tokens": 12, "do_sample": False}
-    found = theirs.generate(**how).tolist()
-    expected = [answer(ids, 1) for ids in found]
-    assert greedy(ours, (source, target), max_new=12, stop=[1]) == expected
+    how |= {"eos_token_id": stop}
+    expected = [answer(ids, stop) for ids in theirs.generate(**how).tolist()]
+    assert greedy(ours, (source, target), max_new=12, stop=stop) == expected
     for beams, length_penalty in ((3, 0.0), (4, 1.0), (2, 2.0)):
         options = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": True}
         found = theirs.generate(
             **how, **options, num_return_sequences=beams, return_dict_in_generate=True, output_scores=True
         )
-        hypotheses = beam(ours, (source, target), max_new=12, stop=[1], beams=beams, length_penalty=length_penalty)
+        hypotheses = beam(ours, (source, target), max_new=12, stop=stop, beams=beams, length_penalty=length_penalty)
         flat = [hypothesis for row in hypotheses for hypothesis in row]
-        assert [hypothesis.ids for hypothesis in flat] == [answer(ids, 1) for ids in found.sequences.tolist()]
+        assert [hypothesis.ids for hypothesis in flat] == [answer(ids, stop) for ids in found.sequences.tolist()]
         assert [hypothesis.score for hypothesis in flat] == pytest.approx(found.sequences_scores.tolist(), abs=1e-4)
+        lengths += [len(hypothesis.ids) for hypothesis in flat]
+    assert len(set(lengths)) > 3  # some ended, and not all at once
 
 
-def answer(ids, end):
-    """The ids after the first one, up to the end token."""
-    return ids[1 : ids.index(end, 1)] if end in ids[1:] else ids[1:]
+def answer(ids, stop):
+    """The ids after the first one, up to a token that ends them."""
+    return list(itertools.takewhile(lambda i: i not in stop, ids[1:]))
 
 
 def test_half_precision_becomes_fp32(tmp_path):
@@ -323,7 +326,7 @@ def test_gaps_are_filled_in_on_the_command_line(unigram, tmp_path, capsys):
     )
     contents = {}
     for ids, score in zip(found.sequences.tolist(), found.sequences_scores.exp().tolist(), strict=True):
-        ids = list(itertools.takewhile(lambda i: i not in (1, second), ids[1:]))
+        ids = answer(ids, (1, second))
         span = ids[ids.index(first) + 1 :] if first in ids else []
         text = tokenizer.decode([i for i in span if i < len(tokenizer)]).strip()
         contents[text] = contents.get(text, 0) + score

@@ -54,7 +54,7 @@ def load(folder: Path, theirs: dict[str, Any]) -> T5:
     scaled = theirs.get("scale_decoder_outputs", theirs.get("tie_word_embeddings", True))
     shared = found.get("shared.weight")
     out = found.pop("lm_head.weight", shared)
-    tied = scaled and out is not None and shared is not None and torch.equal(out, shared)
+    tied = scaled and (out is shared or (shared is not None and torch.equal(out, shared)))
     model = T5(_config(theirs, tied, folder))
     if not tied and out is not None:
         # Our output layer has no factor, so that it becomes part of a weight that is not tied.

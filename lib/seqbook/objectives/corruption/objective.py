@@ -189,21 +189,18 @@ class SpanCorruption(Corruption):
         longest = spans.longest_text(max_len, config.rate, config.mean_length)
         # Of one token, nothing can be taken out that would leave something to read.
         super().__init__(tokenizer, config, max_len=max_len, start=tokenizer.pad_id, shortest=2, longest=longest)
-        self.sentinels, (_, n_spans) = spans.sentinel_ids(tokenizer), self.count_noise(longest)
+        self.eos, self.sentinels = tokenizer.eos_id, spans.sentinel_ids(tokenizer)
+        _, n_spans = spans.count_noise(longest, config.rate, config.mean_length)
         if n_spans > len(self.sentinels):
             raise ValueError(
                 f"a text of {longest} tokens has {n_spans} spans, but the vocabulary has {len(self.sentinels)} "
                 f"sentinels: give n_sentinels={n_spans} or more"
             )
 
-    def count_noise(self, length: int) -> tuple[int, int]:
-        """The numbers of noise tokens and of spans in a text of `length` tokens."""
-        return spans.count_noise(length, self.config.rate, self.config.mean_length)
-
     def corrupt(self, ids: list[int], generator: torch.Generator | None = None) -> tuple[list[int], list[int]]:
         noise = spans.draw_noise(len(ids), self.config.rate, self.config.mean_length, generator)
         source, target = spans.corrupt(ids, noise, self.sentinels)
-        return [*source, self.tokenizer.eos_id], [*target, self.tokenizer.eos_id]
+        return [*source, self.eos], [*target, self.eos]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         _check_unwritten(texts)
@@ -238,14 +235,14 @@ class Denoising(Corruption):
 
     def __init__(self, tokenizer: Tokenizer, config: DenoisingConfig = DenoisingConfig(), *, max_len: int):
         super().__init__(tokenizer, config, max_len=max_len, start=tokenizer.eos_id, shortest=1, longest=max_len - 2)
-        self.mask, self.continuing = tokenizer.special_id(MASK), continuing_ids(tokenizer)
+        self.bos, self.mask, self.continuing = tokenizer.bos_id, tokenizer.special_id(MASK), continuing_ids(tokenizer)
         vocabulary = tokenizer.backend.get_vocab()
         self.ends = {vocabulary[end] for end in ".!?。！？" if end in vocabulary}
 
     def corrupt(self, ids: list[int], generator: torch.Generator | None = None) -> tuple[list[int], list[int]]:
         """A source whose masks of no word would make it longer than max_len loses its end. This hardly ever happens."""
-        bos, eos = self.tokenizer.bos_id, self.tokenizer.eos_id
-        return [bos, *self.noised(ids, generator)[: self.longest], eos], [bos, *ids, eos]
+        eos = self.start  # the token that ends a text also starts the decoder
+        return [self.bos, *self.noised(ids, generator)[: self.longest], eos], [self.bos, *ids, eos]
 
     def noised(self, ids: list[int], generator: torch.Generator | None = None) -> list[int]:
         """The text with this objective's noise."""
