@@ -1,5 +1,6 @@
 """What the two objectives make of texts: sources, targets, the loss, and what they refuse."""
 
+import itertools
 import math
 import random
 from collections import Counter
@@ -151,6 +152,15 @@ def test_sentences_are_permuted_as_wholes():
     counts = Counter(orders.index(objective.noised(ids, draw)) for _ in range(1_200))
     assert len(counts) == 6
     assert all(count == pytest.approx(200, abs=52) for count in counts.values())  # four standard deviations
+
+
+def test_the_mix_permutes_sentences_and_then_infills_words(monkeypatch):
+    monkeypatch.setattr("seqbook.objectives.corruption.noises.draw_spans", lambda *_: ([(0, 2)], 0))
+    objective, draw = build(DenoisingConfig, STORIES, noise="mix"), generator()
+    (ids,) = objective.encode(STORIES[:1])
+    parts = [objective.tokenizer.encode(part) for part in ("Anna saw a dog.", "Anna ran!", "Did Anna take the dog?")]
+    expected = {(objective.mask, *[i for part in order for i in part][2:]) for order in itertools.permutations(parts)}
+    assert {tuple(objective.noised(ids, draw)) for _ in range(100)} == expected
 
 
 def test_pieces_of_a_word_are_infilled_together():
