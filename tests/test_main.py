@@ -274,9 +274,43 @@ def test_masked_words_are_filled_in(main, long_text, tmp_path):
     assert main("fill", tmp_path / "run", "[MASK]", "--top", 0)[::2] == (2, "seqbook: top=0 must be at least 1\n")
 
 
+@pytest.mark.parametrize(
+    ("recipe", "text", "answers", "wrong", "message"),
+    [
+        (
+            "t5",
+            "Two <extra_id_0> read <extra_id_1>.",
+            r"Two.* read.*\.",
+            "a dog",
+            "'a dog' has no <extra_id_0>: write <extra_id_0>, <extra_id_1>, …, in this order",
+        ),
+        ("bart", "Two <mask> read <mask>.", ".*", "a " * 16, "is 18 tokens long with its special tokens"),
+    ],
+)
+def test_gaps_are_filled_in_with_any_number_of_words(main, long_text, tmp_path, recipe, text, answers, wrong, message):
+    sizes = {"corpus": "tiny_shakespeare", "d_model": 16, "n_layers": 1, "n_heads": 2, "max_len": 16, "steps": 3}
+    chosen = [f"--set={name}={value}" for name, value in sizes.items()]
+    status, printed, errors = main("train", recipe, "--data", long_text, "--out", tmp_path / "run", *chosen)
+    assert status == 0, errors
+    assert json.loads(printed).keys() >= {"loss", "val_loss"}
+
+    status, printed, errors = main("fill", tmp_path / "run", text, "--top", 3)
+    assert status == 0, errors
+    first, *rows = printed.splitlines()
+    assert re.fullmatch(answers, first)
+    assert rows
+    assert all(re.fullmatch(r" +\d?  .*  +\d+\.\d%", row) for row in rows)
+    assert sum(bool(re.match(r" +\d ", row)) for row in rows) == {"t5": 2, "bart": 1}[recipe]
+
+    status, printed, errors = main("fill", tmp_path / "run", wrong)
+    assert (status, printed) == (2, "")
+    assert errors.count("\n") == 1
+    assert message in errors
+
+
 def test_a_model_that_cannot_fill_is_one_line(main, arguments, tmp_path):
     assert main(*arguments(tmp_path / "run"))[0] == 0
-    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of the recipe bert\n"
+    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of the recipe bert, t5 or bart\n"
     assert main("fill", tmp_path / "run", "a [MASK]") == (2, "", expected)
 
 

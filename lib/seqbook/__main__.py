@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import microworld
+from seqbook.objectives import FILLING
 from seqbook.objectives.causal import continue_texts
-from seqbook.objectives.filling import Filled, fill
+from seqbook.objectives.filling import Filled
 from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
 from seqbook.recipes import RECIPES
 from seqbook.runs import device, load, run
@@ -62,10 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
     continuing.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
     generate.set_defaults(do=_generate)
 
-    filling = commands.add_parser("fill", help="fill in the words that are masked, with a trained run or a BERT")
+    filling = commands.add_parser("fill", help="fill in the gaps of texts, with a trained run or a BERT, T5 or BART")
     filling.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
-    filling.add_argument("text", nargs="+", help="with [MASK] (RoBERTa: <mask>) for each word that is missing")
-    filling.add_argument("--top", type=int, default=5, metavar="N", help="list the N most probable words (default: 5)")
+    marks = "BERT: [MASK] for each missing word (RoBERTa: <mask>); T5: <extra_id_0>, <extra_id_1>, … and BART: <mask>, each for "
+    filling.add_argument("text", nargs="+", help=marks + "any number of words")
+    filling.add_argument("--top", type=int, default=5, metavar="N", help="list the N most probable (default: 5)")
     filling.set_defaults(do=_fill)
 
     show = commands.add_parser("show", help="samples of a task of the micro-world")
@@ -151,16 +153,19 @@ def _fill(options: argparse.Namespace) -> None:
     if _is_run(Path(options.model)):
         system = load(options.model)
         if not hasattr(system.objective, "fill"):
-            raise ValueError(f"{options.model} cannot fill in words: give a run of the recipe bert")
+            raise ValueError(f"{options.model} cannot fill in words: give a run of the recipe bert, t5 or bart")
         found = system.objective.fill(system.model, options.text, top=options.top)
     else:  # in Hugging Face's layout
-        model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)
-        found = fill(model, tokenizer, options.text, top=options.top)
+        model = from_pretrained(options.model).to(device())
+        if type(model) not in FILLING:
+            known = " or ".join(kind.__name__ for kind in FILLING)
+            raise ValueError(f"{options.model} is a {type(model).__name__}, which cannot fill in words: give a {known}")
+        found = FILLING[type(model)](model, load_tokenizer(options.model), options.text, top=options.top)
     print("\n\n".join(map(_table, found)))
 
 
 def _table(filled: Filled) -> str:
-    """The text, and one line for each word that was considered: the number of its mask, the word, its probability."""
+    """The text, and one line for each filling that was considered: the number of its gap, its words, their probability."""
     lines, width = [filled.text], max(len(word) for words in filled.words for word, _ in words)
     for number, words in enumerate(filled.words, 1):
         for rank, (word, probability) in enumerate(words):

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from seqbook import viz
 from seqbook.generation.decoding import greedy
-from seqbook.models import BERTConfig, FineTunedConfig, GPTConfig, RNNConfig, TransformerConfig
+from seqbook.models import BARTConfig, BERTConfig, FineTunedConfig, GPTConfig, RNNConfig, T5Config, TransformerConfig
 from seqbook.nn import masks
 from seqbook.nn.attention import Attention
 from seqbook.nn.block import Block
@@ -192,6 +192,18 @@ class Seq2SeqFamily:
         return source_ids, ids
 
 
+class OneVocabularyFamily(Seq2SeqFamily):
+    """The same with one vocabulary for both sides, and with targets that may begin with padding's id."""
+
+    ids = (4, 12)
+    refused = (
+        *(refused for refused in Seq2SeqFamily.refused if "target_ids has" not in refused[2]),
+        ([[4, 11]], [[1, 12]], "target_ids has the id 12, outside the vocabulary of 12"),
+        ([[4, 11]], [[1, -7]], "target_ids has the id -7, outside"),
+        ([[4]], [[]], r"target_ids has shape \(1, 0\)"),
+    )
+
+
 class DecoderFamily:
     """forward(ids)."""
 
@@ -333,11 +345,15 @@ RNN = RNNConfig(**VOCABULARIES, d_model=16, max_len=LENGTH)
 SHORTCUT = replace(RNN, bidirectional=True)
 TRANSFORMER, GPT = TransformerConfig(**VOCABULARIES, **SIZES), GPTConfig(vocab_size=12, **SIZES)
 BERT = BERTConfig(vocab_size=12, **SIZES)
+T5, BART = T5Config(vocab_size=12, n_buckets=8, **SIZES), BARTConfig(vocab_size=12, **SIZES)
 
 CASES: dict[str, Case] = (
     variants(Seq2SeqFamily, RNN, context=CONTEXTS, bidirectional=(False, True), n_layers=(1, 2))
     | variants(Seq2SeqFamily, SHORTCUT, context=("mean", "dot"), n_layers=(1, 2), embedding_shortcut=(True,))
     | variants(Seq2SeqFamily, TRANSFORMER, norm=NORMS, positions=POSITIONS)
+    | variants(OneVocabularyFamily, T5, gated=(False, True), tied=(True, False))
+    | variants(OneVocabularyFamily, replace(T5, n_decoder_layers=1, d_head=6), max_distance=(6,))
+    | variants(OneVocabularyFamily, BART, n_decoder_layers=(None, 1))
     | variants(DecoderFamily, GPT, norm=NORMS, positions=POSITIONS)
     | variants(EncoderFamily, BERT, norm=NORMS, positions=POSITIONS)
     | variants(EncoderFamily, BERT, outputs=("pretraining",), first_position=(0, 1))

@@ -310,7 +310,7 @@ def test_a_folder_without_a_tokenizer(folder, bpe):
 
 def test_a_tokenizer_of_another_kind(tmp_path):
     Tokenizer.train(TEXTS, "word").save(tmp_path / "tokenizer.json")
-    with pytest.raises(ValueError, match=r"tokenizer\.json is a WordLevel vocabulary: only BPE and WordPiece"):
+    with pytest.raises(ValueError, match=r"tokenizer\.json is a WordLevel vocabulary: only BPE, WordPiece and Unigram"):
         load_tokenizer(tmp_path)
 
 
@@ -364,3 +364,11 @@ def test_a_mistake_is_one_line(generate, arguments, message):
     assert errors.startswith("seqbook: ")
     assert errors.count("\n") == 1
     assert re.match(f"seqbook: {message}", errors)
+
+
+def test_a_gpt_cannot_fill_in_words(folder, capsys):
+    assert command_line.main(["fill", str(folder), "a [MASK]"]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"seqbook: {folder} is a GPT, which cannot fill in words: give a BERT or T5 or BART\n"
+    )

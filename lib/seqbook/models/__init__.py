@@ -4,13 +4,16 @@ Every model raises an error for ids outside its vocabulary and for sequences lon
 do so with `prefill` and `decode`.
 """
 
+from seqbook.models.bart import BART, BARTConfig
 from seqbook.models.bert import BERT, BERTConfig
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.heads import FineTuned, FineTunedConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
+from seqbook.models.t5 import T5, T5Config
 from seqbook.models.transformer import Transformer, TransformerConfig
 
-CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, BERTConfig, FineTunedConfig)  # a new model adds its own here
+# a new model adds its own here
+CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, BERTConfig, FineTunedConfig, T5Config, BARTConfig)
 
-__all__ = ["BERT", "CONFIGS", "GPT", "BERTConfig", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig", "RNNSeq2Seq", "Transformer",
-           "TransformerConfig"]  # fmt: skip
+__all__ = ["BART", "BERT", "CONFIGS", "GPT", "T5", "BARTConfig", "BERTConfig", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig",
+           "RNNSeq2Seq", "T5Config", "Transformer", "TransformerConfig"]  # fmt: skip

@@ -1,24 +1,49 @@
 """One file per objective, which defines what is predicted from which columns of a corpus, the loss, and the scores."""
 
+from collections.abc import Callable
+
+from torch import nn
+
+from seqbook.models import BART, BERT, T5
 from seqbook.objectives.causal import Causal, CausalConfig
 from seqbook.objectives.classification import ClassificationConfig
+from seqbook.objectives.corruption import Denoising, DenoisingConfig, SpanCorruption, SpanCorruptionConfig
+from seqbook.objectives.corruption.filling import fill_gaps, rewrite
+from seqbook.objectives.filling import Filled, fill
 from seqbook.objectives.masked import Masked, MaskedConfig
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqbook.objectives.spans import SpansConfig
 from seqbook.objectives.tagging import TaggingConfig
 
 # a new objective adds its own
-CONFIGS = (Seq2SeqConfig, CausalConfig, MaskedConfig, ClassificationConfig, TaggingConfig, SpansConfig)
+CONFIGS = (
+    Seq2SeqConfig,
+    CausalConfig,
+    MaskedConfig,
+    ClassificationConfig,
+    TaggingConfig,
+    SpansConfig,
+    SpanCorruptionConfig,
+    DenoisingConfig,
+)
+
+# How each pretrained network fills in a text with gaps, (model, tokenizer, texts, top) → Filled; a new one adds its own
+FILLING: dict[type[nn.Module], Callable[..., list[Filled]]] = {BERT: fill, T5: fill_gaps, BART: rewrite}
 
 __all__ = [
     "CONFIGS",
+    "FILLING",
     "Causal",
     "CausalConfig",
     "ClassificationConfig",
+    "Denoising",
+    "DenoisingConfig",
     "Masked",
     "MaskedConfig",
     "Seq2Seq",
     "Seq2SeqConfig",
+    "SpanCorruption",
+    "SpanCorruptionConfig",
     "SpansConfig",
     "TaggingConfig",
 ]

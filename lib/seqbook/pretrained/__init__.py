@@ -1,20 +1,21 @@
 """Loading pretrained models and tokenizers in Hugging Face's layout, from a folder or by name from the Hub.
 
 One file per family maps names. Nothing is loaded in part: a file with an option that our networks do not have raises an
-error that names the option. Used in chapters 3.3 and 4.1.
+error that names the option. Used in chapters 3.3, 4.1 and 5.1.
 """
 
 from pathlib import Path
 
 from torch import nn
 
-from seqbook.pretrained import bert, files, gpt2
+from seqbook.pretrained import bart, bert, files, gpt2, t5
 from seqbook.pretrained.vocabularies import END_OF_TEXT, load_tokenizer
 
 __all__ = ["END_OF_TEXT", "FAMILIES", "from_pretrained", "load_tokenizer"]
 
 # By architecture, or by model_type if that says enough; a new family adds its own.
 FAMILIES = {"GPT2LMHeadModel": gpt2, "gpt2": gpt2} | dict.fromkeys(bert.ARCHITECTURES, bert)
+FAMILIES |= {"T5ForConditionalGeneration": t5} | dict.fromkeys(bart.ARCHITECTURES, bart)
 
 
 def from_pretrained(name_or_folder: str | Path) -> nn.Module:

@@ -7,7 +7,6 @@ pooler, or nothing if the file has none. Heads that the architecture does not na
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from seqbook.models.bert import BERT, BERTConfig, Outputs
@@ -24,7 +23,7 @@ _SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
     "max_position_embeddings", "type_vocab_size", "pad_token_id",
 )  # fmt: skip
-_READ = {*_SIZES, "hidden_act", "hidden_dropout_prob", "layer_norm_eps", "architectures", "model_type"}
+_READ = {*_SIZES, "hidden_act", "hidden_dropout_prob", "layer_norm_eps"}
 _OPTIONS = {  # the only value that our network supports; it is also the default if a file leaves the option out
     "position_embedding_type": "absolute",
     "is_decoder": False,
@@ -36,16 +35,10 @@ _OPTIONS = {  # the only value that our network supports; it is also the default
     "pruned_heads": {},
     "quantization_config": None,
 }
-# What changes no logits in eval mode: about training, generation, other heads, and how the file was made. The pooler_*
-# stand in Google's multilingual files, where nothing reads them.
+# What changes no logits in eval mode. The pooler_* stand in Google's multilingual files, where nothing reads them.
 _NO_EFFECT = {
-    "_name_or_path", "transformers_version", "dtype", "torch_dtype", "auto_map", "initializer_range", "layerdrop",
-    "attention_probs_dropout_prob", "classifier_dropout", "gradient_checkpointing", "use_cache", "output_past",
-    "output_attentions", "output_hidden_states", "return_dict", "torchscript", "chunk_size_feed_forward",
-    "attn_implementation", "_attn_implementation_autoset", "bos_token_id", "eos_token_id", "sep_token_id",
-    "cls_token_id", "mask_token_id", "unk_token_id", "decoder_start_token_id", "id2label", "label2id", "num_labels",
-    "problem_type", "finetuning_task", "task_specific_params", "tokenizer_class", "language", "directionality",
-    "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
+    "initializer_range", "layerdrop", "attention_probs_dropout_prob", "language", "directionality", "pooler_fc_size",
+    "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
 }  # fmt: skip
 _PARTS = {  # names of the parts of a block, theirs and ours
     "attention.self.query": "attention.query",
@@ -81,13 +74,9 @@ def load(folder: Path, theirs: dict[str, Any]) -> BERT:
 def _config(theirs: dict[str, Any], family: str, outputs: Outputs, folder: Path) -> BERTConfig:
     theirs = {"pad_token_id": 1 if family == "roberta" else 0} | theirs
     mapping.check_options(theirs, _OPTIONS, folder)
-    if unknown := theirs.keys() - _READ - _OPTIONS.keys() - _NO_EFFECT:
-        listed = ", ".join(f"{name}={theirs[name]!r}" for name in sorted(unknown))
-        raise ValueError(f"{folder} has {listed} in config.json, which no {family.upper()} that we know has")
+    mapping.check_known(theirs, _READ | _OPTIONS.keys() | _NO_EFFECT, family.upper(), folder)
     mapping.check_sizes(theirs, _SIZES, folder)
-    eps = theirs.get("layer_norm_eps", 1e-12)
-    if not isinstance(eps, float):
-        raise ValueError(f"{folder} has layer_norm_eps={eps!r} in config.json: it must be a number such as 1e-12")
+    eps = mapping.number(theirs, "layer_norm_eps", 1e-12, folder)
     activation = mapping.activation(theirs, "hidden_act", "gelu", folder)
     if family == "roberta" and activation != "gelu":
         act = theirs["hidden_act"]
@@ -133,19 +122,7 @@ def _weights(found: dict[str, Tensor], model: BERT, family: str, architecture: s
     heads = _names(BERTConfig(n_layers=0, outputs="pretraining"), family).keys()
     found = {name: t for name, t in found.items() if name in names or name not in heads}
     mapping.check_names(found, names, architecture, folder)
-
-    # Our keys and values are one matrix.
-    here = {}
-    for name, t in model.state_dict().items():
-        if "key_value" in name:
-            here |= zip((name.replace("key_value", part) for part in ("key", "value")), t.chunk(2), strict=True)
-        else:
-            here[name] = t
-    ours = mapping.convert(found, names, here, folder)
-    for name in [name for name in ours if "attention.key." in name]:
-        pair = [ours.pop(name), ours.pop(name.replace("key", "value"))]
-        ours[name.replace("key", "key_value")] = torch.cat(pair)
-    return ours
+    return mapping.convert_apart(found, names, model.state_dict(), folder)
 
 
 def _names(config: BERTConfig, family: str) -> dict[str, list[str]]:

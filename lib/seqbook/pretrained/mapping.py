@@ -13,6 +13,16 @@ _ACTIVATIONS: dict[str, Activation] = {
     "relu": "relu", "tanh": "tanh", "silu": "silu", "swish": "silu", "gelu": "gelu", "gelu_python": "gelu",
     "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
 }  # fmt: skip
+# Options of any family that change no logits in eval mode: about training, generation, other heads, and how the file was
+# made.
+NO_EFFECT = {
+    "_name_or_path", "transformers_version", "dtype", "torch_dtype", "auto_map", "model_type", "architectures",
+    "gradient_checkpointing", "use_cache", "output_past", "output_attentions", "output_hidden_states", "return_dict",
+    "torchscript", "chunk_size_feed_forward", "attn_implementation", "_attn_implementation_autoset", "bos_token_id",
+    "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id", "decoder_start_token_id",
+    "id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "task_specific_params", "tokenizer_class",
+    "classifier_dropout",
+}  # fmt: skip
 
 
 def check_options(theirs: Mapping[str, Any], options: Mapping[str, Any], folder: Path) -> None:
@@ -35,6 +45,29 @@ def check_sizes(theirs: Mapping[str, Any], sizes: Iterable[str], folder: Path) -
     for size in sizes:
         if type(theirs.get(size)) is not int:
             raise ValueError(f"{folder} has {size}={theirs.get(size)!r} in config.json: it must be a whole number")
+
+
+def check_known(theirs: Mapping[str, Any], known: Iterable[str], family: str, folder: Path) -> None:
+    """Check that config.json has no other options than these and those of `NO_EFFECT`.
+
+    Raises:
+        ValueError: it has others.
+    """
+    if unknown := theirs.keys() - set(known) - NO_EFFECT:
+        listed = ", ".join(f"{name}={theirs[name]!r}" for name in sorted(unknown))
+        raise ValueError(f"{folder} has {listed} in config.json, which no {family} that we know has")
+
+
+def number(theirs: Mapping[str, Any], option: str, default: float, folder: Path) -> float:
+    """The number in config.json.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = theirs.get(option, default)
+    if not isinstance(value, float):
+        raise ValueError(f"{folder} has {option}={value!r} in config.json: it must be a number such as {default}")
+    return value
 
 
 def activation(theirs: Mapping[str, Any], option: str, default: str, folder: Path) -> Activation:
@@ -97,4 +130,25 @@ def convert(
             raise ValueError(f"{folder}: the tensor {theirs} is {is_}, by config.json it must be {must}")
         parts = (t.t() if turn else t).split([len(here[name]) for name in mine])
         ours |= dict(zip(mine, parts, strict=True))
+    return ours
+
+
+def convert_apart(
+    found: Mapping[str, Tensor], names: Mapping[str, Sequence[str]], here: Mapping[str, Tensor], folder: Path
+) -> dict[str, Tensor]:
+    """`convert` for families whose keys and values are two matrices: `names` has key and value for our key_value.
+
+    Raises:
+        ValueError: as `convert`.
+    """
+    apart = {}
+    for name, t in here.items():
+        if "key_value" in name:
+            apart |= zip((name.replace("key_value", part) for part in ("key", "value")), t.chunk(2), strict=True)
+        else:
+            apart[name] = t
+    ours = convert(found, names, apart, folder)
+    for name in [name for name in ours if "attention.key." in name]:
+        pair = [ours.pop(name), ours.pop(name.replace("attention.key.", "attention.value."))]
+        ours[name.replace("attention.key.", "attention.key_value.")] = torch.cat(pair)
     return ours

@@ -1,16 +1,19 @@
-"""Reading the tokenizers of Hugging Face's layout: GPT-2's and RoBERTa's byte-level BPE, and BERT's WordPiece."""
+"""Reading the tokenizers of Hugging Face's layout: the byte-level BPE of GPT-2, RoBERTa and BART, BERT's WordPiece, and
+T5's Unigram."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import tokenizers
-from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers
 
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.pretrained import files
 
 END_OF_TEXT = "<|endoftext|>"  # GPT-2's only special token, which separates texts
-_ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+_ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # also BART's
+_T5 = ("<pad>", "</s>", "<unk>")  # and <extra_id_0>, <extra_id_1>, …
 _BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 _NORMALIZER = {  # names in tokenizer_config.json, and in the library
     "do_lower_case": "lowercase",
@@ -21,6 +24,7 @@ _NORMALIZER = {  # names in tokenizer_config.json, and in the library
 
 def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
     """Load a model's tokenizer: its tokenizer.json, its vocab.json with merges.txt (BPE), or its vocab.txt (WordPiece).
+    T5's Unigram is read only from a tokenizer.json.
 
     As with every `Tokenizer`, no text can produce a special token: if a reader types <|endoftext|> or [MASK], it is
     split. Nothing is added to a text, not even [CLS].
@@ -34,8 +38,10 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
     if (folder / "tokenizer.json").is_file():
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         kind = type(tokenizer.backend.model).__name__
-        if kind not in ("BPE", "WordPiece"):
-            raise ValueError(f"{folder / 'tokenizer.json'} is a {kind} vocabulary: only BPE and WordPiece are read")
+        if kind not in ("BPE", "WordPiece", "Unigram"):
+            raise ValueError(
+                f"{folder / 'tokenizer.json'} is a {kind} vocabulary: only BPE, WordPiece and Unigram are read"
+            )
     elif vocab.is_file() and merges.is_file():
         tokenizer = Tokenizer.load_bpe(vocab, merges)
     elif words.is_file():
@@ -52,6 +58,11 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
             backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=config["add_prefix_space"])
         roberta = backend.token_to_id("<mask>") is not None
         special = [END_OF_TEXT, *_ROBERTA] if roberta else [END_OF_TEXT]
+    elif isinstance(backend.model, models.Unigram):
+        special = [*_T5, *(name for name in backend.get_vocab() if re.fullmatch(r"<extra_id_\d+>", name))]
+        # These are pieces of the vocabulary like any other. Without their first character, no text contains them.
+        apart = pre_tokenizers.Split(Regex(r"<(?=(pad|/s|unk|extra_id_\d+)>)"), "isolated")
+        backend.pre_tokenizer = pre_tokenizers.Sequence([apart, backend.pre_tokenizer])
     else:
         backend.normalizer = _normalizer(backend.normalizer, config)
         special = _special_tokens(config).values()

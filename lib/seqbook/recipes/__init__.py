@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from seqbook.recipes import bert, gpt, recurrent, transformer
+from seqbook.recipes import bert, gpt, recurrent, t5_bart, transformer
 from seqbook.recipes.schema import DataConfig, Recipe, describe, fill
 
 RECIPES: dict[str, Recipe] = (
-    recurrent.RECIPES | transformer.RECIPES | gpt.RECIPES | bert.RECIPES  # a new part adds its own
+    # a new part adds its own
+    recurrent.RECIPES | transformer.RECIPES | gpt.RECIPES | bert.RECIPES | t5_bart.RECIPES
 )
 
 
