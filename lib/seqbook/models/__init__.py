@@ -7,10 +7,12 @@ do so with `prefill` and `decode`.
 from seqbook.models.bert import BERT, BERTConfig
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.heads import FineTuned, FineTunedConfig
+from seqbook.models.prefix_lm import PrefixLM, PrefixLMConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.models.transformer import Transformer, TransformerConfig
 
-CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, BERTConfig, FineTunedConfig)  # a new model adds its own here
+# a new model adds its own here
+CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, BERTConfig, FineTunedConfig, PrefixLMConfig)
 
-__all__ = ["BERT", "CONFIGS", "GPT", "BERTConfig", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig", "RNNSeq2Seq", "Transformer",
-           "TransformerConfig"]  # fmt: skip
+__all__ = ["BERT", "CONFIGS", "GPT", "BERTConfig", "FineTuned", "FineTunedConfig", "GPTConfig", "PrefixLM", "PrefixLMConfig",
+           "RNNConfig", "RNNSeq2Seq", "Transformer", "TransformerConfig"]  # fmt: skip

@@ -1,0 +1,300 @@
+"""GLM: blanks of unknown length are filled in by a prefix decoder, one token after another {cite}`du2022glm`.
+
+    text              x0 x1 x2 x3 x4 x5        the spans x2 and x4 x5 are blanks, and x4 x5 comes first
+    row               x0 x1 M  x3 M  │ S  x4 x5 S  x2         part A, in which M is [MASK], and part B, in which S is [sop]
+    position           0  1  2  3  4 │ 4  4  4  2  2          in part B that of the blank
+    block position     0  0  0  0  0 │ 1  2  3  1  2          how far into its span
+    label                            │ x4 x5 E  x2 E          E is [eop]
+
+Part A is the prefix: its tokens attend to each other, and never to part B. The tokens of part B attend to part A and to
+everything before them. So `[MASK]` does not tell how long a blank is: a span ends where `[eop]` is predicted. The loss is
+on all of part B. Built in chapter 6.2.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import ClassVar, Literal, get_args
+
+import torch
+from torch import nn
+
+from seqbook.data.tokenizer import Kind, Tokenizer
+from seqbook.generation.decoding import greedy
+from seqbook.nn.checks import check_positive
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.filling import MASK
+from seqbook.objectives.rows import Row, TextRows, check_shares, collate, draw, draw_one, sentence_ends, sentences
+
+SENTENCE_MASK, DOCUMENT_MASK = "[sMASK]", "[gMASK]"
+BEGIN, END = "[sop]", "[eop]"  # of a piece, which fills one blank
+
+Level = Literal["token", "sentence", "document"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+MASKS: dict[Level, str] = {"token": MASK, "sentence": SENTENCE_MASK, "document": DOCUMENT_MASK}
+Span = tuple[int, int]  # the first position, and the position after the last one
+LONGEST_SPAN = 39  # tokens, in GLM's own code
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlankInfillingConfig:
+    """shares: how often a batch has blanks of each level, in the order of `LEVELS` (as in GLM-10B); kind: the kind of
+    tokens; max_vocab_size: the number of tokens for byte pairs; rate: the share of tokens in blanks of tokens or
+    sentences; mean_span: λ of the Poisson distribution from which lengths are drawn; shuffle: whether the spans of part B
+    are shuffled; shortest_document: the smallest share of the text in a document's blank; suffix: how often it is the
+    end of the text.
+
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    shares: tuple[float, float, float] = (0.5, 0.3, 0.2)
+    kind: Kind = "word"
+    max_vocab_size: int = 30_000
+    rate: float = 0.15
+    mean_span: float = 3.0
+    shuffle: bool = True
+    shortest_document: float = 0.5
+    suffix: float = 0.5
+    fills: ClassVar[tuple[str, ...]] = ("vocab_size",)
+
+    def __post_init__(self):
+        check_positive(max_vocab_size=self.max_vocab_size)
+        check_shares("shares", self.shares, LEVELS)
+        if not 0 < self.rate <= 1 or not self.mean_span > 0:
+            raise ValueError(f"rate={self.rate} must be above 0 and at most 1, mean_span={self.mean_span} above 0")
+        if not 0 <= self.shortest_document <= 1 or not 0 <= self.suffix <= 1:
+            raise ValueError(
+                f"shortest_document={self.shortest_document} and suffix={self.suffix} must be between 0 and 1"
+            )
+
+    def reads(self) -> dict[str, str]:
+        return {"text": "text"}
+
+    def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
+        if "tokenizer" in pretrained:
+            tokenizer = pretrained["tokenizer"]
+        else:
+            tokenizer = Tokenizer.train(texts["text"], self.kind, self.max_vocab_size)
+        lacking = [name for name in (*MASKS.values(), BEGIN, END) if tokenizer.backend.token_to_id(name) is None]
+        return {"tokenizer": tokenizer.with_special(*lacking)}
+
+    def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "BlankInfilling":
+        return BlankInfilling(**tokenizers, config=self, max_len=max_len)
+
+
+def positions(length: int, spans: Sequence[Span]) -> list[int]:
+    """The position of each token of a text with these blanks: all tokens of a blank have the same one."""
+    repeats = {i for start, stop in spans for i in range(start + 1, stop)}
+    found = []
+    for i in range(length):
+        found.append(found[-1] + (i not in repeats) if found else 0)
+    return found
+
+
+def blank_out(
+    text: list[int], spans: Sequence[Span], order: Sequence[int], mask: int, begin: int, end: int | None
+) -> Row:
+    """Part A and part B of a text. spans: the blanks in the order of the text; order: in which they follow in part B.
+
+    end: the token that ends each span (None: a single blank at the end of the text, which ends with the text itself).
+
+    Raises:
+        ValueError: blanks that overlap, are empty or not in the text; an order that is not one of all blanks.
+    """
+    if not spans or any(not 0 <= a < b <= len(text) for a, b in spans) or sorted(order) != list(range(len(spans))):
+        raise ValueError(f"the blanks {list(spans)} in the order {list(order)} do not fit a text of {len(text)} tokens")
+    if any(b > c for (_, b), (c, _) in pairwise(spans)):
+        raise ValueError(f"the blanks {list(spans)} overlap or are not in the order of the text")
+    if end is None and (len(spans) != 1 or spans[0][1] != len(text)):
+        raise ValueError(f"the blanks {list(spans)} need an end: only one blank at the end of the text has none")
+    place, starts = positions(len(text), spans), {start for start, _ in spans}
+    hidden = {i for start, stop in spans for i in range(start, stop)}
+
+    # part A: what is left, and a mask at the start of each span
+    kept = [i for i in range(len(text)) if i not in hidden or i in starts]
+    ids, position_ids = [mask if i in starts else text[i] for i in kept], [place[i] for i in kept]
+    labels, blocks, n_prefix = [IGNORED] * len(kept), [0] * len(kept), len(kept)
+
+    # part B: each span is read after `begin`, and predicted one token ahead
+    for start, stop in (spans[i] for i in order):
+        span = text[start:stop]
+        target = span if end is None else [*span, end]
+        ids += [begin, *target[:-1]]
+        labels += target
+        position_ids += [place[start]] * len(target)
+        blocks += range(1, len(target) + 1)
+    return Row(ids, labels, n_prefix, position_ids, blocks)
+
+
+def put(part_a: Sequence[int], answers: Mapping[int, list[int]], masks: frozenset[int]) -> list[int]:
+    """Part A with the answer for each of its masks, by position.
+
+    Raises:
+        ValueError: a mask without an answer, or an answer without a mask; names its position.
+    """
+    blanks = [i for i, token in enumerate(part_a) if token in masks]
+    for position in sorted(set(blanks) ^ set(answers)):
+        what = "has no answer" if position in blanks else "is not a blank, but there is an answer for it"
+        raise ValueError(f"position {position} of part A {what}")
+    return [i for position, token in enumerate(part_a) for i in answers.get(position, [token])]
+
+
+class BlankInfilling(TextRows):
+    """A text is `<bos> x <eos>`, where `<bos>` stands for GLM's `[CLS]`. All rows of a batch have the same level.
+
+    token: `[MASK]` for spans of random lengths, until at least max(1, ⌊rate·n⌋) of the n tokens of x are in blanks.
+    sentence: `[sMASK]` for whole sentences, until at least as many are. document: `[gMASK]` for a single span; if it is
+    the end of the text, `<eos>` included, it has no `[eop]`, and the row is a prefix and its continuation.
+
+    Raises:
+        ValueError: a tokenizer without the special tokens.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, config: BlankInfillingConfig = BlankInfillingConfig(), *, max_len: int):
+        super().__init__(tokenizer, config, max_len=max_len)
+        self.masks = {level: tokenizer.special_id(name) for level, name in MASKS.items()}
+        self.begin, self.end = (tokenizer.special_id(name) for name in (BEGIN, END))
+        self.ends = sentence_ends(tokenizer)
+        # a Poisson distribution without 0, as in GLM's own code
+        log_rate = math.log(config.mean_span)
+        self.weights = [math.exp(k * log_rate - math.lgamma(k + 1)) for k in range(1, LONGEST_SPAN + 1)]
+
+    def longest_row(self, n: int) -> int:
+        return n + 2 + 2 * self.wanted(n)  # a mask and a [sop] for each blank, which has at least one token
+
+    def wanted(self, n: int) -> int:
+        """The smallest number of tokens in the blanks of a text of n tokens."""
+        return max(1, int(self.config.rate * n))
+
+    def collate(self, examples: list, generator: torch.Generator | None = None):
+        level = LEVELS[draw_one(self.config.shares, generator)]
+        return collate([self.row(ids, generator, level) for (ids,) in examples], self.tokenizer.pad_id)
+
+    def row(self, ids: list[int], generator: torch.Generator | None = None, level: Level | None = None) -> Row:
+        """The row of a text, at this level (None: a level is drawn)."""
+        self.check(ids)
+        if level is None:
+            level = LEVELS[draw_one(self.config.shares, generator)]
+        spans, end = self.spans(ids, level, generator)
+        order = range(len(spans))
+        if self.config.shuffle:
+            order = torch.randperm(len(spans), generator=generator).tolist()
+        text = [self.tokenizer.bos_id, *ids, self.tokenizer.eos_id]
+        shifted = [(start + 1, stop + 1) for start, stop in spans]  # <bos> comes first
+        return blank_out(text, shifted, order, self.masks[level], self.begin, end)
+
+    def spans(
+        self, ids: list[int], level: Level, generator: torch.Generator | None = None
+    ) -> tuple[list[Span], int | None]:
+        """The blanks of a text x, where position n is that of `<eos>`, and the token that ends them."""
+        n = len(ids)
+        match level:
+            case "token":
+                return scatter(self._span_lengths(n, generator), n, generator), self.end
+            case "sentence":
+                found = sentences(ids, self.ends)
+                mixed = [found[i] for i in torch.randperm(len(found), generator=generator).tolist()]
+                chosen: list[Span] = []
+                while sum(stop - start for start, stop in chosen) < self.wanted(n):
+                    chosen.append(mixed[len(chosen)])
+                return sorted(chosen), self.end
+            case "document":
+                length = draw(max(1, int(self.config.shortest_document * n)), n, generator)
+                if torch.rand((), generator=generator) < self.config.suffix:
+                    return [(n - length, n + 1)], None
+                start = draw(0, n - length, generator)
+                return [(start, start + length)], self.end
+
+    def restore(self, row: Row) -> list[int]:
+        return self.read(row)[1:-1]
+
+    def read(self, row: Row) -> list[int]:
+        """The text whose blanks are filled with the labels of part B.
+
+        Raises:
+            ValueError: a blank without an end, except at the end of the text; a blank without an answer.
+        """
+        a = row.prefix_length
+        starts = [i for i in range(a, len(row.ids)) if row.ids[i] == self.begin]
+        answers = {}
+        for start, stop in zip(starts, [*starts[1:], len(row.ids)], strict=True):
+            position, answer = row.position_ids[start], row.labels[start:stop]
+            if answer[-1] == self.end:
+                answer = answer[:-1]
+            elif row.ids[a - 1] != self.masks["document"] or position != a - 1:
+                raise ValueError(f"the blank at position {position} has no end: its answer must end with {END}")
+            answers[position] = answer
+        return put(row.ids[:a], answers, frozenset(self.masks.values()))
+
+    def parts(self) -> dict[str, "BlankInfilling"]:
+        """One objective for each level with a share."""
+        if sum(share > 0 for share in self.config.shares) == 1:
+            return {}
+        alone = {level: tuple(float(other == level) for other in LEVELS) for level in LEVELS}
+        return {
+            level: BlankInfilling(self.tokenizer, replace(self.config, shares=alone[level]), max_len=self.max_len)
+            for level, share in zip(LEVELS, self.config.shares, strict=True)
+            if share > 0
+        }
+
+    def fill(self, model: nn.Module, texts: Sequence[str], *, max_new: int = 20) -> list[str]:
+        """The texts with something for each `[MASK]`, `[sMASK]` and `[gMASK]` in them, from left to right; each of them
+        is filled knowing the answers before it. A text that ends with `[gMASK]` is continued.
+
+        max_new: the largest number of tokens for one blank.
+
+        Raises:
+            ValueError: a text without a blank, or one that leaves no room; names it.
+        """
+        check_positive(max_new=max_new)
+        return [self._fill(model, text, max_new) for text in texts]
+
+    def _fill(self, model: nn.Module, text: str, max_new: int) -> str:
+        device, ids = next(model.parameters()).device, {MASKS[level]: i for level, i in self.masks.items()}
+        *parts, last = re.split(f"({'|'.join(map(re.escape, ids))})", text)
+        if not parts:
+            raise ValueError(f"{text[:80]!r} has no {', '.join(ids)}: write one where something is missing")
+        part_a = [self.tokenizer.bos_id]
+        for i, part in enumerate(parts):
+            # in a byte-level vocabulary, the space before a blank belongs to it
+            part_a += [ids[part]] if i % 2 else self.tokenizer.encode(part.rstrip())
+        continued = not last.strip() and part_a[-1] == self.masks["document"]
+        part_a += [] if continued else [*self.tokenizer.encode(last), self.tokenizer.eos_id]
+
+        answers, stops = {}, [self.end, self.tokenizer.eos_id]
+        read, place, block = part_a, list(range(len(part_a))), [0] * len(part_a)
+        for position in (i for i, token in enumerate(part_a) if token in ids.values()):
+            read, place, block = [*read, self.begin], [*place, position], [*block, 1]
+            if len(read) + max_new > self.max_len + 1:  # the last new token is generated but never read
+                raise ValueError(
+                    f"{text[:80]!r} leaves no room for max_new={max_new} in a blank: {len(read)} of max_len={self.max_len} "
+                    "tokens are used. Shorten the text, or lower max_new"
+                )
+            rows = [torch.tensor([row], device=device) for row in (read, place, block)]
+            none, prefix = torch.zeros(1, dtype=torch.long, device=device), torch.tensor([len(part_a)], device=device)
+            (answer,) = greedy(model, (rows[0], none, prefix, *rows[1:]), max_new=max_new, stop=stops)
+            answers[position] = answer
+            read, place = [*read, *answer], [*place, *[position] * len(answer)]
+            block = [*block, *range(2, len(answer) + 2)]
+        return self.tokenizer.decode(put(part_a, answers, frozenset(ids.values()))).strip()
+
+    def _span_lengths(self, n: int, generator: torch.Generator | None) -> list[int]:
+        lengths: list[int] = []
+        # A short text, or a high rate, has no room for every length; in GLM's own code, all texts are long.
+        while sum(lengths) < self.wanted(n) and (room := n - sum(lengths) - len(lengths)) > 0:
+            lengths.append(min(draw_one(self.weights, generator) + 1, room))
+        return lengths
+
+
+def scatter(lengths: Sequence[int], n: int, generator: torch.Generator | None = None) -> list[Span]:
+    """Spans of these lengths at random places of n tokens, with at least one token between two of them."""
+    free = n - sum(lengths) - len(lengths) + 1
+    offsets = sorted(draw(0, free, generator) for _ in lengths)
+    spans, used = [], 0
+    for offset, length in zip(offsets, lengths, strict=True):
+        spans.append((offset + used, offset + used + length))
+        used += length + 1
+    return spans
