@@ -1,0 +1,313 @@
+import itertools
+from collections import Counter
+
+import pytest
+import torch
+from torch import nn
+
+from seqbook.models import PrefixLMConfig
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.blank_infilling import (
+    BEGIN,
+    END,
+    MASKS,
+    BlankInfillingConfig,
+    blank_out,
+    positions,
+    put,
+    scatter,
+)
+from seqbook.objectives.rows import collate
+from seqbook.training import TrainingConfig, fit
+
+X0, X1, X2, X3, X4, X5 = X = [10, 11, 12, 13, 14, 15]
+M, S, E = 1, 2, 3
+NO = IGNORED
+TEXTS = ["a b c d e f g h i j . ! w0 w1 w2 w3 w4 w5"]
+
+
+def build(max_len=48, **settings):
+    config = BlankInfillingConfig(**settings)
+    return config.build(config.tokenizers({"text": TEXTS}, {}), max_len)
+
+
+def network(objective):
+    sizes = {"d_model": 32, "n_layers": 2, "n_heads": 2, "max_len": objective.max_len, "block_positions": True}
+    return PrefixLMConfig(**objective.sizes() | sizes).build()
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+# ---- GLM's own example
+
+
+def test_the_papers_example():
+    """Positions counted from 0, as in GLM's code; the figure in the paper counts from 1."""
+    row = blank_out(X, [(2, 3), (4, 6)], [1, 0], M, S, E)
+    assert positions(6, [(2, 3), (4, 6)]) == [0, 1, 2, 3, 4, 4]
+    assert row.ids == [X0, X1, M, X3, M, S, X4, X5, S, X2]
+    assert row.position_ids == [0, 1, 2, 3, 4, 4, 4, 4, 2, 2]
+    assert row.block_position_ids == [0, 0, 0, 0, 0, 1, 2, 3, 1, 2]
+    assert row.labels == [NO] * 5 + [X4, X5, E, X2, E]
+    assert row.prefix_length == 5
+    assert row.segments is None
+
+
+def test_without_shuffling_the_spans_follow_as_in_the_text():
+    row = blank_out(X, [(2, 3), (4, 6)], [0, 1], M, S, E)
+    assert row.ids[5:] == [S, X2, S, X4, X5]
+    assert row.position_ids[5:] == [2, 2, 4, 4, 4]
+    assert row.block_position_ids[5:] == [1, 2, 1, 2, 3]
+
+
+def test_the_end_of_a_text_is_a_prefix_and_its_continuation():
+    """No [eop]: the text's own last token is the last label."""
+    row = blank_out(X, [(2, 6)], [0], M, S, None)
+    assert row.ids == [X0, X1, M, S, X2, X3, X4]
+    assert row.labels == [NO, NO, NO, X2, X3, X4, X5]
+    assert row.position_ids == [0, 1, 2, 2, 2, 2, 2]
+    assert row.block_position_ids == [0, 0, 0, 1, 2, 3, 4]
+    assert row.prefix_length == 3
+
+
+def test_positions_are_glms_cumulative_sum():
+    """p = 1 everywhere, 0 in each blank after its first token; the position is the sum up to there, minus 1."""
+    draw = generator()
+    for n in range(1, 30):
+        spans = scatter([1 + n % 3] * (n // 8) or [1], n, draw)
+        p = torch.ones(n, dtype=torch.long)
+        for start, stop in spans:
+            p[start + 1 : stop] = 0
+        assert positions(n, spans) == (p.cumsum(0) - 1).tolist()
+
+
+def test_the_mask_is_open_on_part_a_and_causal_on_part_b():
+    """GLM's code: mask[i, j] = j ≤ i or j < length of part A. Here by what moves the logits."""
+    objective = build()
+    model, row = network(objective).eval(), blank_out(X, [(2, 3), (4, 6)], [1, 0], M, S, E)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.4)
+    batch = collate([row] * 11, 0)
+    batch.inputs[0][torch.arange(1, 11), torch.arange(10)] = 9
+    logits = model(*batch.inputs)
+    moved = (logits[1:] != logits[:1]).any(-1).T
+    i, j = torch.arange(10)[:, None], torch.arange(10)
+    assert torch.equal(moved, (j <= i) | (j < 5))
+
+
+@pytest.mark.parametrize(
+    ("spans", "order", "end", "message"),
+    [
+        ([], [], E, "do not fit a text of 6 tokens"),
+        ([(2, 2)], [0], E, "do not fit"),
+        ([(-1, 2)], [0], E, "do not fit"),
+        ([(4, 7)], [0], E, "do not fit"),
+        ([(0, 1), (2, 3)], [0, 0], E, r"in the order \[0, 0\] do not fit"),
+        ([(0, 3), (2, 4)], [0, 1], E, "overlap or are not in the order of the text"),
+        ([(4, 5), (0, 1)], [0, 1], E, "overlap or are not in the order"),
+        ([(1, 3)], [0], None, "need an end"),
+        ([(0, 1), (5, 6)], [0, 1], None, "need an end"),
+    ],
+)
+def test_refuses_blanks_that_do_not_fit(spans, order, end, message):
+    with pytest.raises(ValueError, match=message):
+        blank_out(X, spans, order, M, S, end)
+
+
+# ---- What is drawn
+
+
+@pytest.mark.parametrize("n", [3, 7, 9])
+def test_spans_are_scattered_with_a_token_between_them(n):
+    draw, lengths, found = generator(), [2, 1, 1][: 1 + n // 4], set()
+    for _ in range(400):
+        spans = scatter(lengths, n, draw)
+        assert [b - a for a, b in spans] == lengths
+        assert spans[0][0] >= 0
+        assert spans[-1][1] <= n
+        assert all(a < b for (_, a), (b, _) in itertools.pairwise(spans))
+        found.add(tuple(spans))
+    free = n - sum(lengths) - len(lengths) + 1  # all places occur, the first and the last token's too
+    assert len(found) == len(list(itertools.combinations_with_replacement(range(free + 1), len(lengths))))
+
+
+def test_lengths_are_poisson_without_0():
+    objective, draw, found = build(400), generator(), Counter()
+    for _ in range(400):
+        lengths = objective._span_lengths(300, draw)
+        assert sum(lengths[:-1]) < 45 <= sum(lengths)  # 15 %, and not one span more
+        found.update(lengths)
+    expected = {k: 3**k / torch.tensor(k + 1.0).lgamma().exp().item() for k in range(1, 40)}
+    for k in (1, 2, 3, 4, 5, 6):
+        share = expected[k] / sum(expected.values())
+        assert found[k] / found.total() == pytest.approx(share, abs=0.025)
+    assert not found[0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 6, 7, 13, 14])
+def test_a_short_text_has_a_blank_too(n):
+    objective, draw = build(), generator()
+    wanted = {1: 1, 2: 1, 6: 1, 7: 1, 13: 1, 14: 2}[n]
+    assert objective.wanted(n) == wanted
+    for level in MASKS:
+        for _ in range(50):
+            spans, _ = objective.spans(list(range(20, 20 + n)), level, draw)
+            assert sum(min(b, n) - a for a, b in spans) >= wanted
+
+
+def test_whole_sentences_are_taken():
+    objective, draw, found = build(shares=(0.0, 1.0, 0.0)), generator(), set()
+    ids = objective.tokenizer.encode("a b . c ! d e f")
+    for _ in range(60):
+        row = objective.row(ids, draw)
+        assert objective.restore(row) == ids
+        assert row.ids.count(objective.masks["sentence"]) == row.ids.count(objective.begin) == 1
+        found.add(tuple(i for i in row.labels if i not in (NO, objective.end)))
+    assert found == {tuple(ids[:3]), tuple(ids[3:5]), tuple(ids[5:])}
+
+
+def test_sentences_are_taken_until_they_are_enough():
+    objective, draw = build(rate=0.9), generator()
+    ids = objective.tokenizer.encode("a . b c . d")
+    for _ in range(40):
+        row = objective.row(ids, draw, "sentence")
+        assert row.ids.count(objective.masks["sentence"]) >= 2  # also side by side
+        assert objective.restore(row) == ids
+
+
+def test_documents_have_one_long_blank_half_of_them_at_the_end():
+    objective, draw, ends, lengths = build(), generator(), 0, Counter()
+    for _ in range(1_000):
+        spans, end = objective.spans(list(range(10)), "document", draw)
+        ((start, stop),) = spans
+        if end is None:
+            ends += 1
+            assert stop == 11  # <eos> too
+        else:
+            assert 0 <= start < stop <= 10
+        lengths[min(stop, 10) - start] += 1
+    assert ends == pytest.approx(500, abs=64)
+    assert sorted(lengths) == [5, 6, 7, 8, 9, 10]
+    assert all(count == pytest.approx(1_000 / 6, abs=48) for count in lengths.values())
+
+
+def test_the_rows_of_a_batch_have_the_same_level():
+    objective, found = build(), Counter()
+    examples = objective.encode(["a b c . d e", "f g h"] * 3)
+    for seed in range(300):
+        ids = objective.collate(examples, generator(seed)).inputs[0]
+        (level,) = {level for level, mask in objective.masks.items() if (ids == mask).any()}
+        assert all((row == objective.masks[level]).any() for row in ids)
+        found[level] += 1
+    for level, share in (("token", 0.5), ("sentence", 0.3), ("document", 0.2)):
+        assert found[level] / 300 == pytest.approx(share, abs=0.12)
+
+
+def test_shuffling_can_be_left_out():
+    for shuffle in (True, False):
+        objective, draw = build(rate=0.5, mean_span=1.0, shuffle=shuffle), generator()
+        orders = set()
+        for _ in range(40):
+            row = objective.row(list(range(12, 22)), draw, "token")
+            starts = [p for p, i in zip(row.position_ids, row.ids, strict=True) if i == objective.begin]
+            orders.add(starts == sorted(starts))
+            assert [i for i in row.ids[: row.prefix_length] if i == objective.masks["token"]] == [
+                objective.masks["token"]
+            ] * len(starts)
+        assert orders == ({True, False} if shuffle else {True})
+
+
+# ---- Filling in
+
+
+def test_a_blank_without_an_end_or_an_answer_is_refused():
+    objective, draw = build(), generator()
+    ids = objective.tokenizer.encode("a b c d e f")
+    row = objective.row(ids, draw, "token")
+    endless = row._replace(labels=[5 if i == objective.end else i for i in row.labels])
+    with pytest.raises(ValueError, match=r"the blank at position \d has no end: its answer must end with \[eop\]"):
+        objective.restore(endless)
+    with pytest.raises(ValueError, match=r"position \d of part A has no answer"):
+        objective.restore(row._replace(ids=row.ids[: row.prefix_length], labels=row.labels[: row.prefix_length]))
+    assert put([5, M, 6, M], {1: [7, 8], 3: []}, frozenset({M})) == [5, 7, 8, 6]
+    with pytest.raises(ValueError, match="position 3 of part A has no answer"):
+        put([5, M, 6, M], {1: [7]}, frozenset({M}))
+    with pytest.raises(ValueError, match="position 2 of part A is not a blank"):
+        put([5, M, 6], {1: [7], 2: [8]}, frozenset({M}))
+    # an answer without an end is right only for a document's blank at the end of part A
+    suffix = blank_out([4, *ids, 5], [(3, 8)], [0], objective.masks["document"], objective.begin, None)
+    assert objective.read(suffix) == [4, *ids, 5]
+    token = blank_out([4, *ids, 5], [(3, 8)], [0], objective.masks["token"], objective.begin, None)
+    with pytest.raises(ValueError, match="the blank at position 3 has no end"):
+        objective.read(token)
+
+
+@pytest.fixture(scope="module")
+def filler():
+    """A network that has learned one text by heart, with blanks of all levels."""
+    torch.manual_seed(0)
+    objective = build(rate=0.3)
+    model = network(objective)
+    examples = objective.encode(["a b c d . e f g h !"] * 8)
+    fit(model, objective, examples, examples, TrainingConfig(steps=250, batch_size=8, learning_rate=5e-3, warmup=20))
+    return objective, model
+
+
+@pytest.mark.slow
+def test_blanks_of_unknown_length_are_filled(filler):
+    objective, model = filler
+    texts = [
+        "a [MASK] c d. e f g h!",
+        "a [MASK] d. e f g h!",
+        "a b c d. [sMASK]",
+        "a b c d. [gMASK]",
+        "a b [MASK] d. e [MASK] h!",
+    ]
+    assert objective.fill(model, texts) == ["a b c d. e f g h!"] * 5
+
+
+def test_what_is_filled_in_is_what_the_network_would_predict():
+    """Step by step, and uncached: the first blank, then the second one, which reads the answer to the first."""
+    objective = build()
+    torch.manual_seed(1)
+    model = network(objective).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    a, b, c = objective.tokenizer.encode("a b c")
+    mask, begin = objective.masks["token"], objective.begin
+    part_a = [objective.tokenizer.bos_id, a, mask, b, mask, c, objective.tokenizer.eos_id]
+    read, place, block, answers = list(part_a), list(range(7)), [0] * 7, {}
+    for position in (2, 4):
+        token, answers[position], n = begin, [], 1
+        while len(answers[position]) < 4:
+            read, place, block, n = [*read, token], [*place, position], [*block, n], n + 1
+            rows = (torch.tensor([row]) for row in (place, block))
+            token = int(model(torch.tensor([read]), torch.tensor([7]), *rows)[0, -1].argmax())
+            if token in (objective.end, objective.tokenizer.eos_id):
+                break
+            answers[position].append(token)
+        else:
+            read, place, block = [*read, token], [*place, position], [*block, n]
+    expected = objective.tokenizer.decode(put(part_a, answers, frozenset({mask})))
+    assert objective.fill(model, ["a [MASK] b [MASK] c"], max_new=4) == [expected]
+
+
+def test_a_text_that_cannot_be_filled_is_named():
+    objective = build(20)
+    model = network(objective)
+    with pytest.raises(ValueError, match=r"'a b' has no \[MASK\], \[sMASK\], \[gMASK\]"):
+        objective.fill(model, ["a [MASK]", "a b"])
+    with pytest.raises(ValueError, match=r"leaves no room for max_new=18 in a blank: 5 of max_len=20"):
+        objective.fill(model, ["a [MASK]"], max_new=18)
+    with pytest.raises(ValueError, match="max_new=0 must be at least 1"):
+        objective.fill(model, ["a [MASK]"], max_new=0)
+    (found,) = objective.fill(model, ["a [MASK]"], max_new=16)
+    assert found.startswith("a")
+
+
+def test_masks_and_the_ends_of_pieces_cannot_be_typed_into_a_text():
+    objective = build()
+    for name in (*MASKS.values(), BEGIN, END):
+        assert objective.tokenizer.special_id(name) not in objective.encode([f"a {name} b"])[0][0]

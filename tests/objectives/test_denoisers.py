@@ -1,0 +1,225 @@
+from collections import Counter
+
+import pytest
+import torch
+from torch import nn
+
+from seqbook.models import PrefixLMConfig
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.denoisers import MIXTURES, DenoisersConfig, n_blanks, partition, random_blanks, sentinel
+from seqbook.training import TrainingConfig, fit
+
+TEXTS = ["a b c d e f g h i j . w0 w1 w2 w3 w4 w5"]
+BOS, EOS, NO = 1, 2, IGNORED
+
+
+def build(max_len=48, **settings):
+    config = DenoisersConfig(**settings)
+    return config.build(config.tokenizers({"text": TEXTS}, {}), max_len)
+
+
+def network(objective):
+    sizes = {"d_model": 32, "n_layers": 2, "n_heads": 2, "max_len": objective.max_len}
+    return PrefixLMConfig(**objective.sizes() | sizes).build()
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+# ---- By hand
+
+
+def test_the_rows_of_the_three_modes():
+    objective = build()
+    a, b, c, d, e = ids = objective.tokenizer.encode("a b c d e")
+    first, second = objective.sentinels[:2]
+    for mode in ("R", "X"):
+        token = objective.modes[mode]
+        row = objective.corrupt(ids, mode, [(1, 3), (4, 5)])
+        assert row.ids == [BOS, token, a, first, d, second, first, b, c, second, e]
+        assert row.labels == [NO] * 5 + [first, b, c, second, e, EOS]
+        assert row.prefix_length == 6
+    row = objective.corrupt(ids, "S", [(3, 5)])
+    assert row.ids == [BOS, objective.modes["S"], a, b, c, d, e]
+    assert row.labels == [NO] * 4 + [d, e, EOS]
+    assert row.prefix_length == 5
+    plain = build(mode_tokens=False).corrupt(ids, "R", [(0, 2)])
+    assert plain.ids == [BOS, first, c, d, e, first, a, b]
+    assert plain.prefix_length == 5
+
+
+def test_the_mode_tokens_and_the_sentinels_have_their_names():
+    objective = build(n_sentinels=8)
+    assert objective.tokenizer.tokens(objective.modes.values()) == ["[R]", "[S]", "[X]"]
+    assert objective.tokenizer.tokens(objective.sentinels) == [sentinel(i) for i in range(8)]
+    assert objective.sentinels[0] == len(objective.tokenizer) - 1  # the highest id is the first sentinel's, as in T5
+    assert objective.sentinels == sorted(objective.sentinels, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("n", "mean", "rate", "expected"),
+    [
+        # T5: 568 tokens have 85 of noise in 28 spans, 1137 have 171 in 57, 70 have 10 in 3
+        (568, 3, 0.15, (85, 28)), (1137, 3, 0.15, (171, 57)), (70, 3, 0.15, (10, 3)),
+        (2, 3, 0.15, (1, 1)), (3, 3, 0.5, (2, 1)), (2, 3, 0.5, (1, 1)), (6, 1, 0.9, (5, 1)), (64, 64, 0.15, (10, 1)),
+    ],
+)  # fmt: skip
+def test_how_much_is_in_blanks(n, mean, rate, expected):
+    assert n_blanks(n, mean, rate) == expected
+    draw = generator()
+    for _ in range(50):
+        spans = random_blanks(n, mean, rate, draw)
+        assert (sum(b - a for a, b in spans), len(spans)) == expected
+        assert spans[0][0] > 0
+        assert spans[-1][1] == n
+        assert all(a < b for a, b in zip([b for _, b in spans], [a for a, _ in spans[1:]], strict=False))
+
+
+def test_partitions_are_equally_likely():
+    draw = generator()
+    found = Counter(tuple(partition(5, 3, draw)) for _ in range(3_000))
+    assert set(found) == {(1, 1, 3), (1, 3, 1), (3, 1, 1), (1, 2, 2), (2, 1, 2), (2, 2, 1)}
+    assert all(count == pytest.approx(500, abs=82) for count in found.values())
+    assert partition(4, 1) == [4]
+    assert partition(1, 1) == [1]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_text_too_short_to_corrupt_is_refused(n):
+    with pytest.raises(ValueError, match=f"a text of {n} tokens is too short to corrupt: it needs at least 2"):
+        n_blanks(n, 3, 0.15)
+
+
+@pytest.mark.parametrize(
+    ("mode", "spans", "message"),
+    [
+        ("R", [], "do not fit a text of 5 tokens: they must not touch"),
+        ("R", [(0, 1), (1, 2)], "must not touch"),
+        ("R", [(2, 3), (0, 1)], "must not touch"),
+        ("R", [(3, 6)], "do not fit"),
+        ("X", [(-1, 2)], "do not fit"),
+        ("X", [(2, 2)], "do not fit"),
+        ("S", [(1, 3)], "must be one at the end of the text in mode S"),
+        ("S", [(0, 1), (3, 5)], "must be one at the end"),
+    ],
+)
+def test_refuses_blanks_that_do_not_fit(mode, spans, message):
+    with pytest.raises(ValueError, match=message):
+        build().corrupt([5, 6, 7, 8, 9], mode, spans)
+
+
+def test_more_blanks_than_sentinels_are_refused():
+    with pytest.raises(ValueError, match=r"a text of \d+ tokens can have \d+ blanks: set n_sentinels, which is 3"):
+        build(48, n_sentinels=3)
+    objective = build(16, n_sentinels=3)
+    with pytest.raises(ValueError, match="4 blanks, but n_sentinels=3: give fewer"):
+        objective.corrupt(list(range(5, 13)), "R", [(i, i + 1) for i in range(0, 8, 2)])
+    with pytest.raises(ValueError, match="has 4 blanks, but n_sentinels=3"):
+        objective.fill(network(objective), ["[MASK] a " * 4])
+
+
+# ---- The mixtures
+
+
+def settings_of(objective, row):
+    mode = next(name for name, i in objective.modes.items() if i == row.ids[1])
+    return mode, sum(i in objective.sentinels for i in row.ids[: row.prefix_length])
+
+
+@pytest.mark.parametrize("mixture", MIXTURES)
+def test_the_denoisers_have_their_shares(mixture):
+    objective, draw = build(300, mixture=mixture, n_sentinels=64), generator()
+    ids, found, n = [5] * 200, Counter(), 2_000
+    for _ in range(n):
+        found[settings_of(objective, objective.row(ids, draw))] += 1
+    expected = {
+        # rate, and mean length → number of blanks: 30 / 3 = 10, 30 / 8 = 4, 100 / 3 = 33, 100 / 8 = 12, 30 / 32 = 1
+        "u-palm": {("S", 0): 0.5, ("R", 10): 0.25, ("X", 1): 0.125, ("X", 33): 0.125},
+        "ul2": {
+            ("S", 0): 0.2,
+            **{key: 0.8 / 6 for key in (("R", 10), ("R", 4), ("X", 33), ("X", 12), ("X", 1), ("X", 2))},
+        },
+    }[mixture]
+    assert set(found) == set(expected)
+    assert sum(expected.values()) == pytest.approx(1)
+    for key, share in expected.items():
+        assert found[key] == pytest.approx(n * share, abs=4 * (n * share * (1 - share)) ** 0.5)
+
+
+def test_the_shares_of_the_modes_can_be_set():
+    found = DenoisersConfig(mixture="ul2", modes=(2.0, 0.0, 1.0)).denoisers()
+    assert {d.mode for d in found} == {"R", "X"}
+    assert sum(d.share for d in found if d.mode == "R") == pytest.approx(2)
+    assert [(d.mean, d.rate) for d in found if d.mode == "R"] == [(3, 0.15), (8, 0.15)]
+    with pytest.raises(ValueError, match="mixture='t5': choose one of u-palm, ul2"):
+        DenoisersConfig(mixture="t5")
+
+
+def test_a_sequential_blank_has_a_quarter_of_the_text_on_average():
+    objective, draw = build(modes=(0.0, 1.0, 0.0)), generator()
+    lengths = [len([i for i in objective.row([5] * 32, draw).labels if i == 5]) for _ in range(2_000)]
+    assert sum(lengths) / 2_000 == pytest.approx(8, abs=0.4)
+    assert (min(lengths), max(lengths)) == (1, 15)
+    assert {len([i for i in objective.row([5] * 2, draw).labels if i == 5]) for _ in range(20)} == {1}
+
+
+# ---- Answers
+
+
+def test_answers_replace_their_sentinels():
+    objective = build()
+    first, second, third = objective.sentinels[:3]
+    assert objective.join([5, first, 6, second], [first, 7, 8, second, EOS]) == [5, 7, 8, 6]
+    assert objective.join([5, 6], [7, EOS]) == [5, 6, 7]
+    with pytest.raises(ValueError, match="the last blank has no end: its answer must end with <eos>"):
+        objective.join([5, first], [first, 7])
+    for target in (
+        [first, 7],
+        [second, 7, first],
+        [first, second, third],
+        [7, first, second],
+        [],
+        [first, first, second],
+    ):
+        with pytest.raises(ValueError, match="the text has the blanks <extra_id_0>, <extra_id_1>, the target answers"):
+            objective.join([5, first, 6, second], [*target, EOS])
+
+
+@pytest.mark.slow
+def test_a_network_knows_what_each_mode_asks_for():
+    torch.manual_seed(0)
+    objective = build(40)
+    model = network(objective)
+    examples = objective.encode(["a b c d e f g h i j"] * 8)
+    fit(model, objective, examples, examples, TrainingConfig(steps=300, batch_size=8, learning_rate=5e-3, warmup=20))
+    assert objective.generate(model, ["a b c d e f", "a b c d e f g h"], mode="S", max_new=8) == ["g h i j", "i j"]
+    assert objective.fill(model, ["a b c d e f g [MASK]"]) == ["a b c d e f g h i j"]
+    (answers,) = objective.generate(model, ["a b [MASK]"], mode="X", max_new=12)
+    assert answers.startswith("<extra_id_0>")
+
+
+def test_what_a_model_does_not_answer_stays_a_blank():
+    objective = build()
+    first, second = objective.sentinels[:2]
+    a, b = objective.tokenizer.encode("a b")
+    assert objective._blanks("a [MASK] b [MASK]") == [a, first, b, second]
+    assert objective._answers([second, b, a]) == {second: [b, a]}
+    assert objective._show([a, first, b], ["[MASK]"] * 32) == "a [MASK] b"
+    model = network(objective).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.4)
+    texts = ["a [MASK] b", "c [MASK]", "d e [MASK] f [MASK]"]
+    together = objective.fill(model, texts, max_new=6)
+    assert together == [objective.fill(model, [text], max_new=6)[0] for text in texts]
+    with pytest.raises(ValueError, match=r"'a b' has no \[MASK\]"):
+        objective.fill(model, ["a [MASK]", "a b"])
+    with pytest.raises(ValueError, match=r"leaves no room for 40 new ones"):
+        objective.generate(model, ["a " * 20])
+
+
+def test_mode_tokens_and_sentinels_cannot_be_typed_into_a_text():
+    objective = build()
+    special = {*objective.modes.values(), *objective.sentinels}
+    ((ids,),) = objective.encode(["[R] a [S] b [X] <extra_id_0> <extra_id_31>"])
+    assert not special & set(ids)

@@ -1,0 +1,155 @@
+from collections import Counter
+
+import pytest
+import torch
+from torch import nn
+
+from seqbook.models import BERTConfig, PrefixLMConfig
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.masked import MaskedConfig
+from seqbook.objectives.unilm import MODES, UniLMConfig
+
+TEXTS = ["a b. c d e! f g", "h i j k l m n o p"]
+NO = IGNORED
+
+
+def build(max_len=40, **settings):
+    config = UniLMConfig(**settings)
+    return config.build(config.tokenizers({"text": TEXTS}, {}), max_len)
+
+
+def network(objective):
+    sizes = {"d_model": 16, "n_layers": 2, "n_heads": 2, "max_len": objective.max_len}
+    model = PrefixLMConfig(**objective.sizes() | sizes).build().eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.4)
+    return model
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def rows_by_hand():
+    """ "a b c d" cut after b, where b and d are chosen and masked, in each mode."""
+    objective = build()
+    ids = objective.tokenizer.encode("a b c d")
+    a, c = ids[0], ids[2]
+    corrupted, chosen = [a, objective.mask, c, objective.mask], [False, True, False, True]
+    return objective, ids, {mode: objective.row_of(mode, ids, corrupted, chosen, 2) for mode in MODES}
+
+
+def test_the_four_rows_of_a_text():
+    objective, (a, b, c, d), rows = rows_by_hand()
+    cls, sep, m = objective.cls, objective.sep, objective.mask
+    pair, one = [cls, a, m, sep, c, m, sep], [cls, a, m, c, m, sep]
+    row = rows["bidirectional"]
+    assert row.ids == pair
+    assert row.labels == [NO, NO, b, NO, NO, d, NO]
+    assert row.prefix_length == 7
+    assert row.position_ids == [0, 1, 2, 3, 4, 5, 6]
+    assert row.segments == [0, 0, 0, 0, 1, 1, 1]
+    assert rows["seq2seq"] == row._replace(prefix_length=4, segments=[4, 4, 4, 4, 5, 5, 5])
+    row = rows["left_to_right"]
+    assert (row.ids, row.labels, row.prefix_length) == (one, [NO, NO, b, NO, d, NO], 0)
+    assert (row.position_ids, row.segments) == ([0, 1, 2, 3, 4, 5], [2] * 6)
+    row = rows["right_to_left"]
+    assert (row.ids, row.labels, row.prefix_length) == (one[::-1], [NO, d, NO, b, NO, NO], 0)
+    assert (row.position_ids, row.segments) == ([5, 4, 3, 2, 1, 0], [3] * 6)
+    assert all(objective.restore(row) == [a, b, c, d] for row in rows.values())
+
+
+def test_the_bidirectional_mode_is_bert():
+    """With the same weights, and what stands around BERT's stack taken away."""
+    objective, _, rows = rows_by_hand()
+    model, row = network(objective), rows["bidirectional"]
+    sizes = {"vocab_size": len(objective.tokenizer), "d_model": 16, "n_layers": 2, "n_heads": 2, "max_len": 40}
+    bert = BERTConfig(**sizes, norm="pre", eps=1e-5, activation="gelu_tanh", n_segments=6).build().eval()
+    bert.embedding.load_state_dict(model.embedding.state_dict())
+    bert.stack.load_state_dict(model.stack.state_dict())
+    bert.segments.load_state_dict(model.segments.state_dict())
+    bert.embedding_norm = nn.Identity()
+    ids, segments = torch.tensor([row.ids]), torch.tensor([row.segments])
+    found = model.hidden(ids, torch.tensor([7]), torch.tensor([row.position_ids]), segments=segments)
+    torch.testing.assert_close(found, bert.hidden(ids, segments))
+
+
+def test_the_modes_have_their_shares():
+    objective, draw = build(), generator()
+    found = Counter(objective.row(list(range(8, 16)), draw).segments[0] for _ in range(3_000))
+    assert set(found) == {0, 2, 3, 4}
+    for segment, share in ((0, 1 / 3), (4, 1 / 3), (2, 1 / 6), (3, 1 / 6)):
+        assert found[segment] == pytest.approx(3_000 * share, abs=4 * (3_000 * share * (1 - share)) ** 0.5)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.15, 0.5, 1.0])
+def test_the_number_of_chosen_tokens(rate):
+    objective, draw = build(rate=rate), generator()
+    for n in (2, 3, 7, 20):
+        assert all(objective.choose(n, draw).sum() == max(1, round(rate * n)) for _ in range(20))
+
+
+def test_a_fifth_of_the_choices_are_bigrams_and_trigrams():
+    draw = generator()
+    for several, low, high in ((0.0, 0.99, 1.01), (0.2, 0.72, 0.82), (1.0, -0.01, 0.01)):
+        objective, runs = build(rate=0.004, several=several), Counter()
+        for _ in range(600):
+            chosen = "".join(map(str, objective.choose(1_000, draw).int().tolist()))
+            runs.update(len(run) for run in chosen.split("0") if run)  # 4 tokens of 1,000: they seldom touch
+        assert low < runs[1] / runs.total() < high or several == 1.0
+        assert (runs[3] > 0) == (runs[2] > 0) == (several > 0)
+
+
+def test_of_the_chosen_tokens_80_percent_are_masked_10_are_random_and_10_stay():
+    objective, draw = build(rate=1.0, max_len=4_003), generator()
+    ids = torch.randint(8, 20, (4_000,), generator=draw).tolist()
+    row = objective.row(ids, draw)
+    pairs = [(i, label) for i, label in zip(row.ids, row.labels, strict=True) if label != NO]
+    assert len(pairs) == 4_000
+    assert sum(i == objective.mask for i, _ in pairs) == pytest.approx(3_200, abs=110)
+    vocabulary = len(objective.tokenizer) - 7
+    assert sum(i == label for i, label in pairs) == pytest.approx(400 + 400 / vocabulary, abs=90)
+
+
+def test_a_text_is_cut_after_a_sentence_or_anywhere_if_it_has_only_one():
+    objective, draw = build(), generator()
+    for text, expected in (("a b. c d e! f g", {3, 7}), ("a b.", {1, 2}), ("a b c d", {1, 2, 3}), ("a.", {1})):
+        ids = objective.tokenizer.encode(text)
+        assert {objective.cut(ids, draw) for _ in range(60)} == expected
+
+
+def test_the_vocabulary_is_berts_and_the_model_has_six_segments():
+    objective = build()
+    assert objective.tokenizer.backend.get_vocab() == (
+        MaskedConfig().tokenizers({"text": TEXTS}, {})["tokenizer"].backend.get_vocab()
+    )
+    assert objective.sizes() == {"vocab_size": len(objective.tokenizer), "n_segments": 6}
+
+
+def test_a_text_is_continued_by_filling_in_one_mask_after_another():
+    objective = build()
+    model, (text, other) = network(objective), ("a b c", "h i")
+    (found,) = objective.generate(model, [text], max_new=4)
+    ids = objective.tokenizer.encode(text)
+    source, new = [objective.cls, *ids, objective.sep], []
+    for _ in range(4):
+        row = objective.row_of(
+            "seq2seq", [*ids, *new, 5], [*ids, *new, objective.mask], [True] * (len(ids + new) + 1), 3
+        )
+        read = row.ids[:-1]  # without the [SEP] at the end, which is not yet written
+        assert read == [*source, *new, objective.mask]
+        n = len(read)
+        given = (torch.tensor([t[:n]]) for t in (row.ids, row.position_ids, row.segments))
+        i, p, s = given
+        logits = model(i, torch.tensor([row.prefix_length]), p, None, s)[0, -1]
+        for never in (objective.mask, objective.cls, objective.tokenizer.pad_id):
+            logits[never] = -torch.inf
+        if (token := int(logits.argmax())) == objective.sep:
+            break
+        new.append(token)
+    assert found == objective.tokenizer.decode(new)
+    assert objective.generate(model, [other, text], max_new=4)[1] == found
+    with pytest.raises(ValueError, match=r"'a a .* is 35 tokens long, .* max_new=4: at most 34 fit under max_len=40"):
+        objective.generate(model, ["a " * 35], max_new=4)
+    with pytest.raises(ValueError, match="prompt 0 is empty"):
+        objective.generate(model, [""])
