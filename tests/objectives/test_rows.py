@@ -27,7 +27,7 @@ from seqbook.objectives.masked import MaskedConfig
 from seqbook.objectives.rows import Row, collate, pad_left, pieces, sentences
 from seqbook.training import TrainingConfig, fit
 
-WORDS = [f"w{i}" for i in range(60)]
+WORDS = [f"w{i}" for i in range(80)]
 TEXTS = [" ".join(WORDS), ". ! ? ;"]
 
 
@@ -169,7 +169,8 @@ def test_padding_and_the_other_rows_change_nothing(config):
 @every_objective
 def test_what_is_drawn_depends_on_the_generator_alone(config):
     objective, rng = build(config), random.Random(4)
-    examples = [(distinct(objective, rng, 20),) for _ in range(12)]
+    stop = objective.tokenizer.encode(".")
+    examples = [(distinct(objective, rng, 9) + stop + distinct(objective, rng, 10),) for _ in range(12)]
 
     def rows(seed):
         return [

@@ -220,7 +220,7 @@ class BlankInfilling(TextRows):
         a = row.prefix_length
         starts = [i for i in range(a, len(row.ids)) if row.ids[i] == self.begin]
         answers = {}
-        for start, stop in zip(starts, [*starts[1:], len(row.ids)], strict=True):
+        for start, stop in pairwise([*starts, len(row.ids)]):
             position, answer = row.position_ids[start], row.labels[start:stop]
             if answer[-1] == self.end:
                 answer = answer[:-1]

@@ -34,7 +34,7 @@ class Denoiser(NamedTuple):
 
     mode: Mode
     share: float
-    mean: float | None
+    mean: int | None
     rate: float
 
 
@@ -112,7 +112,7 @@ def sentinel(i: int) -> str:
     return f"<extra_id_{i}>"
 
 
-def n_blanks(n: int, mean: float, rate: float) -> tuple[int, int]:
+def n_blanks(n: int, mean: int, rate: float) -> tuple[int, int]:
     """How many of n tokens are in blanks, and in how many blanks, as in T5 {cite}`raffel2020exploring`.
 
     Raises:
@@ -124,7 +124,7 @@ def n_blanks(n: int, mean: float, rate: float) -> tuple[int, int]:
     return hidden, min(max(round(hidden / mean), 1), hidden, n - hidden)
 
 
-def random_blanks(n: int, mean: float, rate: float, generator: torch.Generator | None = None) -> list[tuple[int, int]]:
+def random_blanks(n: int, mean: int, rate: float, generator: torch.Generator | None = None) -> list[tuple[int, int]]:
     """Blanks of n tokens: the first position of each, and the position after it. The lengths add up to exactly n·rate,
     rounded; the text begins with a token that is kept, ends with one that is not, and no two blanks touch."""
     hidden, k = n_blanks(n, mean, rate)
