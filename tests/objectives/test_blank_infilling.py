@@ -15,9 +15,8 @@ from seqbook.objectives.blank_infilling import (
     blank_out,
     positions,
     put,
-    scatter,
 )
-from seqbook.objectives.rows import collate
+from seqbook.objectives.rows import collate, scatter
 from seqbook.training import TrainingConfig, fit
 
 X0, X1, X2, X3, X4, X5 = X = [10, 11, 12, 13, 14, 15]

@@ -26,7 +26,18 @@ from seqbook.generation.decoding import greedy
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.filling import MASK
-from seqbook.objectives.rows import Row, TextRows, check_shares, collate, draw, draw_one, sentence_ends, sentences
+from seqbook.objectives.rows import (
+    Row,
+    Span,
+    TextRows,
+    check_shares,
+    collate,
+    draw,
+    draw_one,
+    scatter,
+    sentence_ends,
+    sentences,
+)
 
 SENTENCE_MASK, DOCUMENT_MASK = "[sMASK]", "[gMASK]"
 BEGIN, END = "[sop]", "[eop]"  # of a piece, which fills one blank
@@ -34,7 +45,6 @@ BEGIN, END = "[sop]", "[eop]"  # of a piece, which fills one blank
 Level = Literal["token", "sentence", "document"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 MASKS: dict[Level, str] = {"token": MASK, "sentence": SENTENCE_MASK, "document": DOCUMENT_MASK}
-Span = tuple[int, int]  # the first position, and the position after the last one
 LONGEST_SPAN = 39  # tokens, in GLM's own code
 
 
@@ -287,14 +297,3 @@ class BlankInfilling(TextRows):
         while sum(lengths) < self.wanted(n) and (room := n - sum(lengths) - len(lengths)) > 0:
             lengths.append(min(draw_one(self.weights, generator) + 1, room))
         return lengths
-
-
-def scatter(lengths: Sequence[int], n: int, generator: torch.Generator | None = None) -> list[Span]:
-    """Spans of these lengths at random places of n tokens, with at least one token between two of them."""
-    free = n - sum(lengths) - len(lengths) + 1
-    offsets = sorted(draw(0, free, generator) for _ in lengths)
-    spans, used = [], 0
-    for offset, length in zip(offsets, lengths, strict=True):
-        spans.append((offset + used, offset + used + length))
-        used += length + 1
-    return spans

@@ -20,7 +20,7 @@ from seqbook.data.tokenizer import Kind, Tokenizer
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.filling import MASK
 from seqbook.objectives.prefix import continue_prefixes
-from seqbook.objectives.rows import Row, TextRows, check_shares, draw, draw_one, row_of, sequence_of
+from seqbook.objectives.rows import Row, Span, TextRows, check_shares, draw, draw_one, row_of, scatter, sequence_of
 
 Mode = Literal["R", "S", "X"]
 Mixture = Literal["u-palm", "ul2"]
@@ -124,15 +124,14 @@ def n_blanks(n: int, mean: int, rate: float) -> tuple[int, int]:
     return hidden, min(max(round(hidden / mean), 1), hidden, n - hidden)
 
 
-def random_blanks(n: int, mean: int, rate: float, generator: torch.Generator | None = None) -> list[tuple[int, int]]:
-    """Blanks of n tokens: the first position of each, and the position after it. The lengths add up to exactly n·rate,
-    rounded; the text begins with a token that is kept, ends with one that is not, and no two blanks touch."""
+def random_blanks(n: int, mean: int, rate: float, generator: torch.Generator | None = None) -> list[Span]:
+    """Blanks at random places of n tokens, with at least one token between two of them. Their lengths add up to n·rate.
+
+    T5's own rule always puts the last blank at the end of the text. A short text has only one blank, and R and X would
+    both become S.
+    """
     hidden, k = n_blanks(n, mean, rate)
-    spans, start = [], 0
-    for kept, length in zip(partition(n - hidden, k, generator), partition(hidden, k, generator), strict=True):
-        spans.append((start + kept, start + kept + length))
-        start += kept + length
-    return spans
+    return scatter(partition(hidden, k, generator), n, generator)
 
 
 def partition(n: int, k: int, generator: torch.Generator | None = None) -> list[int]:
@@ -172,7 +171,7 @@ class Denoisers(TextRows):
             return self.corrupt(ids, denoiser.mode, [(len(ids) - draw(1, longest, generator), len(ids))])
         return self.corrupt(ids, denoiser.mode, random_blanks(len(ids), denoiser.mean, denoiser.rate, generator))
 
-    def corrupt(self, ids: list[int], mode: Mode, spans: Sequence[tuple[int, int]]) -> Row:
+    def corrupt(self, ids: list[int], mode: Mode, spans: Sequence[Span]) -> Row:
         """The row of a text with these blanks, which are in the order of the text and do not touch.
 
         Raises:

@@ -19,6 +19,7 @@ from seqbook.objectives.batch import IGNORED, Batch, pad, summed_nll
 SENTENCE_ENDS = frozenset(".?!;:。？！；：…\n")  # the characters after which GLM ends a sentence
 
 Example = tuple[list[int]]
+Span = tuple[int, int]  # the first position, and the position after the last one
 
 
 class Row(NamedTuple):
@@ -110,12 +111,23 @@ def sentence_ends(tokenizer: Tokenizer) -> frozenset[int]:
     )
 
 
-def sentences(ids: list[int], ends: frozenset[int]) -> list[tuple[int, int]]:
-    """The first position of each sentence, and the position after it."""
+def sentences(ids: list[int], ends: frozenset[int]) -> list[Span]:
+    """The sentences of a text."""
     stops = [i + 1 for i, token in enumerate(ids) if token in ends]
     if not stops or stops[-1] != len(ids):
         stops.append(len(ids))
     return list(zip([0, *stops[:-1]], stops, strict=True))
+
+
+def scatter(lengths: Sequence[int], n: int, generator: torch.Generator | None = None) -> list[Span]:
+    """Spans of these lengths at random places of n tokens, with at least one token between two of them."""
+    free = n - sum(lengths) - len(lengths) + 1
+    offsets = sorted(draw(0, free, generator) for _ in lengths)
+    spans, used = [], 0
+    for offset, length in zip(offsets, lengths, strict=True):
+        spans.append((offset + used, offset + used + length))
+        used += length + 1
+    return spans
 
 
 class TextRows:
