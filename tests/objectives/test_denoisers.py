@@ -8,7 +8,7 @@ from torch import nn
 
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.denoisers import MIXTURES, DenoisersConfig, n_blanks, partition, random_blanks, sentinel
+from seqbook.objectives.denoisers import MIXTURES, DenoisersConfig, n_blanks, random_blanks, sentinel
 from seqbook.training import TrainingConfig, fit
 
 TEXTS = ["a b c d e f g h i j . w0 w1 w2 w3 w4 w5"]
@@ -84,15 +84,6 @@ def test_a_single_blank_can_be_anywhere():
     found = Counter(random_blanks(6, 3, 0.34, draw)[0] for _ in range(500))
     assert sorted(found) == [(i, i + 2) for i in range(5)]
     assert all(count == pytest.approx(100, abs=36) for count in found.values())
-
-
-def test_partitions_are_equally_likely():
-    draw = generator()
-    found = Counter(tuple(partition(5, 3, draw)) for _ in range(3_000))
-    assert set(found) == {(1, 1, 3), (1, 3, 1), (3, 1, 1), (1, 2, 2), (2, 1, 2), (2, 2, 1)}
-    assert all(count == pytest.approx(500, abs=82) for count in found.values())
-    assert partition(4, 1) == [4]
-    assert partition(1, 1) == [1]
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -1,19 +1,12 @@
 """GLM: blanks of unknown length are filled in by a prefix decoder, one token after another {cite}`du2022glm`.
 
-    text              x0 x1 x2 x3 x4 x5        the spans x2 and x4 x5 are blanks, and x4 x5 comes first
-    row               x0 x1 M  x3 M  │ S  x4 x5 S  x2         part A, in which M is [MASK], and part B, in which S is [sop]
-    position           0  1  2  3  4 │ 4  4  4  2  2          in part B that of the blank
-    block position     0  0  0  0  0 │ 1  2  3  1  2          how far into its span
-    label                            │ x4 x5 E  x2 E          E is [eop]
-
-Part A is the prefix: its tokens attend to each other, and never to part B. The tokens of part B attend to part A and to
-everything before them. So `[MASK]` does not tell how long a blank is: a span ends where `[eop]` is predicted. The loss is
-on all of part B. Built in chapter 6.2.
+Which tokens, sentences or ends of a text become blanks, and how a trained network fills them. How a text with blanks
+becomes a row, with its two positions, is in `blanks`. Built in chapter 6.2.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar, Literal, get_args
@@ -24,20 +17,11 @@ from torch import nn
 from seqbook.data.tokenizer import Kind, Tokenizer
 from seqbook.generation.decoding import greedy
 from seqbook.nn.checks import check_positive
-from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.blanks import blank_out, put
+from seqbook.objectives.drawing import Span, check_shares, draw, draw_one, scatter, sentence_ends, sentences
 from seqbook.objectives.filling import MASK
-from seqbook.objectives.rows import (
-    Row,
-    Span,
-    TextRows,
-    check_shares,
-    collate,
-    draw,
-    draw_one,
-    scatter,
-    sentence_ends,
-    sentences,
-)
+from seqbook.objectives.rows import Row, collate
+from seqbook.objectives.text_rows import TextRows, vocabulary
 
 SENTENCE_MASK, DOCUMENT_MASK = "[sMASK]", "[gMASK]"
 BEGIN, END = "[sop]", "[eop]"  # of a piece, which fills one blank
@@ -84,72 +68,11 @@ class BlankInfillingConfig:
         return {"text": "text"}
 
     def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        if "tokenizer" in pretrained:
-            tokenizer = pretrained["tokenizer"]
-        else:
-            tokenizer = Tokenizer.train(texts["text"], self.kind, self.max_vocab_size)
-        lacking = [name for name in (*MASKS.values(), BEGIN, END) if tokenizer.backend.token_to_id(name) is None]
-        return {"tokenizer": tokenizer.with_special(*lacking)}
+        names = [*MASKS.values(), BEGIN, END]
+        return {"tokenizer": vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, names)}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "BlankInfilling":
         return BlankInfilling(**tokenizers, config=self, max_len=max_len)
-
-
-def positions(length: int, spans: Sequence[Span]) -> list[int]:
-    """The position of each token of a text with these blanks: all tokens of a blank have the same one."""
-    repeats = {i for start, stop in spans for i in range(start + 1, stop)}
-    found = []
-    for i in range(length):
-        found.append(found[-1] + (i not in repeats) if found else 0)
-    return found
-
-
-def blank_out(
-    text: list[int], spans: Sequence[Span], order: Sequence[int], mask: int, begin: int, end: int | None
-) -> Row:
-    """Part A and part B of a text. spans: the blanks in the order of the text; order: in which they follow in part B.
-
-    end: the token that ends each span (None: a single blank at the end of the text, which ends with the text itself).
-
-    Raises:
-        ValueError: blanks that overlap, are empty or not in the text; an order that is not one of all blanks.
-    """
-    if not spans or any(not 0 <= a < b <= len(text) for a, b in spans) or sorted(order) != list(range(len(spans))):
-        raise ValueError(f"the blanks {list(spans)} in the order {list(order)} do not fit a text of {len(text)} tokens")
-    if any(b > c for (_, b), (c, _) in pairwise(spans)):
-        raise ValueError(f"the blanks {list(spans)} overlap or are not in the order of the text")
-    if end is None and (len(spans) != 1 or spans[0][1] != len(text)):
-        raise ValueError(f"the blanks {list(spans)} need an end: only one blank at the end of the text has none")
-    place, starts = positions(len(text), spans), {start for start, _ in spans}
-    hidden = {i for start, stop in spans for i in range(start, stop)}
-
-    # part A: what is left, and a mask at the start of each span
-    kept = [i for i in range(len(text)) if i not in hidden or i in starts]
-    ids, position_ids = [mask if i in starts else text[i] for i in kept], [place[i] for i in kept]
-    labels, blocks, n_prefix = [IGNORED] * len(kept), [0] * len(kept), len(kept)
-
-    # part B: each span is read after `begin`, and predicted one token ahead
-    for start, stop in (spans[i] for i in order):
-        span = text[start:stop]
-        target = span if end is None else [*span, end]
-        ids += [begin, *target[:-1]]
-        labels += target
-        position_ids += [place[start]] * len(target)
-        blocks += range(1, len(target) + 1)
-    return Row(ids, labels, n_prefix, position_ids, blocks)
-
-
-def put(part_a: Sequence[int], answers: Mapping[int, list[int]], masks: frozenset[int]) -> list[int]:
-    """Part A with the answer for each of its masks, by position.
-
-    Raises:
-        ValueError: a mask without an answer, or an answer without a mask; names its position.
-    """
-    blanks = [i for i, token in enumerate(part_a) if token in masks]
-    for position in sorted(set(blanks) ^ set(answers)):
-        what = "has no answer" if position in blanks else "is not a blank, but there is an answer for it"
-        raise ValueError(f"position {position} of part A {what}")
-    return [i for position, token in enumerate(part_a) for i in answers.get(position, [token])]
 
 
 class BlankInfilling(TextRows):

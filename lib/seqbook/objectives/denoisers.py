@@ -18,9 +18,11 @@ from torch import nn
 
 from seqbook.data.tokenizer import Kind, Tokenizer
 from seqbook.nn.checks import check_positive
+from seqbook.objectives.continuing import continue_prefixes
+from seqbook.objectives.drawing import Span, check_shares, draw, draw_one, partition, scatter
 from seqbook.objectives.filling import MASK
-from seqbook.objectives.prefix import continue_prefixes
-from seqbook.objectives.rows import Row, Span, TextRows, check_shares, draw, draw_one, row_of, scatter, sequence_of
+from seqbook.objectives.rows import Row, row_of, sequence_of
+from seqbook.objectives.text_rows import TextRows, vocabulary
 
 Mode = Literal["R", "S", "X"]
 Mixture = Literal["u-palm", "ul2"]
@@ -94,14 +96,9 @@ class DenoisersConfig:
         return {"text": "text"}
 
     def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        if "tokenizer" in pretrained:
-            tokenizer = pretrained["tokenizer"]
-        else:
-            tokenizer = Tokenizer.train(texts["text"], self.kind, self.max_vocab_size)
         # as in T5, the first sentinel has the highest id
         names = [*TOKENS.values(), *(sentinel(i) for i in reversed(range(self.n_sentinels)))]
-        lacking = [name for name in names if tokenizer.backend.token_to_id(name) is None]
-        return {"tokenizer": tokenizer.with_special(*lacking)}
+        return {"tokenizer": vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, names)}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Denoisers":
         return Denoisers(**tokenizers, config=self, max_len=max_len)
@@ -132,12 +129,6 @@ def random_blanks(n: int, mean: int, rate: float, generator: torch.Generator | N
     """
     hidden, k = n_blanks(n, mean, rate)
     return scatter(partition(hidden, k, generator), n, generator)
-
-
-def partition(n: int, k: int, generator: torch.Generator | None = None) -> list[int]:
-    """k positive whole numbers with the sum n; all such partitions are equally likely."""
-    cuts = sorted((torch.randperm(n - 1, generator=generator)[: k - 1] + 1).tolist())
-    return [stop - start for start, stop in zip([0, *cuts], [*cuts, n], strict=True)]
 
 
 class Denoisers(TextRows):

@@ -24,9 +24,11 @@ from seqbook.generation.decoding import check_prompts
 from seqbook.nn.checks import check_positive
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.drawing import check_shares, draw, draw_one, sentence_ends, sentences
 from seqbook.objectives.filling import CLS, MASK, SEP
-from seqbook.objectives.masked import Masked, MaskedConfig
-from seqbook.objectives.rows import Row, TextRows, check_shares, draw, draw_one, sentence_ends, sentences
+from seqbook.objectives.masked import Masked
+from seqbook.objectives.rows import Row
+from seqbook.objectives.text_rows import TextRows, vocabulary
 
 Mode = Literal["bidirectional", "seq2seq", "left_to_right", "right_to_left"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -67,9 +69,7 @@ class UniLMConfig:
         return {"text": "text"}
 
     def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        if "tokenizer" in pretrained:
-            return {"tokenizer": pretrained["tokenizer"]}
-        return MaskedConfig(kind=self.kind, max_vocab_size=self.max_vocab_size).tokenizers(texts, {})
+        return {"tokenizer": vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, [CLS, SEP, MASK])}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "UniLM":
         return UniLM(**tokenizers, config=self, max_len=max_len)
