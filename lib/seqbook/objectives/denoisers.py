@@ -49,7 +49,7 @@ MIXTURES: dict[Mixture, tuple[Denoiser, ...]] = {
         Denoiser("X", 0.125, 32, 0.15),
         Denoiser("X", 0.125, 3, 0.5),
     ),
-    # seven denoisers; the paper does not give the shares: S has a fifth, as is common, and the others are equally frequent
+    # the seven of the paper's table 1; S has a fifth, as is common, and the shares of the others are equal
     "ul2": (
         SEQUENTIAL,
         *(Denoiser("R", 0.8 / 6, mean, 0.15) for mean in (3, 8)),
