@@ -42,9 +42,9 @@ class PrefixState(State):
     segment: Int[Tensor, " batch"] | None = field(default=None, kw_only=True)
 
     def select(self, rows: Int[Tensor, " rows"]) -> "PrefixState":
-        tensors = {name: getattr(self, name) for name in ("position", "block_position", "segment")}
+        tensors = {name: getattr(self, name) for name in ("padding", "position", "block_position", "segment")}
         chosen = {name: t if t is None else t.index_select(0, rows) for name, t in tensors.items()}
-        return replace(super().select(rows), **chosen)
+        return replace(self, caches=[(own.select(rows), cross.select(rows)) for own, cross in self.caches], **chosen)
 
 
 class PrefixLM(GPT):
