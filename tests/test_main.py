@@ -276,7 +276,7 @@ def test_masked_words_are_filled_in(main, long_text, tmp_path):
 
 def test_a_model_that_cannot_fill_is_one_line(main, arguments, tmp_path):
     assert main(*arguments(tmp_path / "run"))[0] == 0
-    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of the recipe bert\n"
+    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of bert, glm or ul2\n"
     assert main("fill", tmp_path / "run", "a [MASK]") == (2, "", expected)
 
 

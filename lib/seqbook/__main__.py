@@ -62,10 +62,16 @@ def main(arguments: list[str] | None = None) -> int:
     continuing.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
     generate.set_defaults(do=_generate)
 
-    filling = commands.add_parser("fill", help="fill in the words that are masked, with a trained run or a BERT")
+    filling = commands.add_parser("fill", help="fill in what is masked, with a trained run or a BERT")
     filling.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
-    filling.add_argument("text", nargs="+", help="with [MASK] (RoBERTa: <mask>) for each word that is missing")
-    filling.add_argument("--top", type=int, default=5, metavar="N", help="list the N most probable words (default: 5)")
+    filling.add_argument(
+        "text",
+        nargs="+",
+        help="with [MASK] where something is missing (RoBERTa: <mask>; GLM: also [sMASK] for a sentence, [gMASK] for the rest)",
+    )
+    filling.add_argument(
+        "--top", type=int, default=5, metavar="N", help="list the N most probable answers (default: 5)"
+    )
     filling.set_defaults(do=_fill)
 
     show = commands.add_parser("show", help="samples of a task of the micro-world")
@@ -151,7 +157,7 @@ def _fill(options: argparse.Namespace) -> None:
     if _is_run(Path(options.model)):
         system = load(options.model)
         if not hasattr(system.objective, "fill"):
-            raise ValueError(f"{options.model} cannot fill in words: give a run of the recipe bert")
+            raise ValueError(f"{options.model} cannot fill in words: give a run of bert, glm or ul2")
         found = system.objective.fill(system.model, options.text, top=options.top)
     else:  # in Hugging Face's layout
         model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)

@@ -55,6 +55,7 @@ def test_without_a_prefix_it_is_gpt(norm, positions):
     expected = gpt(ids)
     torch.testing.assert_close(model(ids, lengths(0, 0, 0)), expected)
     torch.testing.assert_close(model(ids, lengths(1, 1, 1)), expected)  # one token has no later one in its prefix
+    torch.testing.assert_close(model(ids), expected, rtol=0, atol=0)
     torch.testing.assert_close(model.hidden(ids), gpt.hidden(ids), rtol=0, atol=0)
     for given in ((), (lengths(0, 2, 1),)):
         found, state = model.prefill(ids, *(given or (None,)), lengths(0, 0, 0))
@@ -77,7 +78,7 @@ def test_with_a_full_prefix_it_is_an_encoder(norm, positions):
     bert.embedding_norm = nn.Identity()
     nn.init.zeros_(bert.segments.weight)
     ids[1, 6:] = ids[2, 1:] = 0  # padding
-    found, expected = model.hidden(ids, lengths(9, 6, 1)), bert.hidden(ids)
+    found, expected = model.hidden(ids, masks.prefix(lengths(9, 6, 1), 9)), bert.hidden(ids)
     for row, n in enumerate((9, 6, 1)):
         torch.testing.assert_close(found[row, :n], expected[row, :n])
 

@@ -1,3 +1,4 @@
+import math
 from collections import Counter
 
 import pytest
@@ -105,7 +106,7 @@ def test_the_rows_of_a_batch_have_the_same_level():
 
 def test_shuffling_can_be_left_out():
     for shuffle in (True, False):
-        objective, draw = build(rate=0.5, mean_span=1.0, shuffle=shuffle), generator()
+        objective, draw = build(rate=0.7, shuffle=shuffle), generator()
         orders = set()
         for _ in range(40):
             row = objective.row(list(range(12, 22)), draw, "token")
@@ -131,10 +132,10 @@ def test_a_blank_without_an_end_or_an_answer_is_refused():
         objective.restore(row._replace(ids=row.ids[: row.prefix_length], labels=row.labels[: row.prefix_length]))
     # an answer without an end is right only for a document's blank at the end of part A
     suffix = blank_out([4, *ids, 5], [(3, 8)], [0], objective.masks["document"], objective.begin, None)
-    assert objective.read(suffix) == [4, *ids, 5]
+    assert objective.restore(suffix) == ids
     token = blank_out([4, *ids, 5], [(3, 8)], [0], objective.masks["token"], objective.begin, None)
     with pytest.raises(ValueError, match="the blank at position 3 has no end"):
-        objective.read(token)
+        objective.restore(token)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +159,12 @@ def test_blanks_of_unknown_length_are_filled(filler):
         "a b c d. [gMASK]",
         "a [MASK] d. e [MASK] h!",
     ]
-    assert objective.fill(model, texts) == ["a b c d. e f g h!"] * 5
+    found = objective.fill(model, texts, top=2)
+    assert [text for text, _ in found] == ["a b c d. e f g h!"] * 5
+    assert [[words[0][0] for words in blanks] for _, blanks in found] == [
+        ["b c d"], ["f g h"], ["e f g h!"], ["e f g h!"], ["b c", "f g"]
+    ]  # fmt: skip
+    assert all(0.5 < words[0][1] <= 1 and words[0][1] >= words[1][1] for _, blanks in found for words in blanks)
 
 
 def test_what_is_filled_in_is_what_the_network_would_predict():
@@ -171,20 +177,25 @@ def test_what_is_filled_in_is_what_the_network_would_predict():
     a, b, c = objective.tokenizer.encode("a b c")
     mask, begin = objective.masks["token"], objective.begin
     part_a = [objective.tokenizer.bos_id, a, mask, b, mask, c, objective.tokenizer.eos_id]
-    read, place, block, answers = list(part_a), list(range(7)), [0] * 7, {}
+    read, place, block, answers, found = list(part_a), list(range(7)), [0] * 7, {}, {}
     for position in (2, 4):
-        token, answers[position], n = begin, [], 1
+        token, answers[position], n, found[position] = begin, [], 1, 0.0
         while len(answers[position]) < 4:
             read, place, block, n = [*read, token], [*place, position], [*block, n], n + 1
             rows = (torch.tensor([row]) for row in (place, block))
-            token = int(model(torch.tensor([read]), torch.tensor([7]), *rows)[0, -1].argmax())
+            log_p = model(torch.tensor([read]), torch.tensor([7]), *rows)[0, -1].log_softmax(-1)
+            token = int(log_p.argmax())
+            found[position] += float(log_p[token])
             if token in (objective.end, objective.tokenizer.eos_id):
                 break
             answers[position].append(token)
         else:
             read, place, block = [*read, token], [*place, position], [*block, n]
     expected = objective.tokenizer.decode(put(part_a, answers, frozenset({mask})))
-    assert objective.fill(model, ["a [MASK] b [MASK] c"], max_new=4) == [expected]
+    ((text, words),) = objective.fill(model, ["a [MASK] b [MASK] c"], top=1, max_new=4)
+    assert text == expected
+    assert [word for ((word, _),) in words] == [objective.tokenizer.decode(answers[i]) for i in (2, 4)]
+    assert [p for ((_, p),) in words] == pytest.approx([math.exp(found[i]) for i in (2, 4)], rel=1e-4)
 
 
 def test_a_text_that_cannot_be_filled_is_named():
@@ -194,10 +205,10 @@ def test_a_text_that_cannot_be_filled_is_named():
         objective.fill(model, ["a [MASK]", "a b"], max_new=5)
     with pytest.raises(ValueError, match=r"leaves no room for max_new=18 in a blank: 5 of max_len=20"):
         objective.fill(model, ["a [MASK]"], max_new=18)
-    with pytest.raises(ValueError, match="max_new=0 must be at least 1"):
-        objective.fill(model, ["a [MASK]"], max_new=0)
-    (found,) = objective.fill(model, ["a [MASK]"], max_new=16)
-    assert found.startswith("a")
+    for name in ("max_new", "top"):
+        with pytest.raises(ValueError, match=f"{name}=0 must be at least 1"):
+            objective.fill(model, ["a [MASK]"], **{name: 0})
+    assert objective.fill(model, ["a [MASK]"], max_new=16)[0].text.startswith("a")
 
 
 def test_masks_and_the_ends_of_pieces_cannot_be_typed_into_a_text():

@@ -1,4 +1,5 @@
 import itertools
+import math
 from collections import Counter
 
 import jaxtyping
@@ -6,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from seqbook.generation.decoding import complete
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.denoisers import MIXTURES, DenoisersConfig, n_blanks, random_blanks, sentinel
+from seqbook.objectives.denoisers import DENOISERS, DenoisersConfig, n_blanks, random_blanks, sentinel
 from seqbook.training import TrainingConfig, fit
 
 TEXTS = ["a b c d e f g h i j . w0 w1 w2 w3 w4 w5"]
@@ -46,9 +48,6 @@ def test_the_rows_of_the_three_modes():
     assert row.ids == [BOS, objective.modes["S"], a, b, c, d, e]
     assert row.labels == [NO] * 4 + [d, e, EOS]
     assert row.prefix_length == 5
-    plain = build(mode_tokens=False).corrupt(ids, "R", [(0, 2)])
-    assert plain.ids == [BOS, first, c, d, e, first, a, b]
-    assert plain.prefix_length == 5
 
 
 def test_the_mode_tokens_and_the_sentinels_have_their_names():
@@ -117,7 +116,7 @@ def test_more_blanks_than_sentinels_are_refused():
     with pytest.raises(ValueError, match="4 blanks, but n_sentinels=3: give fewer"):
         objective.corrupt(list(range(5, 13)), "R", [(i, i + 1) for i in range(0, 8, 2)])
     with pytest.raises(ValueError, match="has 4 blanks, but n_sentinels=3"):
-        objective.fill(network(objective), ["[MASK] a " * 4])
+        objective.prompt("[MASK] a " * 4, "R")
 
 
 # ---- The mixtures
@@ -128,38 +127,44 @@ def settings_of(objective, row):
     return mode, sum(i in objective.sentinels for i in row.ids[: row.prefix_length])
 
 
-@pytest.mark.parametrize("mixture", MIXTURES)
-def test_the_denoisers_have_their_shares(mixture):
-    objective, draw = build(300, mixture=mixture, n_sentinels=64), generator()
-    ids, found, n = [5] * 200, Counter(), 2_000
-    for _ in range(n):
-        found[settings_of(objective, objective.row(ids, draw))] += 1
-    expected = {
+UL2 = {"mixture": "ul2", "shares": (4 / 15, 1 / 5, 8 / 15)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
         # rate, and mean length → number of blanks: 30 / 3 = 10, 30 / 8 = 4, 100 / 3 = 33, 100 / 8 = 12, 30 / 32 = 1
-        "u-palm": {("S", 0): 0.5, ("R", 10): 0.25, ("X", 1): 0.125, ("X", 33): 0.125},
-        "ul2": {
-            ("S", 0): 0.2,
-            **{key: 0.8 / 6 for key in (("R", 10), ("R", 4), ("X", 33), ("X", 12), ("X", 1), ("X", 2))},
-        },
-    }[mixture]
+        ({}, {("S", 0): 0.5, ("R", 10): 0.25, ("X", 1): 0.125, ("X", 33): 0.125}),
+        (
+            UL2,
+            {("S", 0): 0.2, **dict.fromkeys([("R", 10), ("R", 4), ("X", 33), ("X", 12), ("X", 1), ("X", 2)], 0.8 / 6)},
+        ),
+    ],
+    ids=["u-palm", "ul2"],
+)
+def test_the_denoisers_have_their_shares(settings, expected):
+    objective, draw, found, n = build(300, n_sentinels=64, **settings), generator(), Counter(), 2_000
+    for _ in range(n):
+        row = objective.row([5] * 200, draw)
+        mode = next(name for name, i in objective.modes.items() if i == row.ids[1])
+        found[mode, sum(i in objective.sentinels for i in row.ids[: row.prefix_length])] += 1
     assert set(found) == set(expected)
-    assert sum(expected.values()) == pytest.approx(1)
     for key, share in expected.items():
         assert found[key] == pytest.approx(n * share, abs=4 * (n * share * (1 - share)) ** 0.5)
 
 
-def test_the_shares_of_the_modes_can_be_set(monkeypatch):
-    found = DenoisersConfig(mixture="ul2", modes=(2.0, 0.0, 1.0)).denoisers()
-    assert {d.mode for d in found} == {"R", "X"}
-    assert sum(d.share for d in found if d.mode == "R") == pytest.approx(2)
-    assert [(d.mean, d.rate) for d in found if d.mode == "R"] == [(3, 0.15), (8, 0.15)]
+def test_the_settings_are_those_of_the_papers(monkeypatch):
+    assert DENOISERS["ul2"]["R"] + DENOISERS["ul2"]["X"] == (
+        (3, 0.15), (8, 0.15), (3, 0.5), (8, 0.5), (64, 0.15), (64, 0.5)
+    )  # fmt: skip
+    assert DENOISERS["u-palm"] == {"R": ((3, 0.15),), "X": ((32, 0.15), (3, 0.5))}
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as readers have it: beartype would be the first
     with pytest.raises(ValueError, match="mixture='t5': choose one of u-palm, ul2"):
         DenoisersConfig(mixture="t5")
 
 
 def test_a_sequential_blank_has_a_quarter_of_the_text_on_average():
-    objective, draw = build(modes=(0.0, 1.0, 0.0)), generator()
+    objective, draw = build(shares=(0.0, 1.0, 0.0)), generator()
     lengths = [len([i for i in objective.row([5] * 32, draw).labels if i == 5]) for _ in range(2_000)]
     assert sum(lengths) / 2_000 == pytest.approx(8, abs=0.4)
     assert (min(lengths), max(lengths)) == (1, 15)
@@ -195,31 +200,56 @@ def test_a_network_knows_what_each_mode_asks_for():
     model = network(objective)
     examples = objective.encode(["a b c d e f g h i j"] * 8)
     fit(model, objective, examples, examples, TrainingConfig(steps=300, batch_size=8, learning_rate=5e-3, warmup=20))
-    assert objective.generate(model, ["a b c d e f", "a b c d e f g h"], mode="S", max_new=8) == ["g h i j", "i j"]
+    begun = ["a b c d e f", "a b c d e f g h"]
+    assert objective.generate(model, begun, max_new=8, top_k=1) == ["a b c d e f g h i j"] * 2
     # of 10 tokens, 2 are in a blank
-    found = objective.fill(model, ["a b [MASK] e f g h i j", "a b c d e f g h [MASK]"], max_new=8)
-    assert found == ["a b c d e f g h i j"] * 2
-    (answers,) = objective.generate(model, ["a b [MASK]"], mode="X", max_new=12)
-    assert answers.startswith("<extra_id_0>")
+    found = objective.fill(model, ["a b [MASK] e f g h i j", "a b c d e f g h [MASK]"], top=2, max_new=8)
+    assert [text for text, _ in found] == ["a b c d e f g h i j"] * 2
+    assert [words[0][0] for _, words in found for words in words] == ["c d", "i j"]
+    prompt = objective.prompt("a b [MASK]", "X")
+    (new,) = complete(model, [prompt], 12, stop=[EOS], top_k=1)
+    assert new[0] == objective.sentinels[0]
 
 
-def test_what_a_model_does_not_answer_stays_a_blank():
+def test_a_text_with_blanks_becomes_a_prefix():
     objective = build()
-    first, second = objective.sentinels[:2]
     a, b = objective.tokenizer.encode("a b")
-    assert objective._blanks("a [MASK] b [MASK]") == [a, first, b, second]
-    assert objective._answers([second, b, a]) == {second: [b, a]}
-    assert objective._show([a, first, b], ["[MASK]"] * 32) == "a [MASK] b"
+    first, second = objective.sentinels[:2]
+    assert objective.prompt("a [MASK] b [MASK]", "X") == [BOS, objective.modes["X"], a, first, b, second]
+    assert objective.answers([second, b, a]) == {second: [b, a]}
+    with pytest.raises(ValueError, match=r"'a b' has no \[MASK\]"):
+        objective.fill(network(objective), ["a [MASK]", "a b"])
+    with pytest.raises(ValueError, match=r"'a a .* leaves no room for max_new=30: 20 of max_len=48 tokens are used"):
+        objective.fill(network(objective), ["a " * 17 + "[MASK]"], max_new=30)
+
+
+@pytest.mark.parametrize("top", [1, 3])
+def test_what_is_listed_are_the_answers_of_the_beam(top):
+    """Log-probabilities by uncached passes: the sequences of two tokens are scored by hand."""
+    objective = build(n_sentinels=8)
+    torch.manual_seed(3)
     model = network(objective).eval()
     for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.4)
-    texts = ["a [MASK] b", "c [MASK]", "d e [MASK] f [MASK]"]
-    together = objective.fill(model, texts, max_new=6)
-    assert together == [objective.fill(model, [text], max_new=6)[0] for text in texts]
-    with pytest.raises(ValueError, match=r"'a b' has no \[MASK\]"):
-        objective.fill(model, ["a [MASK]", "a b"])
-    with pytest.raises(ValueError, match=r"leaves no room for 40 new ones"):
-        objective.generate(model, ["a " * 20])
+        nn.init.normal_(parameter, std=0.3)
+    prompt, first = objective.prompt("a [MASK] b", "R"), objective.sentinels[0]
+
+    @torch.no_grad()
+    def after(new):
+        return model(torch.tensor([prompt + new]), torch.tensor([len(prompt)]))[0, -1].log_softmax(-1)
+
+    one, vocabulary = after([]), range(len(objective.tokenizer))
+    kept = [i for i in one.argsort(descending=True).tolist() if i != EOS][:top]
+    both = {(i, j): float(one[i] + after([i])[j]) for i in kept for j in vocabulary}
+    ended = {(EOS,): float(one[EOS])} if EOS in one.topk(top).indices else {}
+    best = sorted((ended | both).items(), key=lambda pair: -pair[1])[:top]
+    expected = Counter()
+    for ids, score in best:
+        answer = objective.answers([i for i in ids if i != EOS]).get(first, [])
+        expected[objective.tokenizer.decode(answer)] += math.exp(score)
+    ((text, (words,)),) = objective.fill(model, ["a [MASK] b"], top=top, max_new=2)
+    assert dict(words) == pytest.approx(dict(expected), rel=1e-4)
+    answer = objective.tokenizer.decode(objective.answers([i for i in best[0][0] if i != EOS]).get(first, []))
+    assert text == " ".join(f"a {answer} b".split())
 
 
 def test_mode_tokens_and_sentinels_cannot_be_typed_into_a_text():

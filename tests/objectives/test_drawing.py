@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from seqbook.data.tokenizer import Tokenizer
-from seqbook.objectives.drawing import partition, pieces, scatter, sentence_ends, sentences
+from seqbook.objectives.drawing import partition, scatter, sentence_ends, sentences
 
 
 def generator(seed=0):
@@ -33,12 +33,6 @@ def test_partitions_are_equally_likely():
     assert all(count == pytest.approx(500, abs=82) for count in found.values())
     assert partition(4, 1) == [4]
     assert partition(1, 1) == [1]
-
-
-def test_pieces_have_about_the_same_length():
-    assert pieces([1, 2, 3], 3) == [[1, 2, 3]]
-    assert pieces([1, 2, 3, 4], 3) == [[1, 2], [3, 4]]
-    assert [len(piece) for piece in pieces(list(range(100)), 30)] == [25] * 4
 
 
 def test_sentences_end_where_glm_ends_them():

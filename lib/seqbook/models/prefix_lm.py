@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.nn import masks
+from seqbook.nn.attention import MaskOrName
 from seqbook.nn.checks import check_ids, check_positive, check_room
 from seqbook.nn.stack import State
 
@@ -31,20 +32,16 @@ class PrefixLMConfig(GPTConfig):
 
 @dataclass(frozen=True)
 class PrefixState(State):
-    """The caches, and the position, block position and segment of the last token of each prompt.
+    """The caches, and the position, the block position and the segment of the last token that was read."""
 
-    prompt_length: the number of positions of the prompts, padding included.
-    """
-
-    prompt_length: int = field(kw_only=True)
     position: Int[Tensor, " batch"] = field(kw_only=True)
     block_position: Int[Tensor, " batch"] | None = field(default=None, kw_only=True)
     segment: Int[Tensor, " batch"] | None = field(default=None, kw_only=True)
 
     def select(self, rows: Int[Tensor, " rows"]) -> "PrefixState":
-        tensors = {name: getattr(self, name) for name in ("padding", "position", "block_position", "segment")}
-        chosen = {name: t if t is None else t.index_select(0, rows) for name, t in tensors.items()}
-        return replace(self, caches=[(own.select(rows), cross.select(rows)) for own, cross in self.caches], **chosen)
+        last = {"position": self.position, "block_position": self.block_position, "segment": self.segment}
+        chosen = {name: t if t is None else t.index_select(0, rows) for name, t in last.items()}
+        return replace(super().select(rows), **chosen)
 
 
 class PrefixLM(GPT):
@@ -58,7 +55,7 @@ class PrefixLM(GPT):
 
     The lengths of the prefixes come with the batch. So one network can have all of these masks, and it has GPT's weights.
     The logits inside the prefix are no predictions of the next token, because a position before the last one has already
-    read it.
+    read it. Built in chapter 6.1.
 
     Raises:
         ValueError: as GPT; in forward, a prefix that is longer than its row or negative, and positions or segments
@@ -69,43 +66,43 @@ class PrefixLM(GPT):
         if config.n_segments is not None:
             check_positive(n_segments=config.n_segments)
         super().__init__(config)
-        # Block positions and segments are added before the dropout, which therefore comes after the embedding.
-        self.dropout, self.embedding.dropout = self.embedding.dropout, nn.Identity()
         self.block_positions = self._table(config.max_len) if config.block_positions else None
         self.segments = self._table(config.n_segments) if config.n_segments else None
 
     def forward(
         self,
         ids: Int[Tensor, "batch time"],
-        prefix_lengths: Int[Tensor, " batch"],
+        prefix_lengths: Int[Tensor, " batch"] | None = None,
         position_ids: IdsOrNone = None,
         block_position_ids: IdsOrNone = None,
         segments: IdsOrNone = None,
     ) -> Float[Tensor, "batch time vocab"]:
         """Logits after each token, given the tokens that it attends to.
 
-        prefix_lengths: how many tokens at the beginning of each row attend to each other in both directions; 0 in all
-        rows is GPT. position_ids: the positions (None: 0, 1, 2, …). block_position_ids: the second positions, and
-        segments: the number of each token's segment, for a model that has them (None: no vector is added).
+        prefix_lengths: how many tokens at the beginning of each row attend to each other in both directions (None: 0 in
+        all rows, as in GPT). The other inputs as in hidden.
         """
-        return self.embedding.logits(self.hidden(ids, prefix_lengths, position_ids, block_position_ids, segments))
-
-    def hidden(
-        self,
-        ids: Int[Tensor, "batch time"],
-        prefix_lengths: Int[Tensor, " batch"] | None = None,
-        position_ids: IdsOrNone = None,
-        block_position_ids: IdsOrNone = None,
-        segments: IdsOrNone = None,
-    ) -> Float[Tensor, "batch time d_model"]:
-        """The hidden states after the last block. Without prefix lengths the mask is causal: rows can end with padding,
-        which a prefix must not contain."""
-        x = self._embed(ids, position_ids, block_position_ids, segments)
         mask = "causal"
         if prefix_lengths is not None:
             _check_prefixes(prefix_lengths, torch.full_like(prefix_lengths, ids.shape[1]))
             mask = masks.prefix(prefix_lengths, ids.shape[1])
-        return self.stack(x, mask, position_ids=position_ids)
+        return self.embedding.logits(self.hidden(ids, mask, position_ids, block_position_ids, segments))
+
+    def hidden(
+        self,
+        ids: Int[Tensor, "batch time"],
+        mask: MaskOrName = "causal",
+        position_ids: IdsOrNone = None,
+        block_position_ids: IdsOrNone = None,
+        segments: IdsOrNone = None,
+    ) -> Float[Tensor, "batch time d_model"]:
+        """The hidden states after the last block.
+
+        position_ids: the positions (None: 0, 1, 2, …). block_position_ids: the second positions, and segments: the
+        numbers of the tokens' segments, for a model that has them (None: no vector is added).
+        """
+        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
+        return self.stack(self._embed(ids, position_ids, block_position_ids, segments), mask, position_ids=position_ids)
 
     def prefill(
         self,
@@ -119,32 +116,31 @@ class PrefixLM(GPT):
         """Read whole prompts at once, in both directions: logits of the next token, and the state for `decode`.
 
         padding: how many positions at the left of each row are padding (None: none). prefix_lengths: how many tokens
-        after the padding attend to each other (None: the whole prompt). The other inputs as in forward.
+        after the padding attend to each other (None: the whole prompt). The other inputs as in hidden.
 
         Raises:
             ValueError: as forward; a padding that leaves no token, or a negative one.
         """
-        if position_ids is None and padding is not None:
-            position_ids = (torch.arange(ids.shape[1], device=ids.device) - padding[:, None]).clamp(min=0)
-        x = self._embed(ids, position_ids, block_position_ids, segments)
-        batch, length = ids.shape
-        if position_ids is None:
-            position_ids = torch.arange(length, device=ids.device).expand(batch, length)
+        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
+        length = ids.shape[1]
         if padding is None:
-            padding = torch.zeros(batch, dtype=torch.long, device=ids.device)
+            padding = torch.zeros_like(ids[:, 0])
         if not 0 <= int(padding.min()) <= int(padding.max()) < length:
             raise ValueError(f"padding={padding.tolist()} must be 0 to {length - 1}: a prompt has {length} positions")
         if prefix_lengths is None:
             prefix_lengths = length - padding
         _check_prefixes(prefix_lengths, length - padding)
+        if position_ids is None:  # counted from each row's first token
+            position_ids = (torch.arange(length, device=ids.device) - padding[:, None]).clamp(min=0)
 
+        x = self._embed(ids, position_ids, block_position_ids, segments)
         mask = masks.prefix(padding + prefix_lengths, length) & masks.left_padding(padding, length)
-        last = {"position": position_ids, "block_position": block_position_ids, "segment": segments}
         state = PrefixState(
             self.stack.new_state().caches,
             padding=padding if padding.any() else None,
-            prompt_length=length,
-            **{name: t if t is None else t[:, -1] for name, t in last.items()},
+            position=position_ids[:, -1],
+            block_position=None if block_position_ids is None else block_position_ids[:, -1],
+            segment=None if segments is None else segments[:, -1],
         )
         h = self.stack(x, mask, state=state, position_ids=position_ids)
         return self.embedding.logits(h[:, -1]), state
@@ -158,14 +154,16 @@ class PrefixLM(GPT):
         """
         length = state.length
         check_room(length, self.config.max_len)
-        position, block_position, n_new = state.position, state.block_position, length + 1 - state.prompt_length
-        if block_position is None:
-            position = position + n_new
+        if state.block_position is None:
+            state = replace(state, position=state.position + 1)
         else:
-            block_position = block_position + n_new
-        places = [t if t is None else t[:, None] for t in (position, block_position, state.segment)]
+            state = replace(state, block_position=state.block_position + 1)
+
+        last = (state.position, state.block_position, state.segment)
+        position_ids, block_position_ids, segments = (t if t is None else t[:, None] for t in last)
+        x = self._embed(token_ids[:, None], position_ids, block_position_ids, segments)
         mask = None if state.padding is None else masks.left_padding(state.padding, length + 1, offset=length)
-        h = self.stack(self._embed(token_ids[:, None], *places), mask, state=state, position_ids=places[0])
+        h = self.stack(x, mask, state=state, position_ids=position_ids)
         return self.embedding.logits(h[:, -1]), state
 
     def load_pretrained(self, pretrained: nn.Module) -> None:
@@ -197,7 +195,6 @@ class PrefixLM(GPT):
     def _embed(
         self, ids: Tensor, position_ids: IdsOrNone, block_position_ids: IdsOrNone, segments: IdsOrNone
     ) -> Tensor:
-        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
         _check_table("position_ids", position_ids, self.config.max_len)
         x = self.embedding(ids, position_ids=position_ids)
         for name, numbers, table, how in (
@@ -208,8 +205,8 @@ class PrefixLM(GPT):
                 if table is None:
                     raise ValueError(f"this model has no vectors for {name}: build it with {how}")
                 _check_table(name, numbers, table.num_embeddings)
-                x = x + table(numbers)
-        return self.dropout(x)
+                x = x + self.embedding.dropout(table(numbers))
+        return x
 
     def _table(self, n: int) -> nn.Embedding:
         table = nn.Embedding(n, self.config.d_model)

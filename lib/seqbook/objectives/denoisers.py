@@ -9,68 +9,47 @@ UL2 is an encoder-decoder; here one stack reads the prefix in both directions an
 {cite}`tay2022transcending`, which continues the training of a causal decoder in this way.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, NamedTuple, get_args
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import nn
 
 from seqbook.data.tokenizer import Kind, Tokenizer
+from seqbook.generation.beam import beam
 from seqbook.nn.checks import check_positive
-from seqbook.objectives.continuing import continue_prefixes
+from seqbook.objectives.causal import continue_texts
 from seqbook.objectives.drawing import Span, check_shares, draw, draw_one, partition, scatter
-from seqbook.objectives.filling import MASK
-from seqbook.objectives.rows import Row, row_of, sequence_of
-from seqbook.objectives.text_rows import TextRows, vocabulary
+from seqbook.objectives.filling import MASK, Filled
+from seqbook.objectives.rows import Row, TextRows, encode_blanks, row_of, sequence_of, vocabulary
 
 Mode = Literal["R", "S", "X"]
 Mixture = Literal["u-palm", "ul2"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 TOKENS: dict[Mode, str] = {mode: f"[{mode}]" for mode in MODES}
 
-
-class Denoiser(NamedTuple):
-    """share: how often it is drawn; mean: of the blanks' lengths (tokens; None: one blank at the end of the text); rate:
-    the share of tokens in blanks (at the end of the text: on average)."""
-
-    mode: Mode
-    share: float
-    mean: int | None
-    rate: float
-
-
-SEQUENTIAL = Denoiser("S", 0.2, None, 0.25)
-MIXTURES: dict[Mixture, tuple[Denoiser, ...]] = {
-    # three kinds; half of the examples are sequential
-    "u-palm": (
-        SEQUENTIAL._replace(share=0.5),
-        Denoiser("R", 0.25, 3, 0.15),
-        Denoiser("X", 0.125, 32, 0.15),
-        Denoiser("X", 0.125, 3, 0.5),
-    ),
-    # the seven of the paper's table 1; S has a fifth, as is common, and the shares of the others are equal
-    "ul2": (
-        SEQUENTIAL,
-        *(Denoiser("R", 0.8 / 6, mean, 0.15) for mean in (3, 8)),
-        *(Denoiser("X", 0.8 / 6, mean, rate) for mean, rate in ((3, 0.5), (8, 0.5), (64, 0.15), (64, 0.5))),
-    ),
+# The mean length of the blanks (tokens) and the share of tokens in them. R and X draw one of their settings.
+DENOISERS: dict[Mixture, dict[Literal["R", "X"], tuple[tuple[int, float], ...]]] = {
+    "u-palm": {"R": ((3, 0.15),), "X": ((32, 0.15), (3, 0.5))},
+    "ul2": {"R": ((3, 0.15), (8, 0.15)), "X": ((3, 0.5), (8, 0.5), (64, 0.15), (64, 0.5))},  # the paper's table 1
 }
+SEQUENTIAL = 0.25  # the share of tokens in the blank of S, on average
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenoisersConfig:
-    """mixture: the denoisers and their shares; modes: the share of each mode in place of the mixture's own, in the order
-    of `MODES` (None: as in the mixture); mode_tokens: whether a row begins with the token of its mode; n_sentinels: how
-    many blanks a text can have; kind: the kind of tokens; max_vocab_size: the number of tokens for byte pairs.
+    """mixture: the settings of R and X; shares: how often each mode is drawn, in the order of `MODES` (here as in U-PaLM);
+    n_sentinels: how many blanks a text can have; kind: the kind of tokens of the column "text"; max_vocab_size: the number
+    of tokens for byte pairs.
 
     Raises:
         ValueError: an unknown mixture, or shares that are negative or all 0.
     """
 
     mixture: Mixture = "u-palm"
-    modes: tuple[float, float, float] | None = None
-    mode_tokens: bool = True
+    shares: tuple[float, float, float] = (0.25, 0.5, 0.25)
     n_sentinels: int = 32
     kind: Kind = "word"
     max_vocab_size: int = 30_000
@@ -78,19 +57,9 @@ class DenoisersConfig:
 
     def __post_init__(self):
         check_positive(max_vocab_size=self.max_vocab_size, n_sentinels=self.n_sentinels)
-        if self.mixture not in MIXTURES:
-            raise ValueError(f"mixture={self.mixture!r}: choose one of {', '.join(MIXTURES)}")
-        if self.modes is not None:
-            check_shares("modes", self.modes, MODES)
-
-    def denoisers(self) -> list[Denoiser]:
-        """The denoisers with a share above 0."""
-        found = list(MIXTURES[self.mixture])
-        if self.modes is not None:
-            totals = {mode: sum(d.share for d in found if d.mode == mode) for mode in MODES}
-            wanted = dict(zip(MODES, self.modes, strict=True))
-            found = [d._replace(share=d.share / totals[d.mode] * wanted[d.mode]) for d in found]
-        return [d for d in found if d.share > 0]
+        check_shares(self.shares, MODES)
+        if self.mixture not in DENOISERS:
+            raise ValueError(f"mixture={self.mixture!r}: choose one of {', '.join(DENOISERS)}")
 
     def reads(self) -> dict[str, str]:
         return {"text": "text"}
@@ -98,7 +67,7 @@ class DenoisersConfig:
     def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
         # as in T5, the first sentinel has the highest id
         names = [*TOKENS.values(), *(sentinel(i) for i in reversed(range(self.n_sentinels)))]
-        return {"tokenizer": vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, names)}
+        return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, names)
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Denoisers":
         return Denoisers(**tokenizers, config=self, max_len=max_len)
@@ -132,16 +101,17 @@ def random_blanks(n: int, mean: int, rate: float, generator: torch.Generator | N
 
 
 class Denoisers(TextRows):
-    """Each row draws its denoiser.
+    """Each row draws its mode.
 
     Raises:
         ValueError: a tokenizer without the special tokens, or with fewer sentinels than a text of max_len tokens needs.
     """
 
+    PARTS = MODES
     shortest = 2
 
     def __init__(self, tokenizer: Tokenizer, config: DenoisersConfig = DenoisersConfig(), *, max_len: int):
-        self.denoisers = config.denoisers()
+        self.settings = DENOISERS[config.mixture]
         super().__init__(tokenizer, config, max_len=max_len)
         self.modes = {mode: tokenizer.special_id(name) for mode, name in TOKENS.items()}
         if self._most_blanks(self.room) > config.n_sentinels:
@@ -156,11 +126,13 @@ class Denoisers(TextRows):
 
     def row(self, ids: list[int], generator: torch.Generator | None = None) -> Row:
         self.check(ids)
-        denoiser = self.denoisers[draw_one([d.share for d in self.denoisers], generator)]
-        if denoiser.mean is None:
-            longest = max(1, min(len(ids) - 1, round(2 * denoiser.rate * len(ids)) - 1))
-            return self.corrupt(ids, denoiser.mode, [(len(ids) - draw(1, longest, generator), len(ids))])
-        return self.corrupt(ids, denoiser.mode, random_blanks(len(ids), denoiser.mean, denoiser.rate, generator))
+        n, mode = len(ids), MODES[draw_one(self.config.shares, generator)]
+        if mode == "S":
+            longest = max(1, min(n - 1, round(2 * SEQUENTIAL * n) - 1))
+            return self.corrupt(ids, mode, [(n - draw(1, longest, generator), n)])
+        settings = self.settings[mode]
+        mean, rate = settings[draw(0, len(settings) - 1, generator)]
+        return self.corrupt(ids, mode, random_blanks(n, mean, rate, generator))
 
     def corrupt(self, ids: list[int], mode: Mode, spans: Sequence[Span]) -> Row:
         """The row of a text with these blanks, which are in the order of the text and do not touch.
@@ -188,7 +160,7 @@ class Denoisers(TextRows):
 
     def prefix(self, mode: Mode, ids: list[int]) -> list[int]:
         """What the model reads in both directions."""
-        return [self.tokenizer.bos_id, *([self.modes[mode]] if self.config.mode_tokens else []), *ids]
+        return [self.tokenizer.bos_id, self.modes[mode], *ids]
 
     def restore(self, row: Row) -> list[int]:
         """The text whose blanks are filled with the labels.
@@ -197,7 +169,7 @@ class Denoisers(TextRows):
             ValueError: an answer without an end; blanks and answers that do not belong together.
         """
         sequence, n = sequence_of(row), row.prefix_length
-        return self.join(sequence[1 + self.config.mode_tokens : n], sequence[n:])
+        return self.join(sequence[2:n], sequence[n:])
 
     def join(self, corrupted: Sequence[int], target: Sequence[int]) -> list[int]:
         """A text from its corrupted form and the target: what follows a sentinel in the target replaces it.
@@ -215,85 +187,78 @@ class Denoisers(TextRows):
         if found != marks or target[0] != marks[0]:
             names = (", ".join(self.tokenizer.tokens(ids)) or "none" for ids in (marks, found))
             raise ValueError("the text has the blanks {}, the target answers {}".format(*names))
-        answers = self._answers(target)
+        answers = self.answers(target)
         return [token for i in corrupted for token in answers.get(i, [i])]
 
-    def parts(self) -> dict[str, "Denoisers"]:
-        """One objective for each mode."""
-        if len(modes := {d.mode for d in self.denoisers}) == 1:
-            return {}
-        alone = {mode: tuple(float(m == mode) for m in MODES) for mode in MODES}
-        return {
-            mode: Denoisers(self.tokenizer, replace(self.config, modes=alone[mode]), max_len=self.max_len)
-            for mode in MODES
-            if mode in modes
-        }
-
-    def generate(
-        self, model: nn.Module, texts: Sequence[str], *, mode: Mode = "S", max_new: int = 40, beams: int = 1
-    ) -> list[str]:
-        """What the model writes after each text in this mode, up to `<eos>`. Each "[MASK]" in a text is a blank.
-
-        Sentinels in the answers are written as `<extra_id_0>`, so that it can be read which answer is whose.
-
-        Raises:
-            ValueError: a text that leaves no room for `max_new` tokens, or with more blanks than there are sentinels.
-        """
-        prompts = [self.prefix(mode, self._blanks(text)) for text in texts]
-        new = continue_prefixes(
-            model, self.tokenizer, prompts, "bidirectional", max_new=[max_new] * len(prompts), beams=beams
-        )
-        return [self._show(ids, [sentinel(i) for i in range(len(self.sentinels))]) for ids in new]
-
-    def fill(self, model: nn.Module, texts: Sequence[str], *, mode: Mode = "R", max_new: int = 40) -> list[str]:
-        """The texts with an answer for each "[MASK]". A blank that the model does not answer stays "[MASK]".
-
-        Raises:
-            ValueError: as `generate`; a text without a blank.
-        """
-        corrupted = [self._blanks(text) for text in texts]
-        for text, ids in zip(texts, corrupted, strict=True):
-            if self.sentinels[0] not in ids:
-                raise ValueError(f"{text[:80]!r} has no {MASK}: write it where something is missing")
-        prompts = [self.prefix(mode, ids) for ids in corrupted]
-        new = continue_prefixes(model, self.tokenizer, prompts, "bidirectional", max_new=[max_new] * len(prompts))
-        answers = map(self._answers, new)  # some may be missing
-        filled = [[t for i in ids for t in a.get(i, [i])] for ids, a in zip(corrupted, answers, strict=True)]
-        return [self._show(ids, [MASK] * len(self.sentinels)) for ids in filled]
-
-    def _answers(self, target: Sequence[int]) -> dict[int, list[int]]:
+    def answers(self, target: Sequence[int]) -> dict[int, list[int]]:
         """The ids after each sentinel, up to the next one."""
-        answers: dict[int, list[int]] = {}
+        found: dict[int, list[int]] = {}
         current: list[int] = []
         for token in target:
             if token in self.sentinels:
-                current = answers.setdefault(token, [])
+                current = found.setdefault(token, [])
             else:
                 current.append(token)
-        return answers
+        return found
 
-    def _show(self, ids: Sequence[int], names: Sequence[str]) -> str:
-        """The text of the ids, with a name for each sentinel."""
-        parts, run = [], []
-        for i in ids:
-            if i in self.sentinels:
-                parts += [self.tokenizer.decode(run), names[self.sentinels.index(i)]]
-                run = []
-            else:
-                run.append(i)
-        return " ".join(part.strip() for part in (*parts, self.tokenizer.decode(run)) if part.strip())
+    def prompt(self, text: str, mode: Mode) -> list[int]:
+        """The prefix of a text in which each "[MASK]" becomes the next sentinel, after which the model writes the answers.
 
-    def _blanks(self, text: str) -> list[int]:
-        """The ids of a text in which each "[MASK]" becomes the next sentinel."""
-        first, *others = text.split(MASK)
-        if len(others) > len(self.sentinels):
-            raise ValueError(f"{text[:80]!r} has {len(others)} blanks, but n_sentinels={len(self.sentinels)}")
-        ids = self.tokenizer.encode(first.rstrip() if others else first)
-        for i, part in enumerate(others):
-            is_last = i == len(others) - 1
-            ids += [self.sentinels[i], *self.tokenizer.encode(part if is_last else part.rstrip())]
-        return ids
+        Raises:
+            ValueError: a text without a blank, or with more blanks than there are sentinels.
+        """
+        mask = -1  # no id: it is replaced by the sentinels
+        ids = encode_blanks(self.tokenizer, text, {MASK: mask})
+        if ids.count(mask) > len(self.sentinels):
+            raise ValueError(f"{text[:80]!r} has {ids.count(mask)} blanks, but n_sentinels={len(self.sentinels)}")
+        marks = iter(self.sentinels)
+        return self.prefix(mode, [next(marks) if i == mask else i for i in ids])
+
+    def generate(self, model: nn.Module, texts: Sequence[str], **how: Any) -> list[str]:
+        """Each text with its continuation by the model in mode S, up to `<eos>`.
+
+        how: as in `continue_texts`.
+        """
+        begin = self.prefix("S", [])
+        return continue_texts(model, self.tokenizer, texts, begin, self.tokenizer.eos_id, **how)
+
+    def fill(
+        self, model: nn.Module, texts: Sequence[str], *, top: int = 5, max_new: int = 40, mode: Mode = "R"
+    ) -> list[Filled]:
+        """The texts with an answer for each "[MASK]", which is empty if the model writes none.
+
+        top: the number of beams. All answers of a text are written as one sequence; what is listed for each blank are its
+        answers in the sequences that are found, with the sum of their probabilities. The most probable sequence is
+        filled in. max_new: the largest number of tokens in the sequence.
+
+        Raises:
+            ValueError: as `prompt`; a text that leaves no room.
+        """
+        check_positive(top=top, max_new=max_new)
+        return [self._fill(model, text, self.prompt(text, mode), top, max_new) for text in texts]
+
+    def _fill(self, model: nn.Module, text: str, prompt: list[int], top: int, max_new: int) -> Filled:
+        if len(prompt) + max_new > self.max_len + 1:  # the last new token is generated but never read
+            raise ValueError(
+                f"{text[:80]!r} leaves no room for max_new={max_new}: {len(prompt)} of max_len={self.max_len} tokens are "
+                "used. Shorten the text, or lower max_new"
+            )
+        given = (torch.tensor([prompt], device=next(model.parameters()).device),)
+        how = {"max_new": max_new, "stop": [self.tokenizer.eos_id], "beams": top, "length_penalty": 0.0}
+        found = [(self.answers(ids), math.exp(score)) for ids, score in beam(model, given, **how)[0]]
+
+        words = []
+        for mark in (i for i in prompt if i in self.sentinels):
+            total: dict[str, float] = {}
+            for answers, p in found:
+                answer = self.tokenizer.decode(answers.get(mark, [])).strip()
+                total[answer] = total.get(answer, 0.0) + p
+            words.append(sorted(total.items(), key=lambda pair: -pair[1]))
+        best = found[0][0]
+        filled = [token for i in prompt for token in (best.get(i, []) if i in self.sentinels else [i])]
+        return Filled(self.tokenizer.decode(filled).strip(), words)
 
     def _most_blanks(self, n: int) -> int:
-        counted = [d for d in self.denoisers if d.mean is not None]
-        return max((n_blanks(n, d.mean, d.rate)[1] for d in counted), default=0) if n > 1 else 0
+        if n < 2:
+            return 0
+        return max(n_blanks(n, mean, rate)[1] for settings in self.settings.values() for mean, rate in settings)

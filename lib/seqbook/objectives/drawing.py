@@ -21,7 +21,7 @@ def draw_one(weights: Sequence[float], generator: torch.Generator | None = None)
     return int(torch.multinomial(torch.tensor(weights, dtype=torch.float64), 1, generator=generator))
 
 
-def check_shares(name: str, shares: Sequence[float], what: Sequence[str]) -> None:
+def check_shares(shares: Sequence[float], what: Sequence[str]) -> None:
     """Check that there is one share for each, none is negative, and not all are 0.
 
     Raises:
@@ -29,7 +29,7 @@ def check_shares(name: str, shares: Sequence[float], what: Sequence[str]) -> Non
     """
     if len(shares) != len(what) or min(shares) < 0 or not sum(shares) > 0:
         raise ValueError(
-            f"{name}={tuple(shares)} must be {len(what)} numbers for {', '.join(what)}: 0 or more, not all 0"
+            f"shares={tuple(shares)} must be {len(what)} numbers for {', '.join(what)}: 0 or more, not all 0"
         )
 
 
@@ -66,9 +66,3 @@ def partition(n: int, k: int, generator: torch.Generator | None = None) -> list[
     """k positive whole numbers with the sum n; all such partitions are equally likely."""
     cuts = sorted((torch.randperm(n - 1, generator=generator)[: k - 1] + 1).tolist())
     return [stop - start for start, stop in zip([0, *cuts], [*cuts, n], strict=True)]
-
-
-def pieces(ids: list[int], room: int) -> list[list[int]]:
-    """The ids in consecutive pieces of at most `room`, whose lengths differ by one at most."""
-    n = -(-len(ids) // room)
-    return [ids[len(ids) * i // n : len(ids) * (i + 1) // n] for i in range(n)]

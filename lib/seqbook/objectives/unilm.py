@@ -12,8 +12,8 @@ backwards too; so the four masks are prefix masks, and the model is an ordinary 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import Bool
@@ -21,14 +21,14 @@ from torch import Tensor, nn
 
 from seqbook.data.tokenizer import Kind, Tokenizer
 from seqbook.generation.decoding import check_prompts
+from seqbook.generation.sampling import sampler
 from seqbook.nn.checks import check_positive
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.drawing import check_shares, draw, draw_one, sentence_ends, sentences
 from seqbook.objectives.filling import CLS, MASK, SEP
 from seqbook.objectives.masked import Masked
-from seqbook.objectives.rows import Row
-from seqbook.objectives.text_rows import TextRows, vocabulary
+from seqbook.objectives.rows import Row, TextRows, collate, vocabulary
 
 Mode = Literal["bidirectional", "seq2seq", "left_to_right", "right_to_left"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -38,38 +38,37 @@ SEGMENTS: dict[Mode, tuple[int, int]] = {
     "left_to_right": (2, 2),
     "right_to_left": (3, 3),
 }
+SEVERAL = 0.2  # how often two or three neighbouring tokens are chosen at once
 
 
 @dataclass(frozen=True, kw_only=True)
 class UniLMConfig:
-    """shares: how often each mode is drawn, in the order of `MODES`; kind: the kind of tokens; max_vocab_size: the number
-    of tokens for byte pairs; rate: the share of tokens that are chosen; several: how often a bigram or a trigram is
-    chosen, and not one token.
+    """shares: how often each mode is drawn, in the order of `MODES`; rate: the share of tokens that are chosen; kind: the
+    kind of tokens of the column "text"; max_vocab_size: the number of tokens for byte pairs.
 
     Of the chosen tokens, 80 % become `[MASK]`, 10 % a random token, and 10 % stay.
 
     Raises:
-        ValueError: a rate or a share that is not between 0 and 1, or shares that are all 0.
+        ValueError: a rate outside 0 to 1, or shares that are negative or all 0.
     """
 
     shares: tuple[float, float, float, float] = (1 / 3, 1 / 3, 1 / 6, 1 / 6)
+    rate: float = 0.15
     kind: Kind = "word"
     max_vocab_size: int = 30_000
-    rate: float = 0.15
-    several: float = 0.2
     fills: ClassVar[tuple[str, ...]] = ("vocab_size", "n_segments")
 
     def __post_init__(self):
         check_positive(max_vocab_size=self.max_vocab_size)
-        check_shares("shares", self.shares, MODES)
-        if not 0 < self.rate <= 1 or not 0 <= self.several <= 1:
-            raise ValueError(f"rate={self.rate} must be above 0, several={self.several} at least 0, both at most 1")
+        check_shares(self.shares, MODES)
+        if not 0 < self.rate <= 1:
+            raise ValueError(f"rate={self.rate} must be above 0 and at most 1")
 
     def reads(self) -> dict[str, str]:
         return {"text": "text"}
 
     def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        return {"tokenizer": vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, [CLS, SEP, MASK])}
+        return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, [CLS, SEP, MASK])
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "UniLM":
         return UniLM(**tokenizers, config=self, max_len=max_len)
@@ -83,6 +82,7 @@ class UniLM(TextRows):
         ValueError: a tokenizer without `[CLS]`, `[SEP]` or `[MASK]`.
     """
 
+    PARTS = MODES
     shortest = 2
 
     def __init__(self, tokenizer: Tokenizer, config: UniLMConfig = UniLMConfig(), *, max_len: int):
@@ -113,7 +113,7 @@ class UniLM(TextRows):
         """Which of n tokens are chosen: max(1, round(rate·n)), by ones, twos and threes."""
         wanted, chosen = max(1, round(self.config.rate * n)), torch.zeros(n, dtype=torch.bool)
         while (left := wanted - int(chosen.sum())) > 0:
-            several = torch.rand((), generator=generator) < self.config.several
+            several = torch.rand((), generator=generator) < SEVERAL
             length = min(draw(2, 3, generator) if several else 1, left)
             start = draw(0, n - length, generator)
             chosen[start : start + length] = True  # some may be chosen already: then more are drawn
@@ -141,45 +141,35 @@ class UniLM(TextRows):
         ordered = [token for _, token in sorted(zip(row.position_ids, tokens, strict=True))]
         return [token for token in ordered if token not in (self.cls, self.sep)]
 
-    def parts(self) -> dict[str, "UniLM"]:
-        """One objective for each mode with a share."""
-        if sum(share > 0 for share in self.config.shares) == 1:
-            return {}
-        alone = {mode: tuple(float(m == mode) for m in MODES) for mode in MODES}
-        return {
-            mode: UniLM(self.tokenizer, replace(self.config, shares=alone[mode]), max_len=self.max_len)
-            for mode, share in zip(MODES, self.config.shares, strict=True)
-            if share > 0
-        }
-
     @torch.inference_mode()
-    def generate(self, model: nn.Module, texts: Sequence[str], *, max_new: int = 40) -> list[str]:
-        """What follows each text, in seq2seq mode: a `[MASK]` after the row is filled in, then another one after it, up
-        to `[SEP]`. The network learned to fill in masks, not to predict the next token.
+    def generate(
+        self, model: nn.Module, texts: Sequence[str], *, max_new: int = 40, seed: int = 0, **how: Any
+    ) -> list[str]:
+        """What follows each text, in seq2seq mode: the network fills in a `[MASK]` after the row, then another one after
+        it, up to `[SEP]`. Pretraining never masks `[SEP]`, so before fine-tuning a text usually has `max_new` tokens.
+
+        how: as in `generation.sampling.sampler`; top_k=1 takes the most probable token.
 
         Raises:
             ValueError: a text without tokens, or one that leaves no room for `max_new` tokens.
         """
         check_positive(max_new=max_new)
-        device, found = next(model.parameters()).device, []
-        encoded = self.tokenizer.encode_batch(texts)
+        device, encoded = next(model.parameters()).device, self.tokenizer.encode_batch(texts)
         check_prompts(encoded)
+        choose, found = sampler(generator=torch.Generator(device).manual_seed(seed), **how), []
         for text, ids in zip(texts, encoded, strict=True):
             if len(ids) + 2 + max_new > self.max_len:
                 raise ValueError(
                     f"{text[:80]!r} is {len(ids)} tokens long, which leaves no room for max_new={max_new}: at most "
                     f"{max(0, self.max_len - 2 - max_new)} fit under max_len={self.max_len}"
                 )
-            source, new = [self.cls, *ids, self.sep], []
-            first, second = SEGMENTS["seq2seq"]
+            new: list[int] = []
             with evaluating(model):
                 while len(new) < max_new and self.sep not in new:
-                    read = torch.tensor([[*source, *new, self.mask]], device=device)
-                    segments = torch.tensor([[first] * len(source) + [second] * (len(new) + 1)], device=device)
-                    positions = torch.arange(read.shape[1], device=device)[None]
-                    prefix = torch.tensor([len(source)], device=device)
-                    logits = model(read, prefix, positions, None, segments)[0, -1]
-                    logits[[self.mask, self.cls, self.tokenizer.pad_id]] = -torch.inf
-                    new.append(int(logits.argmax()))
+                    row = self.row_of("seq2seq", [*ids, *new], [*ids, *new], [False] * len(ids + new), len(ids))
+                    masked = row._replace(ids=[*row.ids[:-1], self.mask])  # in place of the [SEP] at the end
+                    logits = model(*collate([masked], self.tokenizer.pad_id).to(device).inputs)[:, -1].float()
+                    logits[:, [self.mask, self.cls, self.tokenizer.pad_id]] = -torch.inf
+                    new.append(int(choose(logits)))
             found.append(self.tokenizer.decode(new))
         return found

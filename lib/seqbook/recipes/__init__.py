@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from seqbook.recipes import bert, gpt, recurrent, transformer
+from seqbook.recipes import bert, gpt, prefix, recurrent, transformer
 from seqbook.recipes.schema import DataConfig, Recipe, describe, fill
 
-RECIPES: dict[str, Recipe] = (
-    recurrent.RECIPES | transformer.RECIPES | gpt.RECIPES | bert.RECIPES  # a new part adds its own
+RECIPES: dict[str, Recipe] = (  # a new part adds its own
+    recurrent.RECIPES | transformer.RECIPES | gpt.RECIPES | bert.RECIPES | prefix.RECIPES
 )
 
 
