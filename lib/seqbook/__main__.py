@@ -72,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     filling.add_argument(
         "--top", type=int, default=5, metavar="N", help="list the N most probable answers (default: 5)"
     )
+    filling.add_argument(
+        "--max-new", type=int, metavar="N", help="GLM, UL2: at most N new tokens (default: 20, 40)", **default
+    )
     filling.set_defaults(do=_fill)
 
     show = commands.add_parser("show", help="samples of a task of the micro-world")
@@ -134,10 +137,11 @@ def _generate(options: argparse.Namespace) -> None:
         system = load(folder)
         if hasattr(system.objective, "generate"):
             translates = "beams" in inspect.signature(system.objective.generate).parameters
-            _check_choices(given, ("beams",) if translates else CONTINUING, folder)
+            known, does = (("beams",), "translates") if translates else (CONTINUING, "continues texts")
+            _check_choices(given, known, f"{folder} {does}")
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
-        _check_choices(given, CONTINUING, folder)
+        _check_choices(given, CONTINUING, f"{folder} continues texts")
         model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)
         if not hasattr(model, "prefill"):
             raise ValueError(
@@ -154,14 +158,18 @@ def _is_run(folder: Path) -> bool:
 
 
 def _fill(options: argparse.Namespace) -> None:
+    given = {name: value for name, value in vars(options).items() if name in ("top", "max_new")}
+    one_word = f"{options.model} fills in one word for each mask"
     if _is_run(Path(options.model)):
         system = load(options.model)
         if not hasattr(system.objective, "fill"):
             raise ValueError(f"{options.model} cannot fill in words: give a run of bert, glm or ul2")
-        found = system.objective.fill(system.model, options.text, top=options.top)
+        _check_choices(given, inspect.signature(system.objective.fill).parameters, one_word)
+        found = system.objective.fill(system.model, options.text, **given)
     else:  # in Hugging Face's layout
+        _check_choices(given, ("top",), one_word)
         model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)
-        found = fill(model, tokenizer, options.text, top=options.top)
+        found = fill(model, tokenizer, options.text, **given)
     print("\n\n".join(map(_table, found)))
 
 
@@ -174,14 +182,13 @@ def _table(filled: Filled) -> str:
     return "\n".join(lines)
 
 
-def _check_choices(given: Iterable[str], known: Collection[str], what: object) -> None:
+def _check_choices(given: Iterable[str], known: Collection[str], what: str) -> None:
     """Raise an error for an option that this kind of generation does not have."""
     flags = {
         name: "--beam" if name == "beams" else f"--{name.replace('_', '-')}" for name in given if name not in known
     }
     if flags:
-        does = "translates" if "beams" in known else "continues texts"
-        raise ValueError(f"{what} {does}, which has no {', '.join(flags.values())}: leave it out")
+        raise ValueError(f"{what}, which has no {', '.join(flags.values())}: leave it out")
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -185,7 +185,7 @@ def test_what_is_filled_in_is_what_the_network_would_predict():
             rows = (torch.tensor([row]) for row in (place, block))
             log_p = model(torch.tensor([read]), torch.tensor([7]), *rows)[0, -1].log_softmax(-1)
             token = int(log_p.argmax())
-            found[position] += float(log_p[token])
+            found[position] += log_p[token].item()
             if token in (objective.end, objective.tokenizer.eos_id):
                 break
             answers[position].append(token)

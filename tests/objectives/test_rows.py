@@ -253,7 +253,7 @@ def test_long_texts_are_cut_into_pieces_that_fit(config):
     found = objective.encode([" ".join(WORDS), "w3 w4"])
     assert found == objective.examples(Dataset.from_dict(objective.tokenize([" ".join(WORDS), "w3 w4"])))
     assert [i for (ids,) in found[:-1] for i in ids] == objective.tokenizer.encode(" ".join(WORDS))
-    assert {len(ids) for (ids,) in found[:-1]} <= {objective.room - 1, objective.room}
+    assert max(len(ids) for (ids,) in found) <= objective.room
     assert found[-1] == (objective.tokenizer.encode("w3 w4"),)
     batch = objective.collate(found, generator())
     assert batch.inputs[0].shape[1] <= 16
