@@ -13,8 +13,8 @@ from seqbook.training.optimizer import TrainingConfig
 
 STACK = PrefixLMConfig(max_len=128, positions="rotary")  # the sizes of our GPT
 TEXTS = DataConfig(corpus="texts")
-# GPT's training. A row holds one text, and 42 of them have about as many tokens as 16 of GPT's windows.
-TRAINING = TrainingConfig(steps=700, batch_size=42, learning_rate=5e-3, warmup=100, evaluations=4)
+# GPT's training. A row holds one text, and 48 of them have about as many tokens as 16 of GPT's windows.
+TRAINING = TrainingConfig(steps=700, batch_size=48, learning_rate=5e-3, warmup=100, evaluations=4)
 
 RECIPES = {
     "prefix-lm": Recipe(
