@@ -68,6 +68,23 @@ def test_the_two_decoders_differ_in_the_mask_alone():
 
 
 @pytest.mark.parametrize("settings", [{}, CAUSAL, WHOLE])
+def test_no_label_of_a_pair_changes_the_logits_that_predict_it(settings):
+    """Each token is changed in turn: what moves is what the mask allows, and no label is among it."""
+    objective = pairs_objective(**settings)
+    model, row = network(objective), objective.row([4, 5, 6], [7, 8, 9])
+    n, prefix = len(row.ids), row.prefix_length
+    ids, prefixes = torch.tensor([row.ids] * (n + 1)), torch.full((n + 1,), prefix)
+    ids[torch.arange(1, n + 1), torch.arange(n)] = 11
+    with torch.no_grad():
+        logits = model(ids, prefixes)
+    moved = (logits[1:] != logits[:1]).any(-1).T  # (query, key)
+    query, key = torch.arange(n)[:, None], torch.arange(n)
+    assert torch.equal(moved, (key <= query) | (key < prefix))
+    for j, label in enumerate(row.labels):
+        assert label == IGNORED or label not in {row.ids[k] for k in range(n) if moved[j, k]}
+
+
+@pytest.mark.parametrize("settings", [{}, CAUSAL, WHOLE])
 def test_pairs_can_be_restored(settings):
     objective, generator = pairs_objective(**settings), torch.Generator().manual_seed(0)
     for i in range(500):
@@ -129,8 +146,7 @@ def test_targets_do_not_depend_on_the_batch(settings, beams, pairs):
 
 
 @pytest.mark.parametrize("settings", [{}, CAUSAL], ids=["bidirectional", "causal"])
-def test_what_is_generated_has_the_mask_of_training(settings, pairs):
-    """Trained until it knows its pairs by heart, a network writes them, if its prompts have the mask that it knows."""
+def test_pairs_that_are_known_by_heart_are_generated(settings, pairs):
     rows = [{"de": row["de"], "en": row["en"]} for row in pairs[:6]]
     sources, targets = ([row[side] for row in rows] for side in ("de", "en"))
     objective = pairs_objective(16, sources, targets, **settings)
@@ -146,6 +162,24 @@ def test_what_is_generated_has_the_mask_of_training(settings, pairs):
     assert found["exact_match"] == 1.0
     assert found["bleu"] > 99
     assert found["loss"] < 0.5
+
+
+@pytest.mark.parametrize("settings", [{}, CAUSAL], ids=["bidirectional", "causal"])
+def test_targets_are_what_the_network_would_predict(settings, pairs):
+    """Uncached, one source at a time, under the mask of training; the other mask gives other targets."""
+    sources = [row["de"] for row in pairs[:8]]
+    objective = pairs_objective(14, sources, [row["en"] for row in pairs[:8]], **settings)
+    model, others = network(objective), 0
+    for source, found in zip(sources, objective.generate(model, sources), strict=True):
+        prefix, written = objective.prefix(objective.tokenizer.encode(source)), []
+        for n in (0, len(prefix)) if settings else (len(prefix), 0):
+            ids = list(prefix)
+            while len(ids) < 15 and ids[-1] != EOS:
+                ids.append(int(model(torch.tensor([ids]), torch.tensor([n]))[0, -1].argmax()))
+            written.append(objective.tokenizer.decode(ids[len(prefix) :]))
+        assert found == written[0]
+        others += written[0] != written[1]
+    assert others
 
 
 def test_a_source_that_leaves_no_room_is_named():

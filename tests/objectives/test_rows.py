@@ -9,6 +9,7 @@ import torch
 from datasets import Dataset, DatasetDict
 from torch import nn
 
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.metrics import mean_nll
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives import (
@@ -125,6 +126,12 @@ def test_blanks_in_a_text_become_ids():
     assert encode_blanks(tokenizer, "[MASK]", blanks) == [-1]
     with pytest.raises(ValueError, match=r"'w1 w2' has no \[MASK\], \[gMASK\]: write it where something is missing"):
         encode_blanks(tokenizer, "w1 w2", blanks)
+    byte_pairs = Tokenizer.train(
+        TEXTS, "bpe", 400
+    )  # in which the space before a word, or before a blank, belongs to it
+    assert encode_blanks(byte_pairs, "w1 [MASK] w2", blanks) == [
+        *byte_pairs.encode("w1"), -1, *byte_pairs.encode(" w2")
+    ]  # fmt: skip
 
 
 # ---- Nothing is lost
