@@ -39,9 +39,10 @@ class PrefixState(State):
     segment: Int[Tensor, " batch"] | None = field(default=None, kw_only=True)
 
     def select(self, rows: Int[Tensor, " rows"]) -> "PrefixState":
-        last = {"position": self.position, "block_position": self.block_position, "segment": self.segment}
-        chosen = {name: t if t is None else t.index_select(0, rows) for name, t in last.items()}
-        return replace(super().select(rows), **chosen)
+        # All at once: after super().select(rows) alone, padding and positions would belong to different rows.
+        tensors = {name: getattr(self, name) for name in ("padding", "position", "block_position", "segment")}
+        chosen = {name: t if t is None else t.index_select(0, rows) for name, t in tensors.items()}
+        return replace(self, caches=[(own.select(rows), cross.select(rows)) for own, cross in self.caches], **chosen)
 
 
 class PrefixLM(GPT):
@@ -82,6 +83,7 @@ class PrefixLM(GPT):
         prefix_lengths: how many tokens at the beginning of each row attend to each other in both directions (None: 0 in
         all rows, as in GPT). The other inputs as in hidden.
         """
+        check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
         mask = "causal"
         if prefix_lengths is not None:
             _check_prefixes(prefix_lengths, torch.full_like(prefix_lengths, ids.shape[1]))
