@@ -272,6 +272,46 @@ def test_masked_words_are_filled_in(main, long_text, tmp_path):
         assert errors.count("\n") == 1
         assert message in errors
     assert main("fill", tmp_path / "run", "[MASK]", "--top", 0)[::2] == (2, "seqbook: top=0 must be at least 1\n")
+    assert main("fill", tmp_path / "run", "[MASK]", "--max-new", 3)[::2] == (
+        2,
+        f"seqbook: {tmp_path / 'run'} is a BERT, which has no --max-new: leave it out\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "parts", "fills", "continues"),
+    [
+        ("prefix-lm", (), False, True),
+        ("unilm", ("bidirectional", "seq2seq", "left_to_right", "right_to_left"), False, True),
+        ("glm", ("token", "sentence", "document"), True, False),
+        ("ul2", ("R", "S", "X"), True, True),
+    ],
+)
+def test_prefix_decoders_are_trained_and_used(main, long_text, tmp_path, recipe, parts, fills, continues):
+    sizes = {"corpus": "tiny_shakespeare", "d_model": 16, "n_layers": 1, "n_heads": 2, "max_len": 64, "steps": 3}
+    chosen = [f"--set={name}={value}" for name, value in sizes.items()]
+    run = tmp_path / "run"
+    status, printed, errors = main("train", recipe, "--data", long_text, "--out", run, *chosen)
+    assert status == 0, errors
+    assert {name for name in json.loads(printed) if name.endswith("loss")} == {
+        "train_loss", "val_loss", "loss", *(f"{part}_loss" for part in parts)
+    }  # fmt: skip
+
+    status, printed, errors = main("fill", run, "Two [MASK] read [MASK].", "--top", 2, "--max-new", 4)
+    if fills:
+        text, *rows = printed.splitlines()
+        assert text.startswith("Two")
+        assert [row.split()[0] for row in rows if row[3] != " "] == ["1", "2"]
+        assert all(re.fullmatch(r".{6}.*\d+\.\d%", row) for row in rows)
+    else:
+        assert errors == f"seqbook: {run} cannot fill in words: give a run of bert, t5, bart, glm or ul2\n"
+
+    status, printed, errors = main("generate", run, "Two women", "--max-new", 4, "--top-k", 1)
+    assert (status == 0) is continues
+    if recipe in ("prefix-lm", "ul2"):
+        assert printed.startswith("Two women")
+    if not continues:
+        assert errors == "seqbook: BlankInfilling writes no text: generate with another system\n"
 
 
 @pytest.mark.parametrize(
@@ -310,7 +350,7 @@ def test_gaps_are_filled_in_with_any_number_of_words(main, long_text, tmp_path, 
 
 def test_a_model_that_cannot_fill_is_one_line(main, arguments, tmp_path):
     assert main(*arguments(tmp_path / "run"))[0] == 0
-    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of the recipe bert, t5 or bart\n"
+    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of bert, t5, bart, glm or ul2\n"
     assert main("fill", tmp_path / "run", "a [MASK]") == (2, "", expected)
 
 

@@ -65,9 +65,17 @@ def main(arguments: list[str] | None = None) -> int:
 
     filling = commands.add_parser("fill", help="fill in the gaps of texts, with a trained run or a BERT, T5 or BART")
     filling.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
-    marks = "BERT: [MASK] for each missing word (RoBERTa: <mask>); T5: <extra_id_0>, <extra_id_1>, … and BART: <mask>, each for "
-    filling.add_argument("text", nargs="+", help=marks + "any number of words")
-    filling.add_argument("--top", type=int, default=5, metavar="N", help="list the N most probable (default: 5)")
+    marks = (
+        "BERT: [MASK] for each missing word (RoBERTa: <mask>); T5: <extra_id_0>, <extra_id_1>, … and BART: <mask>, each "
+        "for any number of words; GLM, UL2: [MASK], likewise; GLM: [sMASK] for a sentence, [gMASK] for the rest"
+    )
+    filling.add_argument("text", nargs="+", help=marks)
+    filling.add_argument(
+        "--top", type=int, default=5, metavar="N", help="list the N most probable answers (default: 5)"
+    )
+    filling.add_argument(
+        "--max-new", type=int, metavar="N", help="GLM, UL2: at most N new tokens (default: 20, 40)", **default
+    )
     filling.set_defaults(do=_fill)
 
     show = commands.add_parser("show", help="samples of a task of the micro-world")
@@ -130,10 +138,11 @@ def _generate(options: argparse.Namespace) -> None:
         system = load(folder)
         if hasattr(system.objective, "generate"):
             translates = "beams" in inspect.signature(system.objective.generate).parameters
-            _check_choices(given, ("beams",) if translates else CONTINUING, folder)
+            known, does = (("beams",), "translates") if translates else (CONTINUING, "continues texts")
+            _check_choices(given, known, f"{folder} {does}")
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
-        _check_choices(given, CONTINUING, folder)
+        _check_choices(given, CONTINUING, f"{folder} continues texts")
         model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)
         if not hasattr(model, "prefill"):
             raise ValueError(
@@ -150,17 +159,22 @@ def _is_run(folder: Path) -> bool:
 
 
 def _fill(options: argparse.Namespace) -> None:
+    given = {name: value for name, value in vars(options).items() if name in ("top", "max_new")}
     if _is_run(Path(options.model)):
         system = load(options.model)
         if not hasattr(system.objective, "fill"):
-            raise ValueError(f"{options.model} cannot fill in words: give a run of the recipe bert, t5 or bart")
-        found = system.objective.fill(system.model, options.text, top=options.top)
+            raise ValueError(f"{options.model} cannot fill in words: give a run of bert, t5, bart, glm or ul2")
+        known = inspect.signature(system.objective.fill).parameters
+        _check_choices(given, known, f"{options.model} is a {type(system.model).__name__}")
+        found = system.objective.fill(system.model, options.text, **given)
     else:  # in Hugging Face's layout
         model = from_pretrained(options.model).to(device())
         if type(model) not in FILLING:
             known = " or ".join(kind.__name__ for kind in FILLING)
             raise ValueError(f"{options.model} is a {type(model).__name__}, which cannot fill in words: give a {known}")
-        found = FILLING[type(model)](model, load_tokenizer(options.model), options.text, top=options.top)
+        fill = FILLING[type(model)]
+        _check_choices(given, inspect.signature(fill).parameters, f"{options.model} is a {type(model).__name__}")
+        found = fill(model, load_tokenizer(options.model), options.text, **given)
     print("\n\n".join(map(_table, found)))
 
 
@@ -173,14 +187,13 @@ def _table(filled: Filled) -> str:
     return "\n".join(lines)
 
 
-def _check_choices(given: Iterable[str], known: Collection[str], what: object) -> None:
+def _check_choices(given: Iterable[str], known: Collection[str], what: str) -> None:
     """Raise an error for an option that this kind of generation does not have."""
     flags = {
         name: "--beam" if name == "beams" else f"--{name.replace('_', '-')}" for name in given if name not in known
     }
     if flags:
-        does = "translates" if "beams" in known else "continues texts"
-        raise ValueError(f"{what} {does}, which has no {', '.join(flags.values())}: leave it out")
+        raise ValueError(f"{what}, which has no {', '.join(flags.values())}: leave it out")
 
 
 def _show(options: argparse.Namespace) -> None:

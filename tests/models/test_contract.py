@@ -20,21 +20,29 @@ from torch import Tensor, nn
 
 from seqbook import viz
 from seqbook.generation.decoding import greedy
-from seqbook.models import BARTConfig, BERTConfig, FineTunedConfig, GPTConfig, RNNConfig, T5Config, TransformerConfig
+from seqbook.models import (
+    BARTConfig,
+    BERTConfig,
+    FineTunedConfig,
+    GPTConfig,
+    PrefixLMConfig,
+    RNNConfig,
+    T5Config,
+    TransformerConfig,
+)
 from seqbook.nn import masks
 from seqbook.nn.attention import Attention
 from seqbook.nn.block import Block
 from seqbook.nn.checks import check_ids, check_positive, check_room
-from seqbook.nn.layers import Embedding, FeedForward
-from seqbook.nn.positions import Learned
+from seqbook.nn.layers import Embedding
 from seqbook.nn.stack import Stack
 
 # ---- Toy models: what the families to come need of nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrefixConfig:
-    """Sizes of a `PrefixLM`."""
+class PartsConfig:
+    """Sizes of a `PartsLM`."""
 
     vocab_size: int
     d_model: int = 16
@@ -43,35 +51,24 @@ class PrefixConfig:
     max_len: int = 24
 
     def build(self) -> nn.Module:
-        return PrefixLM(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartsConfig(PrefixConfig):
-    """Sizes of a `PartsLM`."""
-
-    def build(self) -> nn.Module:
         return PartsLM(self)
 
 
 class ToyLM(nn.Module):
-    """A decoder that is composed from nn. Its subclasses choose the parts, and which mask a prompt has."""
+    """A causal decoder that is composed from nn. Its subclass chooses the parts."""
 
-    def __init__(self, config: PrefixConfig, embedding: Embedding, stack: Stack):
+    def __init__(self, config: PartsConfig, embedding: Embedding, stack: Stack):
         super().__init__()
         self.config, self.embedding, self.stack = config, embedding, stack
 
     def check(self, ids):
         check_ids(ids, self.config.vocab_size, self.config.max_len, "ids")
 
-    def prompt_mask(self, batch, length):
-        raise NotImplementedError
-
     def prefill(self, ids, padding=None):
         self.check(ids)
         batch, length = ids.shape
         state = self.stack.new_state(padding=torch.zeros(batch, dtype=torch.long) if padding is None else padding)
-        mask = self.prompt_mask(batch, length) & masks.left_padding(state.padding, length)
+        mask = masks.causal(length) & masks.left_padding(state.padding, length)
         return self.proceed(ids, mask, state), state
 
     def decode(self, token_ids, state):
@@ -82,30 +79,6 @@ class ToyLM(nn.Module):
     def proceed(self, ids, mask, state):
         h = self.stack(self.embedding(ids, state.length - state.padding), mask, state=state)
         return self.embedding.logits(h[:, -1])
-
-
-class PrefixLM(ToyLM):
-    """A prefix decoder: positions of the prompt attend to the whole prompt, later ones to what comes before them."""
-
-    def __init__(self, config):
-        check_positive(vocab_size=config.vocab_size, d_model=config.d_model)
-        check_positive(n_layers=config.n_layers, max_len=config.max_len)
-        d_model, dropout, norm = config.d_model, config.dropout, partial(nn.LayerNorm, config.d_model)
-        blocks = (
-            Block(Attention(d_model, 4), FeedForward(d_model, 24), norm, placement="pre", dropout=dropout)
-            for _ in range(config.n_layers)
-        )
-        positions = Learned(d_model, config.max_len)
-        embedding = Embedding(config.vocab_size, d_model, positions=positions, dropout=dropout)
-        super().__init__(config, embedding, Stack(blocks, norm()))
-
-    def forward(self, ids, prefix_lengths):
-        self.check(ids)
-        mask = masks.prefix(prefix_lengths, ids.shape[1])
-        return self.embedding.logits(self.stack(self.embedding(ids), mask))
-
-    def prompt_mask(self, batch, length):
-        return masks.prefix(torch.full((batch,), length), length)
 
 
 class PartsLM(ToyLM):
@@ -132,9 +105,6 @@ class PartsLM(ToyLM):
     def forward(self, ids):
         self.check(ids)
         return self.embedding.logits(self.stack(self.embedding(ids), "causal"))
-
-    def prompt_mask(self, batch, length):
-        return masks.causal(length)
 
 
 class Gated(nn.Module):
@@ -361,7 +331,7 @@ CASES: dict[str, Case] = (
     | variants(
         AnswersFamily, FineTunedConfig(backbone=GPT, n_classes=3), head=("choices",), positions=("learned", "rotary")
     )
-    | variants(PrefixFamily, PrefixConfig(vocab_size=12))
+    | variants(PrefixFamily, PrefixLMConfig(vocab_size=12, **SIZES), norm=NORMS, positions=POSITIONS)
     | variants(DecoderFamily, PartsConfig(vocab_size=12))
 )
 
@@ -612,8 +582,8 @@ def first_position(model, ids):
 
 def test_the_prompts_last_token_moves_its_first_position_in_a_prefix_decoder_alone():
     ids, changed = torch.tensor([[5, 6, 7, 8]]), torch.tensor([[5, 6, 7, 9]])
-    for case in (ONE_EACH[PrefixConfig], ONE_EACH[GPTConfig]):
-        model, is_prefix = case.build(), case is ONE_EACH[PrefixConfig]
+    for case in (ONE_EACH[PrefixLMConfig], ONE_EACH[GPTConfig]):
+        model, is_prefix = case.build(), case is ONE_EACH[PrefixLMConfig]
         moved = first_position(model, ids) != first_position(model, changed)
         assert moved.all() if is_prefix else not moved.any()
         before, after = (case.forward(model, SOURCE[:1], text, prompt=4) for text in (ids, changed))
@@ -621,7 +591,7 @@ def test_the_prompts_last_token_moves_its_first_position_in_a_prefix_decoder_alo
 
 
 def test_after_its_prompt_a_prefix_decoder_is_causal():
-    model = ONE_EACH[PrefixConfig].build()
+    model = ONE_EACH[PrefixLMConfig].build()
     with viz.record(model) as maps:
         _, state = model.prefill(torch.tensor([[5, 6, 7]]))
         model.decode(torch.tensor([8]), state)
@@ -636,7 +606,7 @@ def test_after_its_prompt_a_prefix_decoder_is_causal():
 
 def test_another_prefix_would_say_something_else():
     """So that the tests of the cache can tell one mask from another."""
-    case = ONE_EACH[PrefixConfig]
+    case = ONE_EACH[PrefixLMConfig]
     model, ids = case.build(), case.random_ids(3, 8)
     found = case.written(model, (ids[:, :4],), ids[:, 4:])
     for prompt in (1, 3, 5, 8):

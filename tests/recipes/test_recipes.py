@@ -1,6 +1,7 @@
 from dataclasses import fields, is_dataclass, replace
 
 import pytest
+import torch
 
 from seqbook.recipes import RECIPES, Recipe, configure, describe, fill
 
@@ -196,3 +197,22 @@ def test_gpt_and_bert_are_fine_tuned_alike(task):
     assert (gpt.base, bert.base) == ("gpt", "bert")
     assert RECIPES["gpt"].training == RECIPES["bert"].training
     assert configure(f"bert-{task}", frozen=True).model.frozen
+
+
+@pytest.mark.parametrize("name", ["prefix-lm", "unilm", "glm", "ul2"])
+def test_prefix_decoders_have_the_sizes_and_the_training_of_gpt(name):
+    """A row is one text, not a window: more rows have as many tokens."""
+    gpt, other = RECIPES["gpt"], RECIPES[name]
+    assert other.data == gpt.data
+    assert replace(other.training, batch_size=16) == gpt.training
+    assert {key: value for key, value in vars(other.model).items() if key in vars(gpt.model)} == vars(gpt.model)
+
+
+def test_u_palm_goes_on_from_gpt():
+    recipe = RECIPES["u-palm"]
+    gpt, model = fill(RECIPES["gpt"].model, {"vocab_size": 6}).build(), fill(recipe.model, {"vocab_size": 9}).build()
+    model.load_pretrained(gpt)
+    ids = torch.randint(0, 6, (2, 9))
+    torch.testing.assert_close(model(ids)[..., :6], gpt(ids))
+    assert recipe.base == "gpt"
+    assert recipe.training.steps == RECIPES["gpt"].training.steps / 5

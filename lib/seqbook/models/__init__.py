@@ -8,12 +8,13 @@ from seqbook.models.bart import BART, BARTConfig
 from seqbook.models.bert import BERT, BERTConfig
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.heads import FineTuned, FineTunedConfig
+from seqbook.models.prefix_lm import PrefixLM, PrefixLMConfig
 from seqbook.models.rnn import RNNConfig, RNNSeq2Seq
 from seqbook.models.t5 import T5, T5Config
 from seqbook.models.transformer import Transformer, TransformerConfig
 
 # a new model adds its own here
-CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, BERTConfig, FineTunedConfig, T5Config, BARTConfig)
+CONFIGS = (RNNConfig, TransformerConfig, GPTConfig, BERTConfig, FineTunedConfig, T5Config, BARTConfig, PrefixLMConfig)
 
-__all__ = ["BART", "BERT", "CONFIGS", "GPT", "T5", "BARTConfig", "BERTConfig", "FineTuned", "FineTunedConfig", "GPTConfig", "RNNConfig",
-           "RNNSeq2Seq", "T5Config", "Transformer", "TransformerConfig"]  # fmt: skip
+__all__ = ["BART", "BERT", "CONFIGS", "GPT", "T5", "BARTConfig", "BERTConfig", "FineTuned", "FineTunedConfig", "GPTConfig", "PrefixLM",
+           "PrefixLMConfig", "RNNConfig", "RNNSeq2Seq", "T5Config", "Transformer", "TransformerConfig"]  # fmt: skip

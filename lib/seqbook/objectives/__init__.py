@@ -5,15 +5,19 @@ from collections.abc import Callable
 from torch import nn
 
 from seqbook.models import BART, BERT, T5
+from seqbook.objectives.blank_infilling import BlankInfilling, BlankInfillingConfig
 from seqbook.objectives.causal import Causal, CausalConfig
 from seqbook.objectives.classification import ClassificationConfig
 from seqbook.objectives.corruption import Denoising, DenoisingConfig, SpanCorruption, SpanCorruptionConfig
 from seqbook.objectives.corruption.filling import fill_gaps, rewrite
+from seqbook.objectives.denoisers import Denoisers, DenoisersConfig
 from seqbook.objectives.filling import Filled, fill
 from seqbook.objectives.masked import Masked, MaskedConfig
+from seqbook.objectives.prefix import PrefixPairs, PrefixPairsConfig, PrefixTexts, PrefixTextsConfig
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqbook.objectives.spans import SpansConfig
 from seqbook.objectives.tagging import TaggingConfig
+from seqbook.objectives.unilm import UniLM, UniLMConfig
 
 # a new objective adds its own
 CONFIGS = (
@@ -25,6 +29,11 @@ CONFIGS = (
     SpansConfig,
     SpanCorruptionConfig,
     DenoisingConfig,
+    PrefixTextsConfig,
+    PrefixPairsConfig,
+    UniLMConfig,
+    BlankInfillingConfig,
+    DenoisersConfig,
 )
 
 # How each pretrained network fills in a text with gaps, (model, tokenizer, texts, top) → Filled; a new one adds its own
@@ -33,17 +42,27 @@ FILLING: dict[type[nn.Module], Callable[..., list[Filled]]] = {BERT: fill, T5: f
 __all__ = [
     "CONFIGS",
     "FILLING",
+    "BlankInfilling",
+    "BlankInfillingConfig",
     "Causal",
     "CausalConfig",
     "ClassificationConfig",
+    "Denoisers",
+    "DenoisersConfig",
     "Denoising",
     "DenoisingConfig",
     "Masked",
     "MaskedConfig",
+    "PrefixPairs",
+    "PrefixPairsConfig",
+    "PrefixTexts",
+    "PrefixTextsConfig",
     "Seq2Seq",
     "Seq2SeqConfig",
     "SpanCorruption",
     "SpanCorruptionConfig",
     "SpansConfig",
     "TaggingConfig",
+    "UniLM",
+    "UniLMConfig",
 ]

@@ -1,0 +1,45 @@
+import itertools
+from collections import Counter
+
+import pytest
+import torch
+
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.objectives.drawing import partition, scatter, sentence_ends, sentences
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("n", [3, 7, 9])
+def test_spans_are_scattered_with_a_token_between_them(n):
+    draw, lengths, found = generator(), [2, 1, 1][: 1 + n // 4], set()
+    for _ in range(400):
+        spans = scatter(lengths, n, draw)
+        assert [b - a for a, b in spans] == lengths
+        assert spans[0][0] >= 0
+        assert spans[-1][1] <= n
+        assert all(a < b for (_, a), (b, _) in itertools.pairwise(spans))
+        found.add(tuple(spans))
+    free = n - sum(lengths) - len(lengths) + 1  # all places occur, the first and the last token's too
+    assert len(found) == len(list(itertools.combinations_with_replacement(range(free + 1), len(lengths))))
+
+
+def test_partitions_are_equally_likely():
+    draw = generator()
+    found = Counter(tuple(partition(5, 3, draw)) for _ in range(3_000))
+    assert set(found) == {(1, 1, 3), (1, 3, 1), (3, 1, 1), (1, 2, 2), (2, 1, 2), (2, 2, 1)}
+    assert all(count == pytest.approx(500, abs=82) for count in found.values())
+    assert partition(4, 1) == [4]
+    assert partition(1, 1) == [1]
+
+
+def test_sentences_end_where_glm_ends_them():
+    tokenizer = Tokenizer.train(["Is it? Yes; no. 是。"], "word")
+    ids = tokenizer.encode("Is it? Yes; no. 是。 Is it")
+    found = sentences(ids, sentence_ends(tokenizer))
+    assert [tokenizer.tokens(ids[a:b]) for a, b in found] == [
+        ["Is", "it", "?"], ["Yes", ";"], ["no", "."], ["是", "。"], ["Is", "it"]
+    ]  # fmt: skip
+    assert sentences([5, 6], frozenset()) == [(0, 2)]
