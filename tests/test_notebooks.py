@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 import repository
+from pybtex.database import parse_file
 
 ROOT = Path(__file__).parents[1]
 OPEN_LINES, FOLDED_LINES = 15, 20
@@ -175,6 +176,20 @@ def test_names_of_figures_and_equations_are_unique_in_the_book():
         ]
         names += re.findall(r"^\$\$ \(([\w-]+)\)$", text_of(notebook), re.MULTILINE)
     assert sorted(set(names)) == sorted(names)
+
+
+def test_every_citation_has_an_entry():
+    """Without this, a damaged bibliography would show only when all chapters have been executed."""
+    files = [
+        *ROOT.glob("book/*.md"),
+        *ROOT.glob("book/*/*.md"),
+        *ROOT.glob("book/*/*.ipynb"),
+        *ROOT.glob("lib/**/*.py"),
+    ]
+    found = re.findall(r"{cite(?::\w+)?}`([^`]+)`", "".join(file.read_text(encoding="utf-8") for file in files))
+    cited = {key.strip() for keys in found for key in keys.split(",")}
+    assert len(cited) > 50
+    assert cited <= set(parse_file(ROOT / "book" / "references.bib").entries)
 
 
 def test_the_address_is_the_same_everywhere():
