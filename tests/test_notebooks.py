@@ -9,9 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from pybtex.database import parse_file
 
 import repository
-from pybtex.database import parse_file
 
 ROOT = Path(__file__).parents[1]
 OPEN_LINES, FOLDED_LINES = 15, 20
