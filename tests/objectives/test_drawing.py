@@ -1,11 +1,10 @@
 import itertools
-from collections import Counter
 
 import pytest
 import torch
 
 from seqbook.data.tokenizer import Tokenizer
-from seqbook.objectives.drawing import partition, scatter, sentence_ends, sentences
+from seqbook.objectives.drawing import scatter, sentence_ends, sentences
 
 
 def generator(seed=0):
@@ -24,15 +23,6 @@ def test_spans_are_scattered_with_a_token_between_them(n):
         found.add(tuple(spans))
     free = n - sum(lengths) - len(lengths) + 1  # all places occur, the first and the last token's too
     assert len(found) == len(list(itertools.combinations_with_replacement(range(free + 1), len(lengths))))
-
-
-def test_partitions_are_equally_likely():
-    draw = generator()
-    found = Counter(tuple(partition(5, 3, draw)) for _ in range(3_000))
-    assert set(found) == {(1, 1, 3), (1, 3, 1), (3, 1, 1), (1, 2, 2), (2, 1, 2), (2, 2, 1)}
-    assert all(count == pytest.approx(500, abs=82) for count in found.values())
-    assert partition(4, 1) == [4]
-    assert partition(1, 1) == [1]
 
 
 def test_sentences_end_where_glm_ends_them():

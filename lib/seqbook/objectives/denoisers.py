@@ -12,6 +12,7 @@ UL2 is an encoder-decoder; here one stack reads the prefix in both directions an
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -21,7 +22,8 @@ from seqbook.data.tokenizer import Kind, Tokenizer
 from seqbook.generation.beam import beam
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.causal import continue_texts
-from seqbook.objectives.drawing import Span, check_shares, draw, draw_one, partition, scatter
+from seqbook.objectives.corruption.spans import SENTINEL, count_noise, draw_noise, sentinel_ids, spans_of
+from seqbook.objectives.drawing import Span, check_shares, draw, draw_one, scatter
 from seqbook.objectives.filling import MASK, Filled
 from seqbook.objectives.rows import Row, TextRows, encode_blanks, row_of, sequence_of, vocabulary
 
@@ -31,9 +33,12 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 TOKENS: dict[Mode, str] = {mode: f"[{mode}]" for mode in MODES}
 
 # The mean length of the blanks (tokens) and the share of tokens in them. R and X draw one of their settings.
-DENOISERS: dict[Mixture, dict[Literal["R", "X"], tuple[tuple[int, float], ...]]] = {
-    "u-palm": {"R": ((3, 0.15),), "X": ((32, 0.15), (3, 0.5))},
-    "ul2": {"R": ((3, 0.15), (8, 0.15)), "X": ((3, 0.5), (8, 0.5), (64, 0.15), (64, 0.5))},  # the paper's table 1
+DENOISERS: dict[Mixture, dict[Literal["R", "X"], tuple[tuple[float, float], ...]]] = {
+    "u-palm": {"R": ((3.0, 0.15),), "X": ((32.0, 0.15), (3.0, 0.5))},
+    "ul2": {  # the paper's table 1
+        "R": ((3.0, 0.15), (8.0, 0.15)),
+        "X": ((3.0, 0.5), (8.0, 0.5), (64.0, 0.15), (64.0, 0.5)),
+    },
 }
 SEQUENTIAL = 0.25  # the share of tokens in the blank of S, on average
 
@@ -66,38 +71,22 @@ class DenoisersConfig:
 
     def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
         # as in T5, the first sentinel has the highest id
-        names = [*TOKENS.values(), *(sentinel(i) for i in reversed(range(self.n_sentinels)))]
+        names = [*TOKENS.values(), *(SENTINEL.format(i) for i in reversed(range(self.n_sentinels)))]
         return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, names)
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Denoisers":
         return Denoisers(**tokenizers, config=self, max_len=max_len)
 
 
-def sentinel(i: int) -> str:
-    """The name of the token that stands for blank i."""
-    return f"<extra_id_{i}>"
+def random_blanks(n: int, mean: float, rate: float, generator: torch.Generator | None = None) -> list[Span]:
+    """The blanks of T5's noise at random places of n tokens, with at least one token between two of them.
 
-
-def n_blanks(n: int, mean: int, rate: float) -> tuple[int, int]:
-    """How many of n tokens are in blanks, and in how many blanks, as in T5 {cite}`raffel2020exploring`.
-
-    Raises:
-        ValueError: fewer than two tokens.
+    T5 itself always puts the last blank at the end of the text. A short text has only one blank, and R and X would both
+    become S.
     """
-    if n < 2:
-        raise ValueError(f"a text of {n} tokens is too short to corrupt: it needs at least 2")
-    hidden = min(max(round(n * rate), 1), n - 1)
-    return hidden, min(max(round(hidden / mean), 1), hidden, n - hidden)
-
-
-def random_blanks(n: int, mean: int, rate: float, generator: torch.Generator | None = None) -> list[Span]:
-    """Blanks at random places of n tokens, with at least one token between two of them. Their lengths add up to n·rate.
-
-    T5's own rule always puts the last blank at the end of the text. A short text has only one blank, and R and X would
-    both become S.
-    """
-    hidden, k = n_blanks(n, mean, rate)
-    return scatter(partition(hidden, k, generator), n, generator)
+    noise = draw_noise(n, rate, mean, generator).tolist()
+    lengths = [len(list(run)) for is_noise, run in groupby(noise) if is_noise]
+    return scatter(lengths, n, generator)
 
 
 class Denoisers(TextRows):
@@ -114,12 +103,12 @@ class Denoisers(TextRows):
         self.settings = DENOISERS[config.mixture]
         super().__init__(tokenizer, config, max_len=max_len)
         self.modes = {mode: tokenizer.special_id(name) for mode, name in TOKENS.items()}
-        if self._most_blanks(self.room) > config.n_sentinels:
+        self.sentinels = sentinel_ids(tokenizer)
+        if self._most_blanks(self.room) > len(self.sentinels):
             raise ValueError(
-                f"a text of {self.room} tokens can have {self._most_blanks(self.room)} blanks: set n_sentinels, which is "
-                f"{config.n_sentinels}, to at least as many"
+                f"a text of {self.room} tokens can have {self._most_blanks(self.room)} blanks, but the vocabulary has "
+                f"{len(self.sentinels)} sentinels: set n_sentinels to at least as many"
             )
-        self.sentinels = [tokenizer.special_id(sentinel(i)) for i in range(config.n_sentinels)]
 
     def longest_row(self, n: int) -> int:
         return n + 2 + 2 * self._most_blanks(n)  # <bos> and the mode; each blank has two sentinels; <eos> is a label
@@ -192,14 +181,7 @@ class Denoisers(TextRows):
 
     def answers(self, target: Sequence[int]) -> dict[int, list[int]]:
         """The ids after each sentinel, up to the next one."""
-        found: dict[int, list[int]] = {}
-        current: list[int] = []
-        for token in target:
-            if token in self.sentinels:
-                current = found.setdefault(token, [])
-            else:
-                current.append(token)
-        return found
+        return spans_of(target, self.sentinels)
 
     def prompt(self, text: str, mode: Mode) -> list[int]:
         """The prefix of a text in which each "[MASK]" becomes the next sentinel, after which the model writes the answers.
@@ -261,4 +243,4 @@ class Denoisers(TextRows):
     def _most_blanks(self, n: int) -> int:
         if n < 2:
             return 0
-        return max(n_blanks(n, mean, rate)[1] for settings in self.settings.values() for mean, rate in settings)
+        return max(count_noise(n, rate, mean)[1] for settings in self.settings.values() for mean, rate in settings)

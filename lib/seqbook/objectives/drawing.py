@@ -60,9 +60,3 @@ def scatter(lengths: Sequence[int], n: int, generator: torch.Generator | None = 
         spans.append((offset + used, offset + used + length))
         used += length + 1
     return spans
-
-
-def partition(n: int, k: int, generator: torch.Generator | None = None) -> list[int]:
-    """k positive whole numbers with the sum n; all such partitions are equally likely."""
-    cuts = sorted((torch.randperm(n - 1, generator=generator)[: k - 1] + 1).tolist())
-    return [stop - start for start, stop in zip([0, *cuts], [*cuts, n], strict=True)]
