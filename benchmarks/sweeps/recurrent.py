@@ -97,12 +97,8 @@ SWEEPS: dict[str, Sweep] = {
         measure=measures,
     ),
     "input-feeding": Sweep(
-        "Chapter 1.2: dot-product attention, with and without input feeding, which is also trained at lower rates.",
-        [
-            Trial(input_feeding, {"feeding": False}),
-            Trial(input_feeding, {"feeding": True}),
-            *(Trial(input_feeding, {"feeding": True, "learning_rate": rate}) for rate in (6e-3, 3e-3)),
-        ],
+        "Chapter 1.2: dot-product attention, with and without input feeding.",
+        [Trial(input_feeding, {"feeding": feeding}) for feeding in (False, True)],
     ),
     "gradients": Sweep(
         "Chapter 1.1: an encoder of one direction that is an LSTM or a plain RNN, at two learning rates each.",

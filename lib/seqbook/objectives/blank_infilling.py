@@ -8,18 +8,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import nn
 
-from seqbook.data.tokenizer import Kind, Tokenizer
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.beam import Hypothesis, beam
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.blanks import blank_out, put
 from seqbook.objectives.drawing import Span, check_shares, draw, draw_one, scatter, sentence_ends, sentences
 from seqbook.objectives.filling import MASK, Filled
-from seqbook.objectives.rows import Example, PrefixBatch, Row, TextRows, collate, encode_blanks, vocabulary
+from seqbook.objectives.rows import Example, PrefixBatch, Row, TextRows, TextRowsConfig, collate, encode_blanks
 
 SENTENCE_MASK, DOCUMENT_MASK = "[sMASK]", "[gMASK]"
 BEGIN, END = "[sop]", "[eop]"  # of a piece, which fills one blank
@@ -35,10 +35,9 @@ SUFFIX = 0.5  # how often a document's blank is the end of the text
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlankInfillingConfig:
+class BlankInfillingConfig(TextRowsConfig):
     """shares: how often a batch has blanks of each level, in the order of `LEVELS` (as in GLM-10B); rate: the share of
-    tokens in blanks of tokens or sentences; shuffle: whether the spans of part B are shuffled; kind: the kind of tokens of
-    the column "text"; max_vocab_size: the number of tokens for byte pairs.
+    tokens in blanks of tokens or sentences; shuffle: whether the spans of part B are shuffled.
 
     Raises:
         ValueError: a rate outside 0 to 1, or shares that are negative or all 0.
@@ -47,22 +46,15 @@ class BlankInfillingConfig:
     shares: tuple[float, float, float] = (0.5, 0.3, 0.2)
     rate: float = 0.15
     shuffle: bool = True
-    kind: Kind = "word"
-    max_vocab_size: int = 30_000
-    fills: ClassVar[tuple[str, ...]] = ("vocab_size",)
 
     def __post_init__(self):
-        check_positive(max_vocab_size=self.max_vocab_size)
+        super().__post_init__()
         check_shares(self.shares, LEVELS)
         if not 0 < self.rate <= 1:
             raise ValueError(f"rate={self.rate} must be above 0 and at most 1")
 
-    def reads(self) -> dict[str, str]:
-        return {"text": "text"}
-
-    def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        names = [*MASKS.values(), BEGIN, END]
-        return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, names)
+    def special(self) -> list[str]:
+        return [*MASKS.values(), BEGIN, END]
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "BlankInfilling":
         return BlankInfilling(**tokenizers, config=self, max_len=max_len)

@@ -12,20 +12,19 @@ UL2 is an encoder-decoder; here one stack reads the prefix in both directions an
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 
-from seqbook.data.tokenizer import Kind, Tokenizer
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.beam import beam
 from seqbook.nn.checks import check_positive
 from seqbook.objectives.causal import continue_texts
-from seqbook.objectives.corruption.spans import SENTINEL, count_noise, draw_noise, sentinel_ids, spans_of
+from seqbook.objectives.corruption.spans import SENTINEL, count_noise, partition, sentinel_ids, spans_of
 from seqbook.objectives.drawing import Span, check_shares, draw, draw_one, scatter
 from seqbook.objectives.filling import MASK, Filled
-from seqbook.objectives.rows import Row, TextRows, encode_blanks, row_of, sequence_of, vocabulary
+from seqbook.objectives.rows import Row, TextRows, TextRowsConfig, encode_blanks, row_of, sequence_of
 
 Mode = Literal["R", "S", "X"]
 Mixture = Literal["u-palm", "ul2"]
@@ -44,10 +43,9 @@ SEQUENTIAL = 0.25  # the share of tokens in the blank of S, on average
 
 
 @dataclass(frozen=True, kw_only=True)
-class DenoisersConfig:
+class DenoisersConfig(TextRowsConfig):
     """mixture: the settings of R and X; shares: how often each mode is drawn, in the order of `MODES` (here as in U-PaLM);
-    n_sentinels: how many blanks a text can have; kind: the kind of tokens of the column "text"; max_vocab_size: the number
-    of tokens for byte pairs.
+    n_sentinels: how many blanks a text can have.
 
     Raises:
         ValueError: an unknown mixture, or shares that are negative or all 0.
@@ -56,23 +54,17 @@ class DenoisersConfig:
     mixture: Mixture = "u-palm"
     shares: tuple[float, float, float] = (0.25, 0.5, 0.25)
     n_sentinels: int = 32
-    kind: Kind = "word"
-    max_vocab_size: int = 30_000
-    fills: ClassVar[tuple[str, ...]] = ("vocab_size",)
 
     def __post_init__(self):
-        check_positive(max_vocab_size=self.max_vocab_size, n_sentinels=self.n_sentinels)
+        super().__post_init__()
+        check_positive(n_sentinels=self.n_sentinels)
         check_shares(self.shares, MODES)
         if self.mixture not in DENOISERS:
             raise ValueError(f"mixture={self.mixture!r}: choose one of {', '.join(DENOISERS)}")
 
-    def reads(self) -> dict[str, str]:
-        return {"text": "text"}
-
-    def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
+    def special(self) -> list[str]:
         # as in T5, the first sentinel has the highest id
-        names = [*TOKENS.values(), *(SENTINEL.format(i) for i in reversed(range(self.n_sentinels)))]
-        return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, names)
+        return [*TOKENS.values(), *(SENTINEL.format(i) for i in reversed(range(self.n_sentinels)))]
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Denoisers":
         return Denoisers(**tokenizers, config=self, max_len=max_len)
@@ -84,9 +76,8 @@ def random_blanks(n: int, mean: float, rate: float, generator: torch.Generator |
     T5 itself always puts the last blank at the end of the text. A short text has only one blank, and R and X would both
     become S.
     """
-    noise = draw_noise(n, rate, mean, generator).tolist()
-    lengths = [len(list(run)) for is_noise, run in groupby(noise) if is_noise]
-    return scatter(lengths, n, generator)
+    n_noise, n_spans = count_noise(n, rate, mean)
+    return scatter(partition(n_noise, n_spans, generator).tolist(), n, generator)
 
 
 class Denoisers(TextRows):

@@ -1,6 +1,6 @@
-"""Random choices and cuts of texts, which the objectives of prefix decoders share."""
+"""Random choices and cuts of texts, which the objectives of parts 5 and 6 share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 
@@ -43,7 +43,7 @@ def sentence_ends(tokenizer: Tokenizer) -> frozenset[int]:
     )
 
 
-def sentences(ids: list[int], ends: frozenset[int]) -> list[Span]:
+def sentences(ids: Sequence[int], ends: Collection[int]) -> list[Span]:
     """The sentences of a text."""
     stops = [i + 1 for i, token in enumerate(ids) if token in ends]
     if not stops or stops[-1] != len(ids):

@@ -23,7 +23,7 @@ from seqbook.objectives.batch import encode
 from seqbook.objectives.causal import continue_texts
 from seqbook.objectives.drawing import draw
 from seqbook.objectives.layouts import DELIMITER
-from seqbook.objectives.rows import PrefixBatch, Row, TextRows, collate, row_of, sequence_of, vocabulary
+from seqbook.objectives.rows import PrefixBatch, Row, TextRows, TextRowsConfig, collate, row_of, sequence_of, vocabulary
 from seqbook.objectives.seq2seq import Seq2Seq
 
 PrefixMask = Literal["bidirectional", "causal"]
@@ -32,21 +32,8 @@ Pair = tuple[list[int], list[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrefixTextsConfig:
-    """kind: the kind of tokens of the column "text"; max_vocab_size: the number of tokens for byte pairs."""
-
-    kind: Kind = "word"
-    max_vocab_size: int = 30_000
-    fills: ClassVar[tuple[str, ...]] = ("vocab_size",)
-
-    def __post_init__(self):
-        check_positive(max_vocab_size=self.max_vocab_size)
-
-    def reads(self) -> dict[str, str]:
-        return {"text": "text"}
-
-    def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size)
+class PrefixTextsConfig(TextRowsConfig):
+    """kind, max_vocab_size: as in `CausalConfig`."""
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "PrefixTexts":
         return PrefixTexts(**tokenizers, config=self, max_len=max_len)

@@ -16,8 +16,21 @@ from torch import Tensor, nn
 from seqbook import metrics
 from seqbook.data.tokenizer import Kind, Tokenizer
 from seqbook.objectives.batch import IGNORED, Batch, pad, summed_nll
+from seqbook.objectives.causal import CausalConfig
 
 Example = tuple[list[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRowsConfig(CausalConfig):
+    """The choices of `Causal`, for an objective whose vocabulary also needs some special tokens."""
+
+    def special(self) -> list[str]:
+        """The special tokens of the rows, in the order of their ids."""
+        return []
+
+    def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
+        return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, self.special())
 
 
 class Row(NamedTuple):

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from seqbook.data.tokenizer import Kind, Tokenizer
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.decoding import check_prompts
 from seqbook.generation.sampling import sampler
 from seqbook.nn.checks import check_positive
@@ -28,7 +28,7 @@ from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.drawing import check_shares, draw, draw_one, sentence_ends, sentences
 from seqbook.objectives.filling import CLS, MASK, SEP
 from seqbook.objectives.masked import Masked
-from seqbook.objectives.rows import Row, TextRows, collate, vocabulary
+from seqbook.objectives.rows import Row, TextRows, TextRowsConfig, collate
 
 Mode = Literal["bidirectional", "seq2seq", "left_to_right", "right_to_left"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -42,9 +42,8 @@ SEVERAL = 0.2  # how often two or three neighbouring tokens are chosen at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class UniLMConfig:
-    """shares: how often each mode is drawn, in the order of `MODES`; rate: the share of tokens that are chosen; kind: the
-    kind of tokens of the column "text"; max_vocab_size: the number of tokens for byte pairs.
+class UniLMConfig(TextRowsConfig):
+    """shares: how often each mode is drawn, in the order of `MODES`; rate: the share of tokens that are chosen.
 
     Of the chosen tokens, 80 % become `[MASK]`, 10 % a random token, and 10 % stay.
 
@@ -54,21 +53,16 @@ class UniLMConfig:
 
     shares: tuple[float, float, float, float] = (1 / 3, 1 / 3, 1 / 6, 1 / 6)
     rate: float = 0.15
-    kind: Kind = "word"
-    max_vocab_size: int = 30_000
     fills: ClassVar[tuple[str, ...]] = ("vocab_size", "n_segments")
 
     def __post_init__(self):
-        check_positive(max_vocab_size=self.max_vocab_size)
+        super().__post_init__()
         check_shares(self.shares, MODES)
         if not 0 < self.rate <= 1:
             raise ValueError(f"rate={self.rate} must be above 0 and at most 1")
 
-    def reads(self) -> dict[str, str]:
-        return {"text": "text"}
-
-    def tokenizers(self, texts: dict[str, Sequence[str]], pretrained: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
-        return vocabulary(texts["text"], pretrained, self.kind, self.max_vocab_size, [CLS, SEP, MASK])
+    def special(self) -> list[str]:
+        return [CLS, SEP, MASK]
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "UniLM":
         return UniLM(**tokenizers, config=self, max_len=max_len)

@@ -17,6 +17,8 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
+from seqbook.objectives import drawing
+
 T = TypeVar("T")
 
 
@@ -97,8 +99,7 @@ def fill_in(masked: Masked, mask_id: int) -> list[int]:
 
 def sentences(ids: Sequence[int], ends: Collection[int]) -> list[list[int]]:
     """The sentences of a text, each with the token of `ends` that ends it."""
-    cuts = [place for place, i in enumerate(ids, 1) if i in ends and place < len(ids)]
-    return [list(ids[start:stop]) for start, stop in zip([0, *cuts], [*cuts, len(ids)], strict=True)]
+    return [list(ids[start:stop]) for start, stop in drawing.sentences(ids, ends)]
 
 
 def permute(parts: Sequence[T], order: Sequence[int]) -> list[T]:

@@ -56,7 +56,7 @@ def draw_noise(
     """
     check_positive(length=length)
     n_noise, n_spans = count_noise(length, rate, mean_length)
-    stays, noise = (_partition(n, n_spans, generator) for n in (max(length, 2) - n_noise, n_noise))
+    stays, noise = (partition(n, n_spans, generator) for n in (max(length, 2) - n_noise, n_noise))
     lengths = torch.stack([stays, noise], dim=1).flatten()
     return torch.tensor([False, True]).repeat(n_spans).repeat_interleave(lengths)[:length]
 
@@ -131,7 +131,7 @@ def longest_text(max_len: int, rate: float = 0.15, mean_length: float = 3.0) -> 
     return length
 
 
-def _partition(total: int, parts: int, generator: torch.Generator | None) -> Tensor:
+def partition(total: int, parts: int, generator: torch.Generator | None) -> Tensor:
     """The sizes of `parts` parts of `total`, all at least one; each way to divide it is equally likely."""
     cuts = torch.randperm(total - 1, generator=generator)[: parts - 1].sort().values + 1
     return torch.diff(cuts, prepend=torch.tensor([0]), append=torch.tensor([total]))
