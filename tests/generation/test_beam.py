@@ -88,3 +88,44 @@ def test_a_beam_continues_the_prompts_of_a_decoder(padding, random_model):
 def test_no_beams(random_model, given):
     with pytest.raises(ValueError, match="beams=0 must"):
         beam(random_model("RNNSeq2Seq", 0), given, max_new=5, stop=[EOS], beams=0)
+
+
+class Table(torch.nn.Module):
+    """P(next token | the last one) from a table, without a source: a network whose beams can be computed by hand."""
+
+    def __init__(self, probabilities):
+        super().__init__()
+        self.log_probs = torch.nn.Parameter(torch.tensor(probabilities).log())
+
+    def prefill(self, ids):
+        return self.log_probs[ids[:, -1]], Nothing()
+
+    def decode(self, tokens, state):
+        return self.log_probs[tokens], state
+
+
+class Nothing:
+    def select(self, rows):
+        return self
+
+
+def test_a_better_sequence_that_has_not_ended_is_waited_for():
+    """Two hypotheses end at once, at −1.2 and −1.3 nats a token. A third needs six tokens, at −0.36 nats each."""
+    #        end   a     b     c
+    table = [[1.0, 0.0, 0.0, 0.0], [0.3, 0.0, 0.27, 0.43], [0.99, 0.01, 0.0, 0.0], [0.1, 0.0, 0.0, 0.9]]
+    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=30, stop=[0], beams=2)
+    every = {(): 0.3, (2,): 0.27 * 0.99} | {(3,) * n: 0.43 * 0.9 ** (n - 1) * 0.1 for n in range(1, 30)}
+    every |= {(3,) * 30: 0.43 * 0.9**29}
+    scores = {ids: torch.tensor(p).log().item() / min(30, len(ids) + 1) for ids, p in every.items()}
+    best = sorted(scores, key=scores.get, reverse=True)[:2]
+    assert [tuple(h.ids) for h in found] == best
+    assert [h.score for h in found] == pytest.approx([scores[ids] for ids in best])
+
+
+@pytest.mark.parametrize("length_penalty", [1_000.0, -1_000.0, 0.0])
+def test_no_length_penalty_overflows(length_penalty):
+    table = [[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.2, 0.2, 0.6]]
+    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=8, stop=[0], beams=3, length_penalty=length_penalty)
+    lengths = [len(h.ids) for h in found]
+    assert lengths == sorted(lengths, reverse=length_penalty > 0)
+    assert all(h.score <= 0 for h in found)

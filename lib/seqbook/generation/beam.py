@@ -1,5 +1,6 @@
 """Beam search: keep the most probable unfinished sequences at each step."""
 
+import math
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -30,8 +31,9 @@ def beam(
     """The best hypotheses of each row, best first, by log P(y | given) / |y|^length_penalty.
 
     The length |y| includes the end token. At each step the `beams` most probable unfinished sequences are kept. A
-    search ends when `beams` hypotheses have ended, or after `max_new` tokens. With one beam it is greedy decoding.
-    Built in chapter 1.1.
+    search ends when `beams` hypotheses have ended and no unfinished sequence can still beat the worst of them, whatever
+    follows, or after `max_new` tokens; then unfinished sequences compete too. One beam is greedy decoding, which ends with
+    its first hypothesis. Built in chapter 1.1.
 
     Raises:
         ValueError: `beams` or `max_new` below one.
@@ -47,7 +49,8 @@ def beam(
         # At first all beams of a row are equal. Only the first one may be continued, or they would all remain equal.
         scores = torch.full((batch, beams), -torch.inf, device=device)
         scores[:, 0] = 0.0
-        ended: list[list[Hypothesis]] = [[] for _ in range(batch)]
+        ended: list[list[tuple[float, list[int]]]] = [[] for _ in range(batch)]  # (cost, ids) in each row, best first
+        open_rows = set(range(batch))
         for length in range(1, max_new + 1):
             log_probs = logits.float().log_softmax(-1).unflatten(0, (batch, beams))  # (B, K, V)
             vocab = log_probs.shape[-1]
@@ -58,25 +61,34 @@ def beam(
             parent, token = candidates.indices // vocab, candidates.indices % vocab  # (B, n)
             ends = torch.isin(token, ends_at)
             for row, rank in (ends[:, :beams] & candidates.values[:, :beams].isfinite()).nonzero().tolist():
-                if len(ended[row]) < beams:
+                if row in open_rows:
                     ids = beginnings[row, parent[row, rank]].tolist()
-                    ended[row].append(Hypothesis(ids, float(candidates.values[row, rank]) / length**length_penalty))
+                    ended[row].append((cost(candidates.values[row, rank].item(), length, length_penalty), ids))
 
             scores, kept = candidates.values.masked_fill(ends, -torch.inf).topk(beams, dim=-1)  # (B, K)
             parent, token = parent.gather(1, kept), token.gather(1, kept)
             beginnings = torch.cat(
                 [beginnings.gather(1, parent[:, :, None].expand_as(beginnings)), token[:, :, None]], 2
             )
-            if length == max_new or all(len(hypotheses) == beams for hypotheses in ended):
+            # A sequence only becomes less probable. How long it should still become depends on the sign of the penalty.
+            longest = max_new if length_penalty > 0 else length + 1
+            for row in list(open_rows):
+                ended[row] = sorted(ended[row])[:beams]
+                least = cost(scores[row, 0].item(), longest, length_penalty)
+                if len(ended[row]) == beams and (beams == 1 or ended[row][-1][0] <= least):
+                    open_rows.remove(row)
+            if length == max_new or not open_rows:
                 break
             logits, state = model.decode(token.flatten(), state.select((parent + beams * rows[:, None]).flatten()))
 
-    for row, hypotheses in enumerate(ended):  # sequences cut off by max_new compete too
-        if len(hypotheses) < beams:
-            hypotheses += [
-                Hypothesis(ids, score / length**length_penalty)
-                for ids, score in zip(beginnings[row].tolist(), scores[row].tolist(), strict=True)
-                if score > -torch.inf
-            ]
-        hypotheses.sort(key=lambda hypothesis: -hypothesis.score)
-    return [hypotheses[:beams] for hypotheses in ended]
+    for row in open_rows:
+        for ids, score in zip(beginnings[row].tolist(), scores[row].tolist(), strict=True):
+            if score > -torch.inf:
+                ended[row].append((cost(score, length, length_penalty), ids))
+        ended[row] = sorted(ended[row])[:beams]
+    return [[Hypothesis(ids, -math.exp(found) if found < 700 else -math.inf) for found, ids in row] for row in ended]
+
+
+def cost(log_prob: float, length: int, length_penalty: float) -> float:
+    """log(−log P / length^length_penalty): the lower, the better. As a logarithm, no penalty makes it overflow."""
+    return (math.log(-log_prob) if log_prob < 0 else -math.inf) - length_penalty * math.log(length)
