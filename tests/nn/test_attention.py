@@ -241,3 +241,51 @@ def test_biases_can_be_left_out():
 def test_refuses_sizes_by_name(sizes, message):
     with pytest.raises(ValueError, match=message):
         Attention(**{"d_model": 16, "n_heads": 4} | sizes)
+
+
+def nothing_for_the_second_query(n_keys):
+    mask = torch.ones(2, 4, n_keys, dtype=torch.bool)
+    mask[:, 1] = False
+    return mask
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_query_that_may_attend_to_nothing_gets_zeros(kind, inputs):
+    query, memory, _ = inputs
+    query.requires_grad_()
+    found = KINDS[kind]()(query, memory, nothing_for_the_second_query(5))
+    assert found[:, 1].abs().max() == 0
+    assert found[:, 0].abs().min() > 0
+    found.sum().backward()
+    assert query.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("bias", [None, torch.ones(1, 1, 4, 4)])
+def test_in_several_heads_too(training, bias):
+    attention = Attention(8, 2, bias=False).train(training)
+    x = torch.randn(2, 4, 8, requires_grad=True)
+    found = attention(x, mask=nothing_for_the_second_query(4)[:, None], bias=bias)
+    assert found[:, 1].abs().max() == 0
+    found.sum().backward()
+    assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.ones(2, 1, 4, 4), "the mask has dtype torch.float32: give a boolean one"),
+        (torch.ones(2, 1, 4, 4, dtype=torch.long), "the mask has dtype torch.int64"),
+        (torch.ones(2, 1, 4, 5, dtype=torch.bool), r"shape \(2, 1, 4, 5\), which does not broadcast to \(2, 2, 4, 4\)"),
+        (torch.ones(4, 4, dtype=torch.bool), r"shape \(4, 4\), which does not broadcast"),
+        (torch.ones(3, 1, 1, 4, dtype=torch.bool), r"shape \(3, 1, 1, 4\), which does not broadcast"),
+    ],
+)
+def test_a_mask_of_another_kind_is_refused(mask, message):
+    with pytest.raises(ValueError, match=message):
+        masks.check(mask, 2, 2, 4, 4)
+
+
+def test_attention_checks_its_mask():
+    with pytest.raises(ValueError, match="does not broadcast"):
+        Attention(8, 2)(torch.randn(2, 4, 8), mask=torch.ones(2, 1, 4, 5, dtype=torch.bool))

@@ -20,6 +20,18 @@ MaskOrName = Bool[Tensor, "#batch #heads #query #key"] | str | None
 SHORT = 24  # keys: up to this length, torch's plain kernel trains faster on a CPU than its memory-saving one
 
 
+class Weights(nn.Module):
+    """The softmax over the keys that the mask allows; zeros where it allows none. A module, so that `record` can read its
+    output."""
+
+    def forward(
+        self, scores: Float[Tensor, "batch query key"], mask: Bool[Tensor, "#batch #query #key"]
+    ) -> Float[Tensor, "batch query key"]:
+        masks.check(mask, *scores.shape)
+        weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1)
+        return weights * mask.any(-1, keepdim=True)
+
+
 class AdditiveAttention(nn.Module):
     """α_ij = softmax_j(vᵀ tanh(W s_i + U h_j)), c_i = Σ_j α_ij h_j {cite}`bahdanau2015neural`. Built in chapter 1.2.
 
@@ -31,7 +43,7 @@ class AdditiveAttention(nn.Module):
         self.query = nn.Linear(d_model, d_model, bias=False)
         self.key = nn.Linear(d_model, d_model, bias=False)
         self.score = nn.Linear(d_model, 1, bias=False)
-        self.weights = nn.Softmax(dim=-1)  # a module, so that `record` can read its output
+        self.weights = Weights()
 
     def forward(
         self,
@@ -41,7 +53,7 @@ class AdditiveAttention(nn.Module):
     ) -> Float[Tensor, "batch query d_model"]:
         hidden = torch.tanh(self.query(query)[:, :, None] + self.key(memory)[:, None])  # (B, T, S, D)
         scores = self.score(hidden).squeeze(-1)  # (B, T, S)
-        return self.weights(scores.masked_fill(~mask, -torch.inf)) @ memory
+        return self.weights(scores, mask) @ memory
 
 
 class DotProductAttention(nn.Module):
@@ -52,7 +64,7 @@ class DotProductAttention(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.weights = nn.Softmax(dim=-1)
+        self.weights = Weights()
 
     def forward(
         self,
@@ -61,7 +73,7 @@ class DotProductAttention(nn.Module):
         mask: Bool[Tensor, "batch #query key"],
     ) -> Float[Tensor, "batch query d_model"]:
         scores = query @ memory.transpose(1, 2)  # (B, T, S)
-        return self.weights(scores.masked_fill(~mask, -torch.inf)) @ memory
+        return self.weights(scores, mask) @ memory
 
 
 class Attention(nn.Module):
@@ -76,7 +88,7 @@ class Attention(nn.Module):
 
     Raises:
         ValueError: d_model is not a multiple of n_heads, or n_heads not of n_kv_heads; in forward, a named mask other
-            than "causal".
+            than "causal", or a mask that is not boolean or has another shape.
     """
 
     def __init__(
@@ -129,6 +141,8 @@ class Attention(nn.Module):
             if cache is not None:
                 k, v = cache.append(k, v)
 
+        if isinstance(mask, Tensor):
+            masks.check(mask, *q.shape[:3], k.shape[2])
         causal = isinstance(mask, str)
         if causal:  # torch's own flag assumes that the first query is at the first key, and it allows no bias
             needs_mask = seen or bias is not None

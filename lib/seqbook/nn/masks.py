@@ -1,6 +1,7 @@
 """Attention masks. Boolean, True = may attend, with a shape that broadcasts to (batch, heads, query, key).
 
-A mask is the same in train mode and eval mode. All masks of the course are made here. Built in chapter 2.1.
+A mask is the same in train mode and eval mode. All masks of the course are made here. A query that may attend to nothing gets
+zeros as the mean of no values, in every kind of attention. Built in chapter 2.1.
 """
 
 import torch
@@ -41,6 +42,20 @@ def left_padding(lengths: Int[Tensor, " batch"], max_len: int, offset: int = 0) 
     """
     key = torch.arange(max_len, device=lengths.device)
     return (key >= lengths[:, None, None, None]) | (key == key[offset:, None])
+
+
+def check(mask: Tensor, *shape: int) -> None:
+    """Check that a mask is boolean and broadcasts to `shape`.
+
+    Raises:
+        ValueError: it does not; the message contains its dtype or its shape.
+    """
+    if torch.compiler.is_compiling():  # an exported graph has no fixed sizes to compare
+        return
+    if mask.dtype != torch.bool:
+        raise ValueError(f"the mask has dtype {mask.dtype}: give a boolean one, with True where a query may attend to a key")
+    if mask.dim() != len(shape) or any(n not in (1, size) for n, size in zip(mask.shape, shape, strict=True)):
+        raise ValueError(f"the mask has shape {tuple(mask.shape)}, which does not broadcast to {shape}")
 
 
 def branches(branch: Int[Tensor, "batch time"]) -> Mask:
