@@ -173,7 +173,7 @@ def test_prompts_may_fill_the_model_to_the_last_position(changes, random_model):
         ([[5]], {"max_new": 0}, "max_new=0 must be at least 1"),
         ([[5, 12]], {}, "prompts has the id 12, outside the vocabulary of 12"),
         ([[-1]], {}, "prompts has the id -1, outside"),
-        ([[5]], {"temperature": 0.0}, "temperature=0.0 must be above 0: top_k=1"),
+        ([[5]], {"temperature": 0.0}, "temperature=0.0 must be above 0 and finite: top_k=1"),
         ([[5]], {"top_k": 0}, "top_k=0 must be at least 1"),
         ([[5]], {"top_p": 0.0}, "top_p=0.0 must be above 0 and at most 1"),
     ],

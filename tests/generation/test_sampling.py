@@ -76,7 +76,7 @@ def test_the_temperature_comes_before_the_nucleus():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        *(({"temperature": t}, f"temperature={t} must be above 0") for t in (0.0, -1.0, float("nan"))),
+        *(({"temperature": t}, f"temperature={t} must be above 0") for t in (0.0, -1.0, float("nan"), float("inf"))),
         *(({"top_k": k}, f"top_k={k} must be at least 1") for k in (0, -3)),
         *(({"top_p": p}, f"top_p={p} must be above 0 and at most 1") for p in (0.0, -0.1, 1.1, float("nan"))),
     ],
@@ -89,3 +89,18 @@ def test_refuses_by_name(options, message):
 def test_all_tokens_stay_at_a_top_p_of_1():
     logits = torch.tensor([[0.0, -40.0, -90.0]])
     assert torch.equal(filter_logits(logits, top_p=1.0), logits)
+
+
+def test_each_row_has_a_stream_of_its_own():
+    def drawn(n_rows, steps=50):
+        choose = sampler(generator=torch.Generator().manual_seed(0))
+        return torch.stack([choose(LOGITS[:1].expand(n_rows, -1)) for _ in range(steps)])
+
+    alone, many = drawn(1), drawn(4)
+    assert torch.equal(alone[:, 0], many[:, 0])
+    assert len({tuple(row.tolist()) for row in many.T}) == 4
+    assert not torch.equal(alone, torch.full_like(alone, alone[0, 0].item()))
+
+
+def test_the_lowest_temperature_is_the_most_probable_token():
+    assert torch.equal(sampler(1e-38)(LOGITS), LOGITS.argmax(-1))
