@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from seqbook.nn import masks
-from seqbook.nn.attention import Attention
+from seqbook.nn.attention import Attention, Weights
 
 
 @contextmanager
 def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """Inside the `with` block, every forward appends its attention weights to the list under the attention's name.
 
-    Weights have the shape (batch, heads, query, key), or (batch, query, key) in an RNN; each row sums to 1. Recording
-    does not change what the model computes.
+    Weights have the shape (batch, heads, query, key), or (batch, query, key) in an RNN; each row sums to 1, or to 0 if the
+    query may attend to nothing. Recording does not change what the model computes.
 
     Raises:
         ValueError: the model has no attention to record.
@@ -26,7 +26,7 @@ def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     softmaxes = {
         name.removesuffix(".weights"): module
         for name, module in model.named_modules()
-        if isinstance(module, nn.Softmax)
+        if isinstance(module, Weights)
     }
     maps: dict[str, list[Tensor]] = {name: [] for name in attentions | softmaxes}
     if not maps:
@@ -70,4 +70,5 @@ def _weights(
         scores = scores.masked_fill(~attn_mask, -torch.inf)
     elif attn_mask is not None:  # a bias
         scores = scores + attn_mask.detach()
-    return scores.softmax(-1)
+    nothing = (scores == -torch.inf).all(-1, keepdim=True)
+    return scores.softmax(-1).masked_fill(nothing, 0)
