@@ -24,6 +24,15 @@ def home() -> Path:
     return Path(os.environ.get("SEQBOOK_HOME") or Path(caches) / "seqbook").expanduser()
 
 
+def read_text(file: Path) -> str:
+    """The text of a UTF-8 file, without the byte-order mark that some editors put in front.
+
+    Raises:
+        OSError: the file can't be read; UnicodeDecodeError: it is not UTF-8.
+    """
+    return file.read_text(encoding="utf-8-sig")
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Yield a scratch path beside `path` (for a file or a folder) that becomes `path` only if the block succeeds.

@@ -26,6 +26,28 @@ def test_a_folder_is_read_as_it_is(folder):
     assert load("multi30k", str(folder))["train"][0] == ROW
 
 
+def test_a_byte_order_mark_is_no_character(folder, tmp_path):
+    for file in folder.glob("*.jsonl"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load("multi30k", folder)["train"][0] == ROW
+    (tmp_path / "input.txt").write_bytes(b"\xef\xbb\xbf" + b"All: speak, speak.\n" * 9)
+    assert load("tiny_shakespeare", tmp_path)["train"][0]["text"].startswith("All: speak")
+
+
+def test_rows_of_the_test_in_training_and_copies_are_counted(folder, caplog):
+    load("multi30k", folder)
+    assert [record.message for record in caplog.records] == [
+        f"multi30k: 2 of the 2 rows in the split {split} stand in the training split too: its scores are too good"
+        for split in ("validation", "test")
+    ]
+    caplog.clear()
+    write(folder / "train.jsonl", [{"en": "A cat.", "de": "Eine Katze."}] * 3)
+    load("multi30k", folder)
+    assert [record.message for record in caplog.records] == [
+        "multi30k: 2 of the 3 rows for training are copies of others"
+    ]
+
+
 @pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
 def test_only_a_line_feed_ends_a_line(folder, separator):
     row = {"en": f"A{separator}dog.", "de": "Ein Hund."}
@@ -54,6 +76,8 @@ def test_lines_of_another_system_and_no_end(folder):
         (b'{"en": "a", "de": 7}\n', r"val\.jsonl, line 1: de is not text"),
         (b'{"en": "a", "de": "b"}\n{"en": null, "de": "b"}\n', r"val\.jsonl, line 2: en is not text"),
         (b'{"en": "a", "de": "b"}\n{"en": ["a"], "de": "b"}\n', r"val\.jsonl, line 2: en is not text"),
+        (b'{"en": "a", "de": "b"}\n{"en": "a", "de": ""}\n', r"val\.jsonl, line 2: de is empty: fill it in"),
+        (b'{"en": " \\n", "de": "b"}\n', r"val\.jsonl, line 1: en is empty"),
         (b"", "no rows in its split validation"),
         (b"\xff\xfe\x00", r"can't read .*val\.jsonl .*utf-8"),
         (b'{"en": "a", "de": "\xe4"}\n', r"can't read .*val\.jsonl .*utf-8"),
@@ -112,8 +136,9 @@ def test_a_broken_shakespeare(tmp_path, content, message):
         load("tiny_shakespeare", tmp_path)
 
 
-def test_the_real_multi30k(real_corpora):
+def test_the_real_multi30k(real_corpora, caplog):
     splits = load("multi30k", real_corpora / "multi30k")
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 29_000, "validation": 1_014, "test": 1_000}
     assert all(set(rows.column_names) == {"en", "de"} for rows in splits.values())
     assert all(text.strip() for rows in splits.values() for side in ("en", "de") for text in rows[side])
+    assert caplog.records == []

@@ -201,3 +201,20 @@ def test_a_file_cut_in_half(tmp_path, tokenizer):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ValueError, match=r"half\.json is not"):
         Tokenizer.load(path)
+
+
+@pytest.mark.parametrize("kind", ["word", "character"])
+def test_an_accent_may_be_a_character_of_its_own(kind):
+    composed, apart = "caf\u00e9 au lait", "cafe\u0301 au lait"
+    for seen, typed in ((composed, apart), (apart, composed)):
+        tokenizer = Tokenizer.train([seen], kind)
+        assert tokenizer.encode(typed) == tokenizer.encode(seen)
+        assert tokenizer.unknown([typed]) == []
+    grown = Tokenizer.train(["au lait"], "word").with_words([apart])
+    assert UNK not in grown.encode(composed)
+
+
+def test_what_is_unknown():
+    assert Tokenizer.train(["a b"], "word").unknown(["a c b", "d c"]) == ["c", "d"]
+    assert Tokenizer.train(["ab"], "character").unknown(["a\u00e9b\u4f60"]) == ["\u00e9", "\u4f60"]
+    assert Tokenizer.train(["a b"], "bpe", vocab_size=260).unknown(["\u4f60"]) == []

@@ -14,6 +14,7 @@ import microworld
 from seqbook import runs
 from seqbook.__main__ import main
 from seqbook.data import corpora
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.metrics import accuracy, mean_nll, predicted_classes
 from seqbook.objectives.seq2seq import Seq2Seq
 from seqbook.recipes import RECIPES, configure, describe
@@ -222,6 +223,59 @@ def test_examples_are_the_splits_ids(tiny, pairs):
 def test_a_folder_without_a_run_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=f"{tmp_path} holds no finished run"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", "", r"config\.json is damaged .*: delete .* and train anew"),
+        ("config.json", "[]", r"config\.json has no model"),
+        ("config.json", '{"model": {"class": "LSTM"}}', r"config\.json has no objective"),
+        ("result.json", "{", r"result\.json is damaged"),
+        ("model.safetensors", "x", r"model\.safetensors is damaged"),
+        ("model.safetensors", None, r"model\.safetensors is damaged \(No such file"),
+        ("target_tokenizer.json", None, r"lacks a tokenizer \(it has source_tokenizer\.json\)"),
+        ("target_tokenizer.json", "{", r"target_tokenizer\.json is not a tokenizer's JSON"),
+    ],
+)
+def test_a_run_with_a_damaged_file_is_one_clear_error(tiny, tmp_path, file, content, message):
+    made = tiny(out=tmp_path / "run")
+    if content is None:
+        (made.folder / file).unlink()
+    else:
+        (made.folder / file).write_text(content)
+    with pytest.raises(ValueError, match=message) as error:
+        load(made.folder) if file != "result.json" else tiny(out=tmp_path / "run")
+    assert "\n" not in str(error.value)
+
+
+def test_files_of_another_run_are_named(tiny, tmp_path):
+    ours, other = tiny(out=tmp_path / "ours"), tiny(out=tmp_path / "other", d_model=8)
+    name = "model.safetensors"
+    kept = (ours.folder / name).read_bytes()
+    (ours.folder / name).write_bytes((other.folder / name).read_bytes())
+    with pytest.raises(ValueError, match=r"model\.safetensors belongs to another run: .* and by config\.json it is"):
+        load(ours.folder)
+    (ours.folder / name).write_bytes(kept)
+    Tokenizer.train(["one more vocabulary"], "word").save(ours.folder / "target_tokenizer.json")
+    with pytest.raises(ValueError, match=r"the tokenizers in .* belong to another run: \w+ is 7, not \d+"):
+        load(ours.folder)
+
+
+def test_a_byte_order_mark_in_the_configuration(tiny, tmp_path):
+    folder = tiny(out=tmp_path / "run").folder
+    (folder / "config.json").write_bytes(b"\xef\xbb\xbf" + (folder / "config.json").read_bytes())
+    load(folder)
+
+
+def test_characters_that_training_lacks_are_named(long_text, tmp_path, caplog):
+    text = (long_text / "input.txt").read_text(encoding="utf-8") + "\n\u2603 \u00e9"
+    (tmp_path / "input.txt").write_text(text, encoding="utf-8")
+    prepare(configure("gpt-shakespeare"), tmp_path)
+    (found,) = [record.message for record in caplog.records]
+    assert found == (
+        "tiny_shakespeare, validation: not in the vocabulary of training, and read as <unk>: '\u2603', '\u00e9'"
+    )
 
 
 def test_data_is_prepared_once_for_all_that_share_it(corpus, settings, home):

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from seqbook import metrics
 from seqbook.data.loader import LengthBuckets
 from seqbook.storage import StorageError
-from seqbook.training import TrainingConfig, adamw, fit, learning_rate, training_step
+from seqbook.training import TrainingConfig, adamw, fit, learning_rate, loop, training_step
 from seqbook.training.checkpoints import CheckpointError, Identity
 
 CONFIG = TrainingConfig(steps=12, batch_size=16, learning_rate=0.01, warmup=3, evaluations=4)
@@ -322,23 +322,37 @@ def test_a_run_that_has_stopped_early_goes_on_from_its_end(toy, tmp_path, stop_b
     assert same == history
 
 
-def test_ctrl_c_between_evaluations_keeps_the_best_weights(toy, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_between_evaluations_it_keeps_the_best_weights(toy, tmp_path, monkeypatch, kind):
     config = replace(STOPPING, learning_rate=0.2)
     expected, history = train(toy, config)
     last, batch = len(history), LengthBuckets.batch
 
     def interrupting(self, at):
         if at == last - 2 and self.batch_size == config.batch_size:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(kind)
         return batch(self, at)
 
+    before = signal.getsignal(kind)
     monkeypatch.setattr(LengthBuckets, "batch", interrupting)
     with pytest.raises(KeyboardInterrupt, match=f"stopped after step {last - 1} of 40"):
         train(toy, config, out=tmp_path)
+    assert signal.getsignal(kind) is before
     monkeypatch.undo()
     resumed, again = train(toy, config, out=tmp_path)
     assert_same_weights(expected, resumed)
     assert without_times(history) == without_times(again)
+
+
+def test_a_slow_run_saves_between_evaluations(toy, tmp_path, stop_before, monkeypatch):
+    monkeypatch.setattr(loop, "SAVE_AFTER", 0.0)
+    stop_before(2)  # the first evaluation comes after step 3
+    with pytest.raises(ConnectionAbortedError):
+        train(toy, out=tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "step-00000001.safetensors",
+        "step-00000002.safetensors",
+    ]
 
 
 def test_a_negative_patience_is_refused():

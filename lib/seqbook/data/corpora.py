@@ -2,11 +2,16 @@
 
 import io
 import json
+import logging
+from collections import Counter
 from pathlib import Path
 
 from datasets import Dataset, DatasetDict, load_dataset
 
 import microworld
+from seqbook.storage import read_text
+
+logger = logging.getLogger(__name__)
 
 HUB = {"multi30k": "bentrevett/multi30k", "tiny_shakespeare": "karpathy/tiny_shakespeare"}
 FILES = {
@@ -28,8 +33,11 @@ def load(name: str, path: str | Path | None = None, size: int = 30_000) -> Datas
     tiny_shakespeare: train and validation, which are the first 90 % and the last 10 % of the characters; each has one
     row and one column, text; a local folder contains input.txt.
 
+    A warning counts the rows of a real corpus that stand in two splits, or more than once in the training split.
+
     Raises:
-        CorpusError: an unknown name, a missing or broken file, a missing column, an empty split, or the Hub out of reach.
+        CorpusError: an unknown name, a missing or broken file, a missing column, an empty split or text, or the Hub out of
+            reach.
     """
     if name in microworld.TASKS:
         return microworld.load(name, size=size)
@@ -66,7 +74,24 @@ def _multi30k(path: str | Path | None) -> DatasetDict:
                 f"multi30k's split {split} lacks the column {', '.join(sorted(missing))}: "
                 f"it has {', '.join(splits[split].column_names)}"
             )
+    _warn_of_copies("multi30k", splits)
     return splits
+
+
+def _warn_of_copies(name: str, splits: DatasetDict) -> None:
+    """A few copies are in many corpora. More than that, and training sees what it is tested on, or some rows too often."""
+    train = Counter(zip(*(splits["train"][column][:] for column in ("en", "de")), strict=True))
+    copies = sum(train.values()) - len(train)
+    if copies > 0.01 * sum(train.values()):
+        logger.warning("%s: %s of the %s rows for training are copies of others", name, copies, sum(train.values()))
+    for split in ("validation", "test"):
+        rows = list(zip(*(splits[split][column][:] for column in ("en", "de")), strict=True))
+        known = sum(row in train for row in rows)
+        if known:
+            logger.warning(
+                "%s: %s of the %s rows in the split %s stand in the training split too: its scores are too good",
+                name, known, len(rows), split,
+            )  # fmt: skip
 
 
 def _tiny_shakespeare(path: str | Path | None) -> DatasetDict:
@@ -108,12 +133,15 @@ def _json_lines(file: Path) -> list[dict]:
         wrong = [column for column, value in row.items() if not isinstance(value, str)]
         if wrong:
             raise CorpusError(f"{file}, line {number}: {', '.join(wrong)} is not text: get the file anew")
+        empty = [column for column, value in row.items() if not value.strip()]
+        if empty:
+            raise CorpusError(f"{file}, line {number}: {', '.join(empty)} is empty: fill it in, or delete the line")
         rows.append(row)
     return rows
 
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"can't read {file} ({error}): give the folder that holds it") from error

@@ -1,12 +1,13 @@
 """Tokenizers, which turn texts into ids and back. Tokens are words, characters, or byte pairs (for real corpora)."""
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 import tokenizers
-from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
 from seqbook.storage import writing
 
@@ -18,7 +19,8 @@ Kind = Literal["word", "character", "bpe"]
 class Tokenizer:
     """A vocabulary and the rules that split a text into its tokens, stored as one JSON file. Built in chapter 1.1.
 
-    No text can produce a special token: if a reader types "<eos>", it is split like any other text.
+    No text can produce a special token: if a reader types "<eos>", it is split like any other text. A letter with an accent
+    is the same token whether it is written as one character or as two (words and characters are in Unicode's form NFC).
     """
 
     def __init__(self, backend: tokenizers.Tokenizer):
@@ -47,6 +49,7 @@ class Tokenizer:
             )
         else:
             backend = tokenizers.Tokenizer(models.WordLevel(unk_token="<unk>"))
+            backend.normalizer = normalizers.NFC()
             if kind == "word":
                 # Chinese is written without spaces: each character counts as a word.
                 chinese = pre_tokenizers.Split(Regex(r"[一-鿿]"), "isolated")
@@ -114,15 +117,23 @@ class Tokenizer:
         knows them all."""
         grown = json.loads(self.backend.to_str())
         if grown["model"]["type"] == "WordLevel":
-            unknown = self.special_id(grown["model"]["unk_token"])
             vocab = grown["model"]["vocab"]
             # Tokens that were added would get new ids if they did not stand in the vocabulary too.
             vocab |= {token["content"]: token["id"] for token in grown["added_tokens"]}
-            for text, encoding in zip(texts, self.backend.encode_batch(texts, add_special_tokens=False), strict=True):
-                for i, (left, right) in zip(encoding.ids, encoding.offsets, strict=True):
-                    if i == unknown:
-                        vocab.setdefault(text[left:right], len(vocab))
+            for word in self.unknown(texts):
+                vocab[word] = len(vocab)
         return type(self)(tokenizers.Tokenizer.from_str(json.dumps(grown)))
+
+    def unknown(self, texts: Sequence[str]) -> list[str]:
+        """The words or characters of `texts` that are outside the vocabulary, in their order. Each of them is read as
+        `<unk>`. A vocabulary of bytes or of pieces has none."""
+        texts, unk_id = [unicodedata.normalize("NFC", text) for text in texts], self.backend.token_to_id("<unk>")
+        found = {}
+        for text, encoding in zip(texts, self.backend.encode_batch(texts, add_special_tokens=False), strict=True):
+            for i, (left, right) in zip(encoding.ids, encoding.offsets, strict=True):
+                if i == unk_id:
+                    found.setdefault(text[left:right])
+        return list(found)
 
     @property
     def pad_id(self) -> int:

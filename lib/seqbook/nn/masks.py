@@ -53,7 +53,9 @@ def check(mask: Tensor, *shape: int) -> None:
     if torch.compiler.is_compiling():  # an exported graph has no fixed sizes to compare
         return
     if mask.dtype != torch.bool:
-        raise ValueError(f"the mask has dtype {mask.dtype}: give a boolean one, with True where a query may attend to a key")
+        raise ValueError(
+            f"the mask has dtype {mask.dtype}: give a boolean one, with True where a query may attend to a key"
+        )
     if mask.dim() != len(shape) or any(n not in (1, size) for n, size in zip(mask.shape, shape, strict=True)):
         raise ValueError(f"the mask has shape {tuple(mask.shape)}, which does not broadcast to {shape}")
 

@@ -24,9 +24,7 @@ def record(model: nn.Module) -> Iterator[dict[str, list[Tensor]]]:
     """
     attentions = {name: module for name, module in model.named_modules() if isinstance(module, Attention)}
     softmaxes = {
-        name.removesuffix(".weights"): module
-        for name, module in model.named_modules()
-        if isinstance(module, Weights)
+        name.removesuffix(".weights"): module for name, module in model.named_modules() if isinstance(module, Weights)
     }
     maps: dict[str, list[Tensor]] = {name: [] for name in attentions | softmaxes}
     if not maps:

@@ -12,7 +12,7 @@ from seqbook import models, objectives
 from seqbook.data.tokenizer import load_tokenizers
 from seqbook.objectives.batch import Objective
 from seqbook.recipes.schema import describe
-from seqbook.storage import writing
+from seqbook.storage import read_text, writing
 from seqbook.training.checkpoints import Identity
 
 
@@ -41,9 +41,9 @@ def read(folder: Path, identity: Identity) -> tuple[dict[str, Any], list[dict]]:
     """Read the result and the history of a finished run.
 
     Raises:
-        CheckpointError: the folder contains a run of another recipe, data or seed.
+        CheckpointError: the folder contains a run of another recipe, data or seed. ValueError: a damaged file.
     """
-    result, history = (json.loads((folder / f"{part}.json").read_text("utf-8")) for part in ("result", "history"))
+    result, history = (_content(folder, part) for part in ("result", "history"))
     identity.check(result["settings"], result["code"], folder)
     return result, history
 
@@ -52,19 +52,49 @@ def load(folder: Path) -> tuple[nn.Module, Objective]:
     """Load the model and the objective.
 
     Raises:
-        FileNotFoundError: the folder contains no finished run; ValueError: damaged files.
+        FileNotFoundError: the folder contains no finished run; ValueError: a file that is missing or damaged, or that
+            belongs to another run.
     """
     if not is_finished(folder):
         raise FileNotFoundError(f"{folder} holds no finished run: train one with --out {folder}")
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config, file = _content(folder, "config"), folder / "model.safetensors"
+    for part in ("model", "objective"):
+        if not isinstance(config, dict) or not isinstance(config.get(part), dict):
+            raise ValueError(f"{folder / 'config.json'} has no {part}: {_ANEW.format(folder)}")
     model = restore(config["model"]).build()
+    tokenizers = load_tokenizers(folder)
     try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-    except SafetensorError as error:
-        raise ValueError(
-            f"{folder / 'model.safetensors'} is damaged ({error}): delete {folder} and train anew"
-        ) from error
-    return model, restore(config["objective"]).build(load_tokenizers(folder), model.config.max_len)
+        objective = restore(config["objective"]).build(tokenizers, model.config.max_len)
+    except (KeyError, TypeError) as error:
+        has = ", ".join(f"{name}.json" for name in tokenizers) or "none"
+        raise ValueError(f"{folder} lacks a tokenizer (it has {has}): {_ANEW.format(folder)}") from error
+    try:
+        weights = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{file} is damaged ({error}): {_ANEW.format(folder)}") from error
+    ours = {name: tuple(t.shape) for name, t in model.state_dict().items()}
+    theirs = {name: tuple(t.shape) for name, t in weights.items()}
+    for name in ours | theirs:
+        if ours.get(name) != theirs.get(name):
+            has, wants = theirs.get(name, "missing"), ours.get(name, "not in the network")
+            raise ValueError(f"{file} belongs to another run: {name} is {has}, and by config.json it is {wants}")
+    model.load_state_dict(weights)
+    for name, size in objective.sizes().items():
+        if getattr(model.config, name, size) != size:
+            wants = getattr(model.config, name)
+            raise ValueError(f"the tokenizers in {folder} belong to another run: {name} is {size}, not {wants}")
+    return model, objective
+
+
+_ANEW = "delete {} and train anew"
+
+
+def _content(folder: Path, part: str) -> Any:
+    file = folder / f"{part}.json"
+    try:
+        return json.loads(read_text(file))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file} is damaged ({error}): {_ANEW.format(folder)}") from error
 
 
 def restore(description: dict[str, Any]) -> Any:

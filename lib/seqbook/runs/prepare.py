@@ -1,16 +1,19 @@
 """Preparing a corpus: train its tokenizers on the training split, and tokenise each split."""
 
 import hashlib
+import logging
 from pathlib import Path
 
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 import microworld
 from seqbook.data import corpora
-from seqbook.data.tokenizer import load_tokenizers
+from seqbook.data.tokenizer import Tokenizer, load_tokenizers
 from seqbook.identity import code_identity, fingerprint
 from seqbook.recipes.schema import Recipe, describe
 from seqbook.storage import build_once, home
+
+logger = logging.getLogger(__name__)
 
 
 def prepare(recipe: Recipe, data: str | Path | None = None, base: Path | None = None) -> Path:
@@ -39,12 +42,26 @@ def prepare(recipe: Recipe, data: str | Path | None = None, base: Path | None = 
             tokenizer.save(scratch / f"{name}.json")
         task, prepared = objective.build(trained, max_len), DatasetDict()
         for split, rows in corpus.items():
-            prepared[split] = concatenate_datasets([rows, Dataset.from_dict(task.tokenize(**texts[split]))], axis=1)
+            ids = Dataset.from_dict(task.tokenize(**texts[split]))
+            prepared[split] = concatenate_datasets([rows, ids], axis=1)
+            if split != "train" and recipe.data.corpus not in microworld.TASKS:
+                _warn_of_unknown(f"{recipe.data.corpus}, {split}", trained, texts[split])
         prepared.save_to_disk(str(scratch))
 
     code = code_identity(type(objective).__module__, __name__, *corpus_modules(recipe))
     key = fingerprint(code, corpus_identity(recipe, data), describe(objective), max_len, base and base.name)
     return build_once(home() / "prepared" / f"{recipe.data.corpus}-{key}", make)
+
+
+def _warn_of_unknown(where: str, tokenizers: dict[str, Tokenizer], texts: dict[str, list]) -> None:
+    """What the vocabulary of the training split lacks is scored as <unk>, which nobody sees in a loss."""
+    for name, tokenizer in tokenizers.items():
+        kind = name.removesuffix("tokenizer").rstrip("_")  # source or target, or nothing if there is one for all
+        read = [text for role, rows in texts.items() if role.startswith(kind) for text in rows if isinstance(text, str)]
+        unknown = tokenizer.unknown(read)
+        if unknown:
+            shown = ", ".join(map(repr, unknown[:8])) + (" …" if len(unknown) > 8 else "")
+            logger.warning("%s: not in the vocabulary of training, and read as <unk>: %s", where, shown)
 
 
 def corpus_identity(recipe: Recipe, data: str | Path | None) -> list:

@@ -25,6 +25,8 @@ from seqbook.training.checkpoints import Checkpoints, Identity
 from seqbook.training.device import on_cpu, precision
 from seqbook.training.optimizer import TrainingConfig, adamw, learning_rate
 
+SAVE_AFTER = 300.0  # seconds since the last checkpoint: where steps are slow, a fifth of them is hours
+
 
 def fit(
     model: nn.Module,
@@ -47,7 +49,7 @@ def fit(
 
     Raises:
         FloatingPointError: the loss or the gradient is not finite; names step, loss and learning rate.
-        KeyboardInterrupt: after Ctrl-C, once the step is complete and a checkpoint is saved.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step is complete and a checkpoint is saved.
         StorageError: `out` cannot be written.
     """
     accelerator = Accelerator(mixed_precision=precision(), cpu=on_cpu())
@@ -59,7 +61,8 @@ def fit(
     rank, processes = accelerator.process_index, accelerator.num_processes
     network.train()
 
-    with _ctrl_c() as interrupted, _progress_bar(accelerator, config.steps, len(history)) as bar:
+    saved = time.monotonic()
+    with _asked_to_stop() as interrupted, _progress_bar(accelerator, config.steps, len(history)) as bar:
         for step in range(len(history), config.steps):
             if _runs_out_of_patience(history, config.patience):
                 break
@@ -100,8 +103,9 @@ def fit(
                 history[-1] |= {f"val_{name}": value for name, value in found.items()}
                 if config.patience and _is_best(history):
                     best = {name: t.detach().clone() for name, t in model.state_dict().items()}
-            if "val_loss" in history[-1] or interrupted.is_set():
+            if "val_loss" in history[-1] or interrupted.is_set() or time.monotonic() - saved > SAVE_AFTER:
                 checkpoints.save(model, optimizer, history, best)
+                saved = time.monotonic()
             _show(bar, history)
             if interrupted.is_set():
                 raise KeyboardInterrupt(f"stopped after step {step + 1} of {config.steps}. {checkpoints.last_good()}")
@@ -162,17 +166,19 @@ def _runs_out_of_patience(history: list[dict], patience: int) -> bool:
 
 
 @contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that no step is interrupted in the middle; never set outside the main thread."""
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that no step is interrupted in the middle; never set outside the main
+    thread. SIGTERM is how schedulers, and Colab, end a program."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
-    before = signal.signal(signal.SIGINT, lambda *_: event.set())
+    before = {kind: signal.signal(kind, lambda *_: event.set()) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield event
     finally:
-        signal.signal(signal.SIGINT, before)
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def _progress_bar(accelerator: Accelerator, steps: int, done: int) -> tqdm:
