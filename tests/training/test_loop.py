@@ -390,3 +390,25 @@ def test_a_training_of_nothing(name):
 def test_no_example_to_train_on(toy):
     with pytest.raises(ValueError, match="the split is empty"):
         fit(toy.model(), toy.objective, [], toy.validation, CONFIG)
+
+
+@pytest.mark.parametrize("clip", [0.01, 0.1, 1e9])
+def test_no_gradient_is_longer_than_the_clip(toy, clip):
+    model = toy.model()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    accelerator = Accelerator(cpu=True)
+    network, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), lr=1.0))
+    batch = toy.objective.collate(toy.train[:16])
+    _, norm, _ = training_step(network, toy.objective, batch, optimizer, 1.0, clip, accelerator)
+    moved = math.sqrt(sum((p.detach() - before[name]).square().sum().item() for name, p in model.named_parameters()))
+    assert norm > 0.1  # what is reported is the length before
+    assert moved == pytest.approx(min(norm, clip), rel=1e-3)
+
+
+def test_dropout_differs_from_step_to_step(toy):
+    config = TrainingConfig(steps=4, batch_size=16, learning_rate=1e-12, warmup=0, evaluations=1)
+    model = toy.model(dropout=0.5)
+    history = fit(model, toy.objective, toy.train[:16], toy.validation, config)  # the same 16 examples in each step
+    assert len({round(row["loss"], 4) for row in history}) == 4
+    still = fit(toy.model(), toy.objective, toy.train[:16], toy.validation, config)
+    assert len({round(row["loss"], 4) for row in still}) == 1
