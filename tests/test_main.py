@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import re
 import subprocess
@@ -6,6 +7,7 @@ import subprocess
 import datasets
 import pytest
 import transformers
+from safetensors.torch import load_file, save_file
 
 import microworld
 from seqbook import __main__ as command_line
@@ -92,8 +94,8 @@ def test_show_explains_a_mistake_in_one_line(main, monkeypatch, arguments, messa
             "recipe gpt-entailment: pretrained='perhaps': input should be a valid boolean",
         ),
         (["train", "gpt-entailment", "--set", "size=0"], "recipe gpt-entailment: size=0 must be at least 1"),
-        (["generate", "/", "a text"], "/ holds no finished run: train one with --out /"),
-        (["fill", "/", "a [MASK]"], "/ holds no finished run: train one with --out /"),
+        (["generate", "/", "a text"], "the folder / has no result.json, as a finished run has, and no config.json"),
+        (["fill", "/", "a [MASK]"], "the folder / has no result.json, as a finished run has, and no config.json"),
         (["fill", "/no/run", "a [MASK]"], "there is no folder /no/run, and no such model can be downloaded from the"),
     ],
 )
@@ -219,6 +221,21 @@ def test_training_writes_its_result_and_generating_uses_it(main, arguments, tmp_
         status, _, errors = main("generate", tmp_path / "run", text)
         assert status == 2
         assert message in errors
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_one_line(main, arguments, tmp_path, value):
+    assert main(*arguments(tmp_path / "run"))[0] == 0
+    file = tmp_path / "run" / "model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name in tensors if "decoder" in name and "bias" in name)
+    tensors[name].view(-1)[0] = value
+    save_file(tensors, file)
+    for beams in ((), ("--beam", 3)):
+        status, printed, errors = main("generate", tmp_path / "run", "ein hund rennt", *beams)
+        assert (status, printed, errors.count("\n")) == (2, "", 1)
+        assert f"the tensor {name} has 1 of " in errors
+        assert f"delete {tmp_path / 'run'} and train anew" in errors
 
 
 def test_a_language_model_continues_a_text(main, long_text, tmp_path):
@@ -358,7 +375,7 @@ def test_an_encoder_that_should_continue_a_text_is_one_line(main, tmp_path):
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=6, **sizes)).save_pretrained(tmp_path)
     (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n")
-    expected = f"seqbook: {tmp_path} is an encoder, which continues no text: use fill, with [MASK] in the text\n"
+    expected = f"seqbook: {tmp_path} is a BERT, which continues no text: use fill, with marks in the text\n"
     assert main("generate", tmp_path, "a") == (2, "", expected)
 
 

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
-from seqbook import models, objectives
+from seqbook import models, objectives, weights
 from seqbook.data.tokenizer import load_tokenizers
 from seqbook.objectives.batch import Objective
 from seqbook.recipes.schema import describe
@@ -29,9 +28,9 @@ def keep(folder: Path, model: nn.Module, objective: Objective, history: list[dic
     config = {"model": describe(model.config), "objective": describe(objective.config)}
     for name, tokenizer in objective.tokenizers.items():
         tokenizer.save(folder / f"{name}.json")
-    weights = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     with writing(folder / "model.safetensors") as scratch:
-        scratch.write_bytes(save(weights))
+        scratch.write_bytes(save(tensors))
     for name, content in {"config": config, "history": history, "result": result}.items():
         with writing(folder / f"{name}.json") as scratch:
             scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -68,17 +67,14 @@ def load(folder: Path) -> tuple[nn.Module, Objective]:
     except (KeyError, TypeError) as error:
         has = ", ".join(f"{name}.json" for name in tokenizers) or "none"
         raise ValueError(f"{folder} lacks a tokenizer (it has {has}): {_ANEW.format(folder)}") from error
-    try:
-        weights = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{file} is damaged ({error}): {_ANEW.format(folder)}") from error
+    found = weights.read([file], _ANEW.format(folder))
     ours = {name: tuple(t.shape) for name, t in model.state_dict().items()}
-    theirs = {name: tuple(t.shape) for name, t in weights.items()}
+    theirs = {name: tuple(t.shape) for name, t in found.items()}
     for name in ours | theirs:
         if ours.get(name) != theirs.get(name):
             has, wants = theirs.get(name, "missing"), ours.get(name, "not in the network")
             raise ValueError(f"{file} belongs to another run: {name} is {has}, and by config.json it is {wants}")
-    model.load_state_dict(weights)
+    model.load_state_dict(found)
     for name, size in objective.sizes().items():
         if getattr(model.config, name, size) != size:
             wants = getattr(model.config, name)
