@@ -12,9 +12,9 @@ from typing import Any
 
 import microworld
 from seqbook.objectives import FILLING
-from seqbook.objectives.causal import continue_texts
 from seqbook.objectives.filling import Filled
-from seqbook.pretrained import END_OF_TEXT, from_pretrained, load_tokenizer
+from seqbook.pretrained import files, from_pretrained
+from seqbook.pretrained.generation import with_tokenizer
 from seqbook.recipes import RECIPES
 from seqbook.runs import device, load, run
 from seqbook.runs.published import commit
@@ -143,19 +143,29 @@ def _generate(options: argparse.Namespace) -> None:
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
         _check_choices(given, CONTINUING, f"{folder} continues texts")
-        model, tokenizer = from_pretrained(options.model).to(device()), load_tokenizer(options.model)
-        if not hasattr(model, "prefill"):
+        model = from_pretrained(options.model).to(device())
+        if type(model) in FILLING:
             raise ValueError(
-                f"{options.model} is an encoder, which continues no text: use fill, with [MASK] in the text"
+                f"{options.model} is a {type(model).__name__}, which continues no text: use fill, with marks in the text"
             )
-        end = tokenizer.backend.token_to_id(END_OF_TEXT)
-        lines = continue_texts(model, tokenizer, options.text, [], end, **given)
+        lines = with_tokenizer(model, options.model).continue_texts(options.text, **given)
     print("\n".join(lines))
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether this is the folder of a run, or of nothing at all, and not in Hugging Face's layout."""
-    return folder.is_dir() and ((folder / "result.json").is_file() or not (folder / "config.json").is_file())
+    """Whether this is the folder of a finished run, and not in Hugging Face's layout.
+
+    Raises:
+        ValueError: it is a folder of neither kind.
+    """
+    finished = (folder / "result.json").is_file()
+    if folder.is_dir() and not finished and not (folder / "config.json").is_file():
+        raise ValueError(
+            files.not_here(
+                folder, "no result.json, as a finished run has, and no config.json, as in Hugging Face's layout"
+            )
+        )
+    return finished
 
 
 def _fill(options: argparse.Namespace) -> None:
@@ -174,7 +184,8 @@ def _fill(options: argparse.Namespace) -> None:
             raise ValueError(f"{options.model} is a {type(model).__name__}, which cannot fill in words: give a {known}")
         fill = FILLING[type(model)]
         _check_choices(given, inspect.signature(fill).parameters, f"{options.model} is a {type(model).__name__}")
-        found = fill(model, load_tokenizer(options.model), options.text, **given)
+        pretrained = with_tokenizer(model, options.model)
+        found = fill(pretrained.model, pretrained.tokenizer, options.text, **given)
     print("\n\n".join(map(_table, found)))
 
 

@@ -226,7 +226,7 @@ def test_a_damaged_file_is_named(folder, file, content):
 
 
 def test_a_folder_without_a_config(tmp_path):
-    with pytest.raises(ValueError, match=r"has no config\.json"):
+    with pytest.raises(ValueError, match=r"has no config\.json, as in Hugging Face.s layout"):
         from_pretrained(tmp_path)
 
 
@@ -298,7 +298,7 @@ def test_the_end_of_text_is_special_even_where_the_file_forgets_it(bpe, tmp_path
 
 
 def test_a_folder_without_a_tokenizer(folder, bpe):
-    with pytest.raises(ValueError, match=r"neither tokenizer\.json nor vocab\.json and merges\.txt"):
+    with pytest.raises(ValueError, match=r"no tokenizer, neither tokenizer\.json nor vocab\.json and merges\.txt"):
         load_tokenizer(folder)
     shutil.copy(bpe["two"] / "vocab.json", folder)
     with pytest.raises(ValueError, match="neither tokenizer"):

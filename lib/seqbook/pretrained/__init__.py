@@ -14,8 +14,8 @@ from seqbook.pretrained.vocabularies import END_OF_TEXT, load_tokenizer
 __all__ = ["END_OF_TEXT", "FAMILIES", "from_pretrained", "load_tokenizer"]
 
 # By architecture, or by model_type if that says enough; a new family adds its own.
-FAMILIES = {"GPT2LMHeadModel": gpt2, "gpt2": gpt2} | dict.fromkeys(bert.ARCHITECTURES, bert)
-FAMILIES |= {"T5ForConditionalGeneration": t5} | dict.fromkeys(bart.ARCHITECTURES, bart)
+FAMILIES = dict.fromkeys(gpt2.ARCHITECTURES, gpt2) | dict.fromkeys(bert.ARCHITECTURES, bert)
+FAMILIES |= dict.fromkeys(t5.ARCHITECTURES, t5) | dict.fromkeys(bart.ARCHITECTURES, bart)
 
 
 def from_pretrained(name_or_folder: str | Path) -> nn.Module:
@@ -23,13 +23,16 @@ def from_pretrained(name_or_folder: str | Path) -> nn.Module:
 
     Raises:
         ValueError: neither a folder nor a model on the Hub; files that are missing or damaged; an architecture or an
-            option that we do not have; tensors that are missing, unknown or of another shape. The message names them.
+            option that we do not have; tensors that are missing, unknown, of another shape, or with a value that is not
+            finite. The message names them.
     """
     folder = files.find(name_or_folder)
     config = files.read_json(folder / "config.json")
     if "model" in config and "objective" in config:
         raise ValueError(f"{folder} is a run of seqbook, not Hugging Face's layout: read it with seqbook.runs.load")
-    names = config.get("architectures") or [config.get("model_type")]
-    if len(names) != 1 or names[0] not in FAMILIES:
-        raise ValueError(f"{folder} holds {' and '.join(map(str, names))}: choose one of {', '.join(FAMILIES)}")
-    return FAMILIES[names[0]].load(folder, config).eval()
+    found = config.get("architectures") or config.get("model_type")
+    if isinstance(found, list) and len(found) == 1:
+        (found,) = found
+    if not isinstance(found, str) or found not in FAMILIES:
+        raise ValueError(f"{folder} holds {found}: choose one of {', '.join(FAMILIES)}")
+    return FAMILIES[found].load(folder, config | {"architectures": [found]}).eval()

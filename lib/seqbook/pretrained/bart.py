@@ -10,7 +10,7 @@ from seqbook.models.bart import BART, FIRST_POSITION, BARTConfig
 from seqbook.pretrained import mapping
 from seqbook.pretrained.files import read_tensors
 
-ARCHITECTURES = ("BartForConditionalGeneration", "BartModel")
+ARCHITECTURES = ("BartForConditionalGeneration", "BartModel", "bart")
 _SIZES = (
     "vocab_size", "d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads", "encoder_ffn_dim",
     "max_position_embeddings", "pad_token_id",
@@ -89,7 +89,7 @@ def _config(theirs: dict[str, Any], folder: Path) -> BARTConfig:
         n_heads=theirs["encoder_attention_heads"],
         d_ff=theirs["encoder_ffn_dim"],
         activation=mapping.activation(theirs, "activation_function", "gelu", folder),
-        dropout=theirs.get("dropout", 0.1),
+        dropout=mapping.number(theirs, "dropout", 0.1, folder),
         max_len=theirs["max_position_embeddings"],
     )
 

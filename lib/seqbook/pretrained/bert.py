@@ -1,7 +1,7 @@
 """Hugging Face's BERT and RoBERTa as our `BERT`. They have a dropout on attention weights too; ours has not.
 
-BertForPreTraining has both heads; BertForMaskedLM and RobertaForMaskedLM have the one over tokens; BertModel has the
-pooler, or nothing if the file has none. Heads that the architecture does not name are not read.
+BertForPreTraining has both heads; BertForMaskedLM and RobertaForMaskedLM have the one over tokens; BertModel and
+RobertaModel have the pooler, or nothing if the file has none. Heads that the architecture does not name are not read.
 """
 
 from pathlib import Path
@@ -18,6 +18,7 @@ ARCHITECTURES: dict[str, Outputs] = {
     "BertForMaskedLM": "masked",
     "BertModel": "pooled",
     "RobertaForMaskedLM": "masked",
+    "RobertaModel": "pooled",
 }
 _SIZES = (
     "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
@@ -94,7 +95,7 @@ def _config(theirs: dict[str, Any], family: str, outputs: Outputs, folder: Path)
         first_position=first_position,
         n_segments=theirs["type_vocab_size"],
         outputs=outputs,
-        dropout=theirs.get("hidden_dropout_prob", 0.1),
+        dropout=mapping.number(theirs, "hidden_dropout_prob", 0.1, folder),
         max_len=theirs["max_position_embeddings"] - first_position,
     )
 

@@ -1,4 +1,7 @@
-"""Hugging Face's GPT2LMHeadModel as our `GPT`. It has three dropouts; ours is the one after each part (resid_pdrop)."""
+"""Hugging Face's GPT-2 as our `GPT`. It has three dropouts; ours is the one after each part (resid_pdrop).
+
+GPT2Model has no output layer; ours is the embedding weight in any case.
+"""
 
 import re
 from pathlib import Path
@@ -10,6 +13,7 @@ from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.pretrained import mapping
 from seqbook.pretrained.files import read_tensors
 
+ARCHITECTURES = ("GPT2LMHeadModel", "GPT2Model", "gpt2")
 _SIZES = ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head")
 _OPTIONS = {  # the only value that our network supports; it is also the default if a file leaves the option out
     "scale_attn_weights": True,
@@ -37,15 +41,17 @@ def load(folder: Path, theirs: dict[str, Any]) -> GPT:
 
 def _config(theirs: dict[str, Any], folder: Path) -> GPTConfig:
     mapping.check_options(theirs, _OPTIONS, folder)
-    mapping.check_sizes(theirs, _SIZES, folder)
+    if theirs.get("n_inner") is None:
+        theirs = theirs | {"n_inner": 4 * mapping.size(theirs, "n_embd", folder)}
+    mapping.check_sizes(theirs, (*_SIZES, "n_inner"), folder)
     return GPTConfig(
         vocab_size=theirs["vocab_size"],
         d_model=theirs["n_embd"],
         n_layers=theirs["n_layer"],
         n_heads=theirs["n_head"],
-        d_ff=theirs.get("n_inner"),
+        d_ff=theirs["n_inner"],
         activation=mapping.activation(theirs, "activation_function", "gelu_new", folder),
-        dropout=theirs.get("resid_pdrop", 0.1),
+        dropout=mapping.number(theirs, "resid_pdrop", 0.1, folder),
         max_len=theirs["n_positions"],
     )
 

@@ -13,6 +13,7 @@ _ACTIVATIONS: dict[str, Activation] = {
     "relu": "relu", "tanh": "tanh", "silu": "silu", "swish": "silu", "gelu": "gelu", "gelu_python": "gelu",
     "gelu_new": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
 }  # fmt: skip
+LARGEST = 2**31  # no size of a model that fits into a computer's memory
 # Options of any family that change no logits in eval mode: about training, generation, other heads, and how the file was
 # made.
 NO_EFFECT = {
@@ -42,9 +43,22 @@ def check_sizes(theirs: Mapping[str, Any], sizes: Iterable[str], folder: Path) -
     Raises:
         ValueError: one of them is missing, or something else.
     """
-    for size in sizes:
-        if type(theirs.get(size)) is not int:
-            raise ValueError(f"{folder} has {size}={theirs.get(size)!r} in config.json: it must be a whole number")
+    for name in sizes:
+        size(theirs, name, folder)
+
+
+def size(theirs: Mapping[str, Any], name: str, folder: Path) -> int:
+    """The whole number in config.json: a size, or the id of a token.
+
+    Raises:
+        ValueError: it is missing, or something else.
+    """
+    value, smallest = theirs.get(name), 0 if name.endswith("_id") else 1
+    if type(value) is not int or not smallest <= value < LARGEST:
+        raise ValueError(
+            f"{folder} has {name}={value!r} in config.json: it must be a whole number from {smallest} to below {LARGEST:,}"
+        )
+    return value
 
 
 def check_known(theirs: Mapping[str, Any], known: Iterable[str], family: str, folder: Path) -> None:
@@ -59,14 +73,28 @@ def check_known(theirs: Mapping[str, Any], known: Iterable[str], family: str, fo
 
 
 def number(theirs: Mapping[str, Any], option: str, default: float, folder: Path) -> float:
-    """The number in config.json.
+    """The number in config.json: the eps of a norm, or a share that is dropped.
 
     Raises:
         ValueError: it is something else.
     """
     value = theirs.get(option, default)
-    if not isinstance(value, float):
-        raise ValueError(f"{folder} has {option}={value!r} in config.json: it must be a number such as {default}")
+    if type(value) not in (int, float) or not 0 <= value < 1:
+        raise ValueError(
+            f"{folder} has {option}={value!r} in config.json: it must be a number from 0 to below 1, such as {default}"
+        )
+    return float(value)
+
+
+def flag(theirs: Mapping[str, Any], option: str, default: bool, folder: Path) -> bool:
+    """True or false in config.json.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = theirs.get(option, default)
+    if not isinstance(value, bool):
+        raise ValueError(f"{folder} has {option}={value!r} in config.json: it must be true or false")
     return value
 
 
@@ -77,7 +105,7 @@ def activation(theirs: Mapping[str, Any], option: str, default: str, folder: Pat
         ValueError: we do not have it.
     """
     name = theirs.get(option, default)
-    if name not in _ACTIVATIONS:
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
         raise ValueError(f"{folder} has {option}={name!r}: choose one of {', '.join(_ACTIVATIONS)}")
     return _ACTIVATIONS[name]
 
@@ -89,9 +117,13 @@ def check_names(found: Mapping[str, Tensor], names: Mapping[str, Any], family: s
         ValueError: tensors are missing or unknown.
     """
     missing, unknown = names.keys() - found.keys(), found.keys() - names.keys()
-    for what, wrong in (("lacks", missing), (f"has, beyond a {family},", unknown)):
-        if wrong:
-            raise ValueError(f"{folder} {what} the tensors {', '.join(sorted(wrong)[:5])} ({len(wrong)} in all)")
+    wrong = [
+        f"{what} the tensors {', '.join(sorted(those)[:5])} ({len(those)} in all)"
+        for what, those in (("lacks", missing), (f"has, beyond a {family},", unknown))
+        if those
+    ]
+    if wrong:
+        raise ValueError(f"{folder} {', and '.join(wrong)}")
 
 
 def check_tied(found: dict[str, Tensor], copy: str, original: str, what: str, folder: Path) -> None:

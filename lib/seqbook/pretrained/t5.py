@@ -16,6 +16,7 @@ from seqbook.nn.layers import Activation
 from seqbook.pretrained import mapping
 from seqbook.pretrained.files import read_tensors
 
+ARCHITECTURES = ("T5ForConditionalGeneration", "T5Model", "t5")
 _DEFAULTS = {  # what holds if the file leaves it out
     "relative_attention_num_buckets": 32,
     "relative_attention_max_distance": 128,
@@ -51,7 +52,8 @@ def load(folder: Path, theirs: dict[str, Any]) -> T5:
         mapping.check_tied(found, copy, "shared.weight", "one embedding for both sides", folder)
     found.pop(_UNUSED, None)
 
-    scaled = theirs.get("scale_decoder_outputs", theirs.get("tie_word_embeddings", True))
+    tie = mapping.flag(theirs, "tie_word_embeddings", True, folder)
+    scaled = mapping.flag(theirs, "scale_decoder_outputs", tie, folder)
     shared = found.get("shared.weight")
     out = found.pop("lm_head.weight", shared)
     tied = scaled and (out is shared or (shared is not None and torch.equal(out, shared)))
@@ -70,8 +72,9 @@ def _config(theirs: dict[str, Any], tied: bool, folder: Path) -> T5Config:
     theirs = _DEFAULTS | theirs
     mapping.check_options(theirs, _OPTIONS, folder)
     mapping.check_known(theirs, _READ | _OPTIONS.keys() | _NO_EFFECT, "T5", folder)
-    n_decoder_layers = theirs.get("num_decoder_layers") or theirs["num_layers"]
-    mapping.check_sizes(theirs | {"num_decoder_layers": n_decoder_layers}, (*_SIZES, "num_decoder_layers"), folder)
+    if theirs.get("num_decoder_layers") is None:
+        theirs = theirs | {"num_decoder_layers": theirs.get("num_layers")}
+    mapping.check_sizes(theirs, (*_SIZES, "num_decoder_layers"), folder)
     start, pad_id = theirs.get("decoder_start_token_id"), theirs["pad_token_id"]
     if start not in (None, pad_id):
         raise ValueError(f"{folder} has decoder_start_token_id={start}: only pad_token_id={pad_id} can be read")
@@ -81,7 +84,7 @@ def _config(theirs: dict[str, Any], tied: bool, folder: Path) -> T5Config:
         pad_id=pad_id,
         d_model=theirs["d_model"],
         n_layers=theirs["num_layers"],
-        n_decoder_layers=n_decoder_layers,
+        n_decoder_layers=theirs["num_decoder_layers"],
         n_heads=theirs["num_heads"],
         d_head=theirs["d_kv"],
         d_ff=theirs["d_ff"],
@@ -91,15 +94,15 @@ def _config(theirs: dict[str, Any], tied: bool, folder: Path) -> T5Config:
         eps=mapping.number(theirs, "layer_norm_epsilon", 1e-6, folder),
         n_buckets=theirs["relative_attention_num_buckets"],
         max_distance=theirs["relative_attention_max_distance"],
-        dropout=theirs.get("dropout_rate", 0.1),
+        dropout=mapping.number(theirs, "dropout_rate", 0.1, folder),
         max_len=theirs["n_positions"],
     )
 
 
-def _feed_forward(name: str, folder: Path) -> tuple[Activation, bool]:
+def _feed_forward(name: Any, folder: Path) -> tuple[Activation, bool]:
     """The activation and whether it gates: "relu", "gated-silu"; "gated-gelu" means the GELU with tanh."""
-    gated = name.startswith("gated-")
-    inner = "gelu_new" if name == "gated-gelu" else name.removeprefix("gated-")
+    gated = isinstance(name, str) and name.startswith("gated-")
+    inner = "gelu_new" if name == "gated-gelu" else name.removeprefix("gated-") if gated else name
     return mapping.activation({"feed_forward_proj": inner}, "feed_forward_proj", "relu", folder), gated
 
 

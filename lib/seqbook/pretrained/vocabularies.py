@@ -1,7 +1,9 @@
 """Reading the tokenizers of Hugging Face's layout: the byte-level BPE of GPT-2, RoBERTa and BART, BERT's WordPiece, and
 T5's Unigram."""
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ END_OF_TEXT = "<|endoftext|>"  # GPT-2's only special token, which separates tex
 _ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")  # also BART's
 _T5 = ("<pad>", "</s>", "<unk>")  # and <extra_id_0>, <extra_id_1>, …
 _BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+_ROLES = [f"{role}_token" for role in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")]  # in the settings
 _NORMALIZER = {  # names in tokenizer_config.json, and in the library
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",  # None: as lowercase
@@ -23,8 +26,9 @@ _NORMALIZER = {  # names in tokenizer_config.json, and in the library
 
 
 def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
-    """Load a model's tokenizer: its tokenizer.json, its vocab.json with merges.txt (BPE), or its vocab.txt (WordPiece).
-    T5's Unigram is read only from a tokenizer.json.
+    """Load a model's tokenizer: its tokenizer.json, its vocab.json with merges.txt (BPE), or its vocab.txt (WordPiece),
+    with the tokens of added_tokens.json and the settings of tokenizer_config.json. T5's Unigram is read only from a
+    tokenizer.json.
 
     As with every `Tokenizer`, no text can produce a special token: if a reader types <|endoftext|> or [MASK], it is
     split. Nothing is added to a text, not even [CLS].
@@ -34,7 +38,7 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
     """
     folder = files.find(name_or_folder)
     vocab, merges, words = folder / "vocab.json", folder / "merges.txt", folder / "vocab.txt"
-    config = files.read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    config = read_settings(folder)
     if (folder / "tokenizer.json").is_file():
         tokenizer = Tokenizer.load(folder / "tokenizer.json")
         kind = type(tokenizer.backend.model).__name__
@@ -48,14 +52,16 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
         tokenizer = _load_wordpiece(words, config)
     else:
         raise ValueError(
-            f"{folder} has neither tokenizer.json nor vocab.json and merges.txt nor vocab.txt: it holds no tokenizer"
+            files.not_here(folder, "no tokenizer, neither tokenizer.json nor vocab.json and merges.txt nor vocab.txt")
         )
     backend = tokenizer.backend
     backend.no_truncation()  # the file may contain the lengths used in training
     backend.no_padding()
     if isinstance(backend.model, models.BPE):
-        if isinstance(backend.pre_tokenizer, pre_tokenizers.ByteLevel) and "add_prefix_space" in config:
-            backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=config["add_prefix_space"])
+        if (prefix_space := flag(config, "add_prefix_space", folder)) is not None:
+            for step in _steps(backend.pre_tokenizer):
+                if isinstance(step, pre_tokenizers.ByteLevel):
+                    step.add_prefix_space = prefix_space
         roberta = backend.token_to_id("<mask>") is not None
         special = [END_OF_TEXT, *_ROBERTA] if roberta else [END_OF_TEXT]
     elif isinstance(backend.model, models.Unigram):
@@ -64,18 +70,101 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
         apart = pre_tokenizers.Split(Regex(r"<(?=(pad|/s|unk|extra_id_\d+)>)"), "isolated")
         backend.pre_tokenizer = pre_tokenizers.Sequence([apart, backend.pre_tokenizer])
     else:
-        backend.normalizer = _normalizer(backend.normalizer, config)
-        special = _special_tokens(config).values()
+        backend.normalizer = _normalizer(backend.normalizer, config, folder)
+        special = list(_special_tokens(config).values())
+    _add_tokens(backend, config, folder)
+    more = config.get("additional_special_tokens") or []
+    named = [config.get(role) for role in _ROLES] + (more if isinstance(more, list) else [])
+    special += [name for token in named if (name := _content(token))]
     known = [name for name in special if backend.token_to_id(name) is not None]
     backend.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in known])
+    _check_vocabulary(backend, folder)
     return tokenizer
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """tokenizer_config.json, and what only special_tokens_map.json has; empty without these files."""
+    special, config = (
+        files.read_json_if_any(folder / f"{name}.json") for name in ("special_tokens_map", "tokenizer_config")
+    )
+    return special | config
+
+
+def flag(config: Mapping[str, Any], name: str, folder: Path) -> bool | None:
+    """True or false in tokenizer_config.json; None if it is null there, or missing.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = config.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise ValueError(f"{folder} has {name}={value!r} in tokenizer_config.json: it must be true or false")
+    return value
+
+
+def _steps(pre_tokenizer: pre_tokenizers.PreTokenizer | None) -> list[pre_tokenizers.PreTokenizer]:
+    return list(pre_tokenizer) if isinstance(pre_tokenizer, pre_tokenizers.Sequence) else [pre_tokenizer]
+
+
+def _add_tokens(backend: tokenizers.Tokenizer, config: Mapping[str, Any], folder: Path) -> None:
+    """Add the tokens of added_tokens.json, and of tokenizer_config.json, to the end of the vocabulary.
+
+    Raises:
+        ValueError: a token that would have another id than the file says.
+    """
+    added = {i: {"content": name} for name, i in files.read_json_if_any(folder / "added_tokens.json").items()}
+    listed = config.get("added_tokens_decoder") or {}
+    if not isinstance(listed, dict) or not all(isinstance(token, dict) for token in listed.values()):
+        raise ValueError(f"{folder} has an added_tokens_decoder in tokenizer_config.json that is no object of objects")
+    added |= {int(i) if i.isdecimal() else i: token for i, token in listed.items()}
+    known = ("lstrip", "rstrip", "single_word", "normalized", "special")
+    for i, token in sorted(added.items(), key=lambda item: (not isinstance(item[0], int), item[0])):
+        name = token.get("content")
+        if isinstance(name, str) and backend.token_to_id(name) is None:
+            options = {option: token[option] for option in known if isinstance(token.get(option), bool)}
+            backend.add_tokens([AddedToken(name, **options)])
+        if not isinstance(name, str) or backend.token_to_id(name) != i:
+            found = backend.token_to_id(name) if isinstance(name, str) else None
+            raise ValueError(
+                f"{folder} gives the added token {name!r} the id {i!r}, but by its vocabulary it has {found}: "
+                "download its files again"
+            )
+
+
+def _check_vocabulary(backend: tokenizers.Tokenizer, folder: Path) -> None:
+    """Check that the ids have no gap, and that merges lead to all tokens of a byte-pair vocabulary.
+
+    Raises:
+        ValueError: an id without a token; tokens that no text could get, as in a folder with half of merges.txt.
+    """
+    ids = set(backend.get_vocab().values())
+    if gaps := sorted(set(range(len(ids))) - ids):
+        raise ValueError(
+            f"{folder} has no token for the id {gaps[0]} in its vocabulary of {len(ids)}: download it again"
+        )
+    if not isinstance(backend.model, models.BPE):
+        return
+    content = json.loads(backend.to_str())
+    made = {"".join(merge) for merge in content["model"]["merges"]}
+    added = {token["content"] for token in content["added_tokens"]}
+    # RoBERTa's has tokens such as madeupword0000, and any vocabulary may have some such as <s> or [PAD].
+    unmade = [
+        token
+        for token in content["model"]["vocab"]
+        if len(token) > 1 and token not in made | added and not re.fullmatch(r"<.+>|\[.+\]|madeupword\d+", token)
+    ]
+    if unmade:
+        raise ValueError(
+            f"{folder} has a byte-pair vocabulary with {len(made)} merges, which lead to no token {unmade[0]!r} "
+            f"({len(unmade)} such tokens): its merges are not whole, download them again"
+        )
 
 
 def _load_wordpiece(file: Path, config: dict[str, Any]) -> Tokenizer:
     """BERT's splitting {cite}`devlin2019bert` with the tokens that the file lists, one in each line."""
     unk = _special_tokens(config)["unk"]
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:
             vocab = {line.rstrip("\n"): i for i, line in enumerate(lines)}
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is damaged ({error}): download it again") from error
@@ -87,15 +176,25 @@ def _load_wordpiece(file: Path, config: dict[str, Any]) -> Tokenizer:
     return Tokenizer(backend)
 
 
-def _normalizer(given: normalizers.Normalizer | None, config: dict[str, Any]) -> normalizers.Normalizer | None:
+def _normalizer(
+    given: normalizers.Normalizer | None, config: dict[str, Any], folder: Path
+) -> normalizers.Normalizer | None:
     """BERT's normalizer with the options of tokenizer_config.json, which count more than those of tokenizer.json."""
     if not isinstance(given, normalizers.BertNormalizer):
         return given
-    options = {ours: config.get(theirs, getattr(given, ours)) for theirs, ours in _NORMALIZER.items()}
+    options = {
+        ours: flag(config, theirs, folder) if theirs in config else getattr(given, ours)
+        for theirs, ours in _NORMALIZER.items()
+    }
     return normalizers.BertNormalizer(clean_text=given.clean_text, **options)
 
 
 def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
-    """BERT's special tokens. The file has each as a text, or as an object that contains it."""
-    given = {role: config.get(f"{role}_token") or name for role, name in _BERT.items()}
-    return {role: name["content"] if isinstance(name, dict) else name for role, name in given.items()}
+    """BERT's special tokens."""
+    return {role: _content(config.get(f"{role}_token")) or name for role, name in _BERT.items()}
+
+
+def _content(token: Any) -> str | None:
+    """A special token of the settings, which have it as a text or as an object that contains it."""
+    name = token.get("content") if isinstance(token, dict) else token
+    return name if isinstance(name, str) else None

@@ -1,0 +1,88 @@
+"""A pretrained model with its tokenizer, made to fit each other, and the tokens that begin and end its texts."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.generation.decoding import complete
+from seqbook.models.encoder_decoder import EncoderDecoder
+from seqbook.pretrained import files
+from seqbook.pretrained.vocabularies import END_OF_TEXT, flag, load_tokenizer, read_settings
+
+END_OF_ANSWER = "</s>"  # T5's and BART's
+
+
+class Pretrained(NamedTuple):
+    """begin: the ids before each text, which a tokenizer of Hugging Face may add; ends: the ids that end a text."""
+
+    model: nn.Module
+    tokenizer: Tokenizer
+    begin: list[int]
+    ends: list[int]
+
+    def continue_texts(self, texts: Sequence[str], *, max_new: int = 40, seed: int = 0, **how: Any) -> list[str]:
+        """Each text with its continuation. An empty text starts a new text.
+
+        how: temperature, top_k and top_p, as in `generation.sampling.sampler`.
+        """
+        prompts = [[*self.begin, *self.tokenizer.encode(text)] or self.ends[:1] for text in texts]
+        generator = torch.Generator(next(self.model.parameters()).device).manual_seed(seed)
+        found = complete(self.model, prompts, max_new, stop=self.ends, generator=generator, **how)
+        return [self.tokenizer.decode([*prompt, *new]) for prompt, new in zip(prompts, found, strict=True)]
+
+
+def with_tokenizer(model: nn.Module, name_or_folder: str | Path) -> Pretrained:
+    """The model of a folder with the tokenizer that lies beside it.
+
+    Raises:
+        ValueError: no tokenizer; a setting of an unexpected type; a T5 or BART whose answers end with another token.
+    """
+    folder = files.find(name_or_folder)
+    tokenizer = load_tokenizer(folder)
+    if len(tokenizer) < model.config.vocab_size:
+        model = _cut(model, len(tokenizer))
+    config, given, settings = (
+        files.read_json(folder / "config.json"),
+        files.read_json_if_any(folder / "generation_config.json"),
+        read_settings(folder),
+    )
+    fills = isinstance(model, EncoderDecoder)
+    usual = tokenizer.backend.token_to_id(END_OF_ANSWER if fills else END_OF_TEXT)
+    ends = _ids(given, "eos_token_id", tokenizer, folder) or _ids(config, "eos_token_id", tokenizer, folder)
+    if fills and ends and set(ends) != {usual}:
+        raise ValueError(f"{folder} has eos_token_id={ends}: only {usual}, which is {END_OF_ANSWER}, can be read")
+    if not ends and usual is not None:
+        ends = [usual]
+    begin = []
+    if flag(settings, "add_bos_token", folder):
+        begin = (_ids(config, "bos_token_id", tokenizer, folder) or ends)[:1]
+    return Pretrained(model, tokenizer, begin, ends)
+
+
+@torch.no_grad()
+def _cut(model: nn.Module, vocab_size: int) -> nn.Module:
+    """The same model without the last ids of its vocabulary: files often have more of them than their tokenizer."""
+    cut = replace(model.config, vocab_size=vocab_size).build().to(next(model.parameters()).device)
+    whole = dict(chain(model.named_parameters(), model.named_buffers()))
+    for name, t in chain(cut.named_parameters(), cut.named_buffers()):
+        t.copy_(whole[name][: len(t)] if t.dim() else whole[name])
+    return cut.train(model.training)
+
+
+def _ids(config: dict[str, Any], option: str, tokenizer: Tokenizer, folder: Path) -> list[int]:
+    """The ids of one option that the vocabulary has: a file has none, one, or a list of them.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    value = config.get(option)
+    ids = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(type(i) is int for i in ids):
+        raise ValueError(f"{folder} has {option}={value!r}: it must be the id of a token, or a list of ids")
+    return [i for i in ids if 0 <= i < len(tokenizer)]
