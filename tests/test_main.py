@@ -1,8 +1,10 @@
+import io
 import json
 import math
 import os
 import re
 import subprocess
+import sys
 
 import datasets
 import pytest
@@ -397,6 +399,34 @@ def test_a_run_that_blows_up_is_one_line(main, arguments, tmp_path):
     status, _, errors = main(*arguments(tmp_path / "run", learning_rate=1e30, warmup=1, evaluations=1))
     assert status == 2
     assert re.match(r"seqbook: step \d: loss .*learning rate.*No checkpoint was saved", without_progress(errors)[-1])
+
+
+def test_more_steps_into_the_same_folder_says_what_differs(main, arguments, tmp_path):
+    assert main(*arguments(tmp_path / "run"))[0] == 0
+    status, printed, errors = main(*arguments(tmp_path / "run", steps=24, dropout=0.5))
+    (line,) = without_progress(errors)
+    assert (status, printed) == (2, "")
+    assert "run belongs to another run (" in line
+    for part in ("steps is 12 there and 24 here", "there and 0.5 here", "choose another folder for --out"):
+        assert part in line
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
+def test_an_output_that_has_no_chinese_is_one_line_with_the_way_out(monkeypatch, capsys, encoding):
+    rows = datasets.Dataset.from_dict({"zh": ["安娜看书…"]})
+    monkeypatch.setattr(microworld, "load", lambda task: datasets.DatasetDict(train=rows))
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    assert command_line.main(["show", "translation", "-n", "1"]) == 2
+    errors = capsys.readouterr().err
+    expected = f"the output's encoding, {encoding}, has no '安': set PYTHONIOENCODING=utf-8"
+    assert [expected in line for line in without_progress(errors)] == [True]
+
+
+def test_help_too(process, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    _, errors = process("fill", "--help").communicate(timeout=120)
+    assert errors.count("\n") == 1
+    assert r"the output's encoding, ascii, has no '\u2026': set PYTHONIOENCODING=utf-8" in errors
 
 
 def test_a_mistake_in_a_process_of_its_own(process):

@@ -84,17 +84,29 @@ def main(arguments: list[str] | None = None) -> int:
     show.add_argument("--split", default="train", help="train, validation, test or compositional")
     show.set_defaults(do=_show)
 
-    options = parser.parse_args(arguments)
-    options.line = shlex.join(["python", "-m", "seqbook", *(sys.argv[1:] if arguments is None else arguments)])
     try:
-        options.do(options)
+        options = parser.parse_args(arguments)
+        options.line = shlex.join(["python", "-m", "seqbook", *(sys.argv[1:] if arguments is None else arguments)])
+        for text in getattr(options, "text", []):
+            text.encode()  # raises an error where it has bytes that are not UTF-8
+        return options.do(options) or 0
+    except UnicodeEncodeError as error:
+        print(f"seqbook: {unprintable(error)}", file=sys.stderr)
+        return 2
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"seqbook: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         print(f"\nseqbook: {stop or 'stopped'}", file=sys.stderr)
         return 130
-    return 0
+
+
+def unprintable(error: UnicodeEncodeError) -> str:
+    """What to do about a character that the output's encoding does not have, or about a byte that is not UTF-8."""
+    wrong = error.object[error.start]
+    if "\ud800" <= wrong <= "\udfff":  # what Python makes of a byte of the command line that it cannot read
+        return f"the text has a byte that is not UTF-8, after {error.object[: error.start]!r}: write the text in UTF-8"
+    return f"the output's encoding, {sys.stdout.encoding}, has no {wrong!r}: set PYTHONIOENCODING=utf-8"
 
 
 def _list(_: argparse.Namespace) -> None:
@@ -134,6 +146,11 @@ def _value(text: str) -> Any:
 def _generate(options: argparse.Namespace) -> None:
     folder = Path(options.model)
     given = {name: value for name, value in vars(options).items() if name in CONTINUING or name == "beams"}
+    temperature = given.get("temperature", 1.0)
+    if not 1e-3 <= temperature <= 1e3:  # outside, a division overflows, or nothing is left of the model
+        raise ValueError(
+            f"temperature={temperature} must be from 0.001 to 1000: --top-k 1 takes the most probable token"
+        )
     if _is_run(folder):
         system = load(folder)
         if hasattr(system.objective, "generate"):

@@ -505,3 +505,9 @@ def test_a_folder_may_be_copied_without_its_tokenizer(gpt2, main, tmp_path):
     status, _, errors = main("generate", tmp_path / "bare", "The dog")
     assert (status, errors.count("\n")) == (2, 1)
     assert "has no tokenizer" in errors
+
+
+def test_a_text_that_is_not_utf_8_is_one_line(gpt2, main):
+    status, printed, errors = main("generate", gpt2, "The \udcff dog")
+    assert (status, printed, errors.count("\n")) == (2, "", 1)
+    assert "the text has a byte that is not UTF-8, after 'The '" in errors

@@ -354,7 +354,10 @@ def test_generate_repeats_with_its_seed(generate):
         (["The dog", "--beam", 4], r".*continues texts, which has no --beam: leave it out"),
         (["The dog", "--top-k", 0], "top_k=0 must be at least 1"),
         (["The dog", "--top-p", 2], "top_p=2.0 must be above 0 and at most 1"),
-        (["The dog", "--temperature", 0], "temperature=0.0 must be above 0"),
+        *(
+            (["The dog", "--temperature", t], r"temperature=\S+ must be from 0\.001 to 1000: --top-k 1 takes the most")
+            for t in (0, -1, 1e-38, 1e-300, 1e39, "inf", "nan")
+        ),
         (["The dog", "--max-new", 61], r"prompt 0 has \d tokens, .*no room for max_new=61"),
     ],
 )

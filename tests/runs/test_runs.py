@@ -129,12 +129,25 @@ def test_a_folder_that_holds_another_run_is_refused(corpus, settings, tmp_path, 
         seed, data = int(change == "seed"), other if change == "data" else corpus
         run(name, data=data, seed=seed, out=folder, **settings | ({"d_model": 24} if change == "setting" else {}))
 
-    with pytest.raises(CheckpointError, match=r"/run belongs to another run \(its recipe, data or seed differ\)"):
+    says = {
+        "recipe": "recipe is attention-multi30k there and rnn-multi30k here",
+        "setting": "d_model is 16 there and 24 here",
+        "seed": "seed is 0 there and 1 here",
+        "data": "its data differ, or the recipe of the model that it starts from",
+    }
+    message = rf"/run belongs to another run \({says[change]}\): choose another folder for --out"
+    with pytest.raises(CheckpointError, match=message):
         again()
-    (folder / "result.json").unlink()
+    (folder / "result.json").unlink()  # as if it had been interrupted
+    with pytest.raises(CheckpointError, match=message):
+        again()
+    (folder / "run.json").unlink()  # as in a folder of an older version
     with pytest.raises(CheckpointError, match=r"step-00000012\.safetensors belongs to another run"):
         again()
     assert weights(folder) == before
+    for checkpoint in folder.glob("step-*"):
+        checkpoint.unlink()
+    again()  # nothing is left that could be lost
 
 
 def test_a_finished_run_of_other_code_is_read_with_a_warning(tiny, tmp_path, monkeypatch, caplog):

@@ -1,4 +1,5 @@
-"""The folder of a finished run: config.json, tokenizers, model.safetensors, history.json, and result.json last."""
+"""The folder of a run. It has run.json first, which says what is run; then checkpoints; and when the run is finished,
+config.json, tokenizers, model.safetensors, history.json, and result.json last."""
 
 import json
 from pathlib import Path
@@ -12,11 +13,55 @@ from seqbook.data.tokenizer import load_tokenizers
 from seqbook.objectives.batch import Objective
 from seqbook.recipes.schema import describe
 from seqbook.storage import read_text, writing
-from seqbook.training.checkpoints import Identity
+from seqbook.training.checkpoints import CheckpointError, Identity
 
 
 def is_finished(folder: Path) -> bool:
     return (folder / "result.json").is_file()
+
+
+def begin(folder: Path, about: dict[str, Any]) -> None:
+    """Check that the folder is free, or that it has the run `about`: its recipe, seed, config and `settings`, their
+    fingerprint with the data's.
+
+    Raises:
+        CheckpointError: it has another run; the message says which settings differ.
+        StorageError: the folder cannot be written.
+    """
+    part = "result" if is_finished(folder) else "run"
+    used = is_finished(folder) or any(folder.glob("step-*.safetensors"))
+    there = _content(folder, part) if used and (folder / f"{part}.json").is_file() else about
+    if there["settings"] != about["settings"]:
+        raise CheckpointError(
+            f"{folder} belongs to another run ({_differences(there, about)}): choose another folder for --out, repeat that "
+            "run with its own settings, or delete this folder to start anew"
+        )
+    if not used:
+        with writing(folder / "run.json") as scratch:
+            scratch.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """What differs between two runs, as in "steps is 700 there and 900 here"."""
+    if there["recipe"] != here["recipe"]:
+        return f"recipe is {there['recipe']} there and {here['recipe']} here"
+    both = [_leaves(about["config"]) | {"seed": about["seed"]} for about in (there, here)]
+    names = [name for name in both[1] | both[0] if name != "about" and both[0].get(name) != both[1].get(name)]
+    return (
+        ", ".join(
+            f"{name.removesuffix('.class').split('.')[-1]} is {both[0].get(name)!r} there and {both[1].get(name)!r} here"
+            for name in names
+        )
+        or "its data differ, or the recipe of the model that it starts from"
+    )
+
+
+def _leaves(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The settings of a configuration and of those inside it: {"training.steps": 700, …}."""
+    found = {}
+    for name, value in config.items():
+        found |= _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
 
 
 def keep(folder: Path, model: nn.Module, objective: Objective, history: list[dict], result: dict[str, Any]) -> None:

@@ -81,7 +81,10 @@ def run(
     splits = load_from_disk(str(prepared))
 
     processes = PartialState(cpu=on_cpu())
+    about = {"recipe": name, "seed": seed, "settings": identity.settings, "code": identity.code}
     with locked(folder) if processes.is_main_process else nullcontext():
+        if processes.is_main_process:
+            folders.begin(folder, about | {"config": describe(recipe)})
         if not folders.is_finished(folder):
             pretrained = run(recipe.base).model if recipe.base and recipe.pretrained else None
             model, objective = build(recipe, prepared, seed, pretrained)
@@ -92,7 +95,6 @@ def run(
             if processes.is_main_process:
                 began = time.perf_counter()
                 scores = objective.scores(model, splits) | {"scoring_seconds": time.perf_counter() - began}
-                about = {"recipe": name, "seed": seed, "settings": identity.settings, "code": identity.code}
                 result = about | {"config": describe(recipe)} | _summary(model, history) | scores
                 folders.keep(folder, model, objective, history, result)
             processes.wait_for_everyone()
