@@ -200,11 +200,27 @@ def test_the_address_is_the_same_everywhere():
         assert repository.setup_cell(nbformat.read(notebook, 4)).source == repository.SETUP_CELL.format(address=address)
 
 
+MAGIC = f'%pip install -q "git+{FORK}"'
+
+
 def test_setup_cell_does_nothing_where_the_package_is_installed():
     source = repository.SETUP_CELL.format(address=FORK)
-    magic = f'%pip install -q "git+{FORK}"'
-    assert magic in source
-    exec(source.replace(magic, "raise AssertionError"))
+    assert MAGIC in source
+    exec(source.replace(MAGIC, "raise AssertionError"))
+
+
+@pytest.mark.parametrize("beside", [None, "seqbook", "seqbook/lib/seqbook", "seqbook.txt"])
+def test_setup_cell_installs_the_package_beside_a_folder_of_its_name(tmp_path, beside):
+    """A clone in the notebook's folder can be imported too, but holds nothing that could be used."""
+    if beside:
+        (tmp_path / beside).mkdir(parents=True)
+    installs = f"print('installs'); __import__('sys').path.append({str(ROOT / 'lib')!r})"
+    source = repository.SETUP_CELL.format(address=FORK).replace(MAGIC, installs)
+    source += "\nimport seqbook.identity\nprint(seqbook.__file__)"
+    # -S: without what is installed here
+    command = [sys.executable, "-S", "-E", "-c", source]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed.split() == ["installs", str(ROOT / "lib" / "seqbook" / "__init__.py")]
 
 
 @pytest.mark.parametrize("url", [FORK, f"{FORK}/", f"{FORK}.git"])

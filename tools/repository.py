@@ -13,12 +13,14 @@ import yaml
 ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+", re.ASCII)
 
-# Colab opens a notebook alone, without the repository around it.
+# Colab opens a notebook alone, without the repository around it. Beside a clone of it called seqbook, `import seqbook` would
+# take that folder for a package without files, whose spec has no origin.
 SETUP_CELL = """\
-try:
-    import seqbook  # noqa: F401, first of all: it sets how torch's threads wait
-except ModuleNotFoundError:
-    %pip install -q "git+{address}\""""
+import importlib.util
+
+if getattr(importlib.util.find_spec("seqbook"), "origin", None) is None:
+    %pip install -q "git+{address}"
+import seqbook  # noqa: F401, before torch: it sets how torch's threads wait"""
 
 
 def pages(root: Path = ROOT) -> list[str]:
