@@ -457,3 +457,17 @@ def test_the_commit_is_this_checkouts():
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no git checkout here")
     assert head.startswith(commit().removesuffix("-dirty"))
+
+
+def test_what_a_model_has_never_seen_is_named_and_stays_in_the_text(long_text, tmp_path, capsys):
+    tiny = ["d_model=16", "n_layers=1", "n_heads=2", "steps=2", "batch_size=2", "evaluations=1", "max_len=32"]
+    out = str(tmp_path / "run")
+    train = ["train", "gpt-shakespeare", f"--out={out}", f"--data={long_text}", *(f"--set={s}" for s in tiny)]
+    assert main(train) == 0
+    capsys.readouterr()
+    assert main(["generate", out, "A dog", "\u2603 dog", "--max-new=3"]) == 0
+    printed, errors = capsys.readouterr()
+    known, snowman = printed.splitlines()[:1], printed[printed.index("\u2603") :]
+    assert known[0].startswith("A dog")
+    assert snowman.startswith("\u2603 dog")
+    assert errors == "seqbook: not in the vocabulary, and read as <unk>: '\u2603'\n"

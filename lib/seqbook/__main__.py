@@ -16,7 +16,7 @@ from seqbook.objectives.filling import Filled
 from seqbook.pretrained import files, from_pretrained
 from seqbook.pretrained.generation import with_tokenizer
 from seqbook.recipes import RECIPES
-from seqbook.runs import device, load, run
+from seqbook.runs import System, device, load, run
 from seqbook.runs.published import commit
 from seqbook.storage import writing
 
@@ -157,6 +157,7 @@ def _generate(options: argparse.Namespace) -> None:
             translates = "beams" in inspect.signature(system.objective.generate).parameters
             known, does = (("beams",), "translates") if translates else (CONTINUING, "continues texts")
             _check_choices(given, known, f"{folder} {does}")
+        _name_unknown(system, options.text)
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
         _check_choices(given, CONTINUING, f"{folder} continues texts")
@@ -167,6 +168,14 @@ def _generate(options: argparse.Namespace) -> None:
             )
         lines = with_tokenizer(model, options.model).continue_texts(options.text, **given)
     print("\n".join(lines))
+
+
+def _name_unknown(system: System, texts: list[str]) -> None:
+    """A line for people about the words or characters that the model has never seen."""
+    (tokenizer, *_) = system.objective.tokenizers.values()  # the one for what is read
+    unknown = tokenizer.unknown(texts)
+    if unknown:
+        print(f"seqbook: not in the vocabulary, and read as <unk>: {', '.join(map(repr, unknown))}", file=sys.stderr)
 
 
 def _is_run(folder: Path) -> bool:

@@ -125,7 +125,7 @@ def test_the_same_answers(tmp_path, ends):
     expected = [answer(ids) for ids in theirs.generate(**how).tolist()]
     assert greedy(ours, (source, target), max_new=12, stop=[2]) == expected
     for beams, length_penalty in ((3, 0.0), (4, 1.0), (2, 2.0)):
-        options = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": True}
+        options = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": "never"}
         found = theirs.generate(**how, **options, return_dict_in_generate=True, output_scores=True)
         hypotheses = beam(ours, (source, target), max_new=12, stop=[2], beams=beams, length_penalty=length_penalty)
         best = [row[0] for row in hypotheses]
@@ -159,7 +159,7 @@ def test_texts_are_rewritten_as_transformers_would(tmp_path, capsys):
         num_beams=3,
         num_return_sequences=3,
         length_penalty=0.0,
-        early_stopping=True,
+        early_stopping="never",
         return_dict_in_generate=True,
         output_scores=True,
     )

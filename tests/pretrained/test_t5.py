@@ -170,7 +170,7 @@ def test_the_same_answers(tmp_path, changes):
         expected = [answer(ids, stop) for ids in theirs.generate(**how, eos_token_id=stop).tolist()]
         assert greedy(ours, (source, target), max_new=12, stop=stop) == expected
         for beams, length_penalty in ((3, 0.0), (4, 1.0), (2, 2.0)):
-            options = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": True}
+            options = {"num_beams": beams, "length_penalty": length_penalty, "early_stopping": "never"}
             options |= {"return_dict_in_generate": True, "output_scores": True, "eos_token_id": stop}
             found = theirs.generate(**how, **options)
             hypotheses = beam(ours, (source, target), max_new=12, stop=stop, beams=beams, length_penalty=length_penalty)
@@ -319,7 +319,7 @@ def test_gaps_are_filled_in_on_the_command_line(unigram, tmp_path, capsys):
         num_beams=3,
         num_return_sequences=3,
         length_penalty=0.0,
-        early_stopping=True,
+        early_stopping="never",
         return_dict_in_generate=True,
         output_scores=True,
     )
