@@ -192,6 +192,25 @@ def test_a_model_without_its_head_has_the_tied_one(tmp_path, family, bare):
     torch.testing.assert_close(found, expected.logits, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "copy"),
+    [
+        ("GPT2LMHeadModel", "transformer.wte.weight", "lm_head.weight"),
+        ("BertForMaskedLM", "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
+        ("RobertaForMaskedLM", "lm_head.bias", "lm_head.decoder.bias"),
+        ("T5ForConditionalGeneration", "shared.weight", "decoder.embed_tokens.weight"),
+        ("BartForConditionalGeneration", "model.shared.weight", "lm_head.weight"),
+    ],
+)
+def test_of_two_names_of_one_tensor_a_file_may_have_either(tmp_path, family, name, copy):
+    save(tmp_path, family)
+    expected = outputs(from_pretrained(tmp_path))
+    edit_tensors(tmp_path, lambda tensors: tensors | {copy: tensors[name]})
+    assert torch.equal(outputs(from_pretrained(tmp_path)), expected)
+    edit_tensors(tmp_path, lambda tensors: {n: t for n, t in tensors.items() if n != name})
+    assert torch.equal(outputs(from_pretrained(tmp_path)), expected)
+
+
 def test_a_roberta_without_its_head(tmp_path):
     theirs, ids = save(tmp_path, "RobertaForMaskedLM", "RobertaModel"), torch.tensor([[5, 6, 7, 8]])
     ours = from_pretrained(tmp_path)

@@ -55,8 +55,6 @@ def load(folder: Path, theirs: dict[str, Any]) -> BART:
     for unused in ("encoder.version", "decoder.version"):
         found.pop(unused, None)
     for copy in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"):
-        if copy in found:  # a file may have any of the names of one tensor
-            found.setdefault("shared.weight", found[copy])
         mapping.check_tied(found, copy, "shared.weight", "tied embeddings", folder)
     bias = found.get("final_logits_bias", torch.zeros(1, model.config.vocab_size))
     found["final_logits_bias"] = bias[0] if bias.dim() == 2 else bias

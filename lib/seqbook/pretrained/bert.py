@@ -114,8 +114,6 @@ def _clean(tensors: dict[str, Tensor], family: str) -> dict[str, Tensor]:
 def _weights(found: dict[str, Tensor], model: BERT, family: str, architecture: str, folder: Path) -> dict[str, Tensor]:
     """Their tensors under our names."""
     head, _ = _MASKED[family]
-    if f"{head}.decoder.bias" in found:  # one tensor under two names, of which a file may have either
-        found.setdefault(f"{head}.bias", found[f"{head}.decoder.bias"])
     names = _names(model.config, family)
     mapping.check_tied(found, f"{head}.decoder.bias", f"{head}.bias", "one bias", folder)
     tokens = "embeddings.word_embeddings.weight"

@@ -127,13 +127,13 @@ def check_names(found: Mapping[str, Tensor], names: Mapping[str, Any], family: s
 
 
 def check_tied(found: dict[str, Tensor], copy: str, original: str, what: str, folder: Path) -> None:
-    """Take a tensor that repeats another one out of `found`, if it is there.
+    """Take a tensor that repeats another one out of `found`. A file may have either of the two names, or both.
 
     Raises:
-        ValueError: it differs from the other one.
+        ValueError: the two differ.
     """
     t = found.pop(copy, None)
-    if t is not None and original in found and not torch.equal(t, found[original]):
+    if t is not None and not torch.equal(t, found.setdefault(original, t)):
         raise ValueError(f"{folder}: {copy} differs from {original}, but only {what} can be read")
 
 

@@ -47,8 +47,6 @@ def load(folder: Path, theirs: dict[str, Any]) -> T5:
     """Build the model that config.json (`theirs`) describes, with the weights in the folder."""
     found = read_tensors(folder)
     for copy in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
-        if copy in found:  # a file may have any of the names of one tensor
-            found.setdefault("shared.weight", found[copy])
         mapping.check_tied(found, copy, "shared.weight", "one embedding for both sides", folder)
     found.pop(_UNUSED, None)
 
