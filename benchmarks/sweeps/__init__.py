@@ -1,8 +1,16 @@
 """The published sweeps, one file per part of the course."""
 
-from benchmarks.sweeps import bert, finetuning, gpt, recurrent, transformer
+from benchmarks.sweeps import bert, finetuning, gpt, prefix, recurrent, t5_bart, transformer
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
-SWEEPS: dict[str, Sweep] = recurrent.SWEEPS | transformer.SWEEPS | gpt.SWEEPS | finetuning.SWEEPS | bert.SWEEPS
+SWEEPS: dict[str, Sweep] = (
+    recurrent.SWEEPS
+    | transformer.SWEEPS
+    | gpt.SWEEPS
+    | finetuning.SWEEPS
+    | bert.SWEEPS
+    | t5_bart.SWEEPS
+    | prefix.SWEEPS
+)
 
 __all__ = ["SWEEPS", "Case", "Sweep", "Trial"]

@@ -9,7 +9,7 @@ from seqbook.recipes.schema import DataConfig, Recipe
 from seqbook.training.optimizer import TrainingConfig
 
 TEXTS = DataConfig(corpus="texts")
-TRAINING = TrainingConfig(steps=700, batch_size=16, learning_rate=3e-3, warmup=100, evaluations=4)
+TRAINING = TrainingConfig(steps=700, batch_size=16, learning_rate=1e-2, warmup=100, evaluations=4)
 
 RECIPES = {
     "t5": Recipe(
@@ -25,6 +25,6 @@ RECIPES = {
         objective=DenoisingConfig(),
         model=BARTConfig(max_len=128),
         # texts have 38 tokens on average: 54 of them have about as many as 16 windows
-        training=replace(TRAINING, batch_size=54, learning_rate=1e-3),
+        training=replace(TRAINING, batch_size=54, learning_rate=3e-3),
     ),
 }
