@@ -37,14 +37,14 @@ SWEEPS = {
         ],
     ),
     "prefix-positions": Sweep(
-        "Chapter 6.1: the two masks with rotary, learned or no positions (two blocks).",
+        "Chapter 6.1: the two masks with rotary or learned positions (two blocks).",
         [
             Case(
                 "prefix-translation",
                 {"prefix": mask, "positions": positions, "n_layers": 2},
                 {"prefix": mask, "positions": positions},
             )
-            for positions in ("rotary", "learned", "none")
+            for positions in ("rotary", "learned")
             for mask in MASKS
         ],
     ),
