@@ -52,6 +52,7 @@ $(RELEASED): nbgrader_config.py $(wildcard book/exercises/*/*.ipynb) | $(READY)
 # Jupyter Book finds the outputs in _build/.jupyter_cache, and runs nothing itself.
 book: $(READY) $(RELEASED)
 	$(BIN)/python tools/execute.py
+	@$(BIN)/python tools/live.py
 	@rm -rf $(SITE)
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 	@$(BIN)/python tools/webfont.py $(SITE)

@@ -22,9 +22,10 @@ CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")  # also punctu
 
 
 def characters(site: Path) -> set[str]:
-    """The Chinese characters in the text of all pages, and in the state of their widgets, where they are escaped."""
+    """The Chinese characters in the text of all pages, in the state of their widgets, where they are escaped, and in the
+    vocabularies of the live models."""
     found: set[str] = set()
-    for path in site.rglob("*.html"):
+    for path in (*site.rglob("*.html"), *site.glob("_static/live/models/*/*tokenizer.json")):
         text = html.unescape(path.read_text("utf-8"))
         text = re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text)
         found |= set(CHINESE.findall(text))

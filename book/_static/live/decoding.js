@@ -1,0 +1,47 @@
+// From logits to tokens, as in chapter 3.1: temperature, top-k, top-p, and a stream of random numbers with a seed.
+
+export function softmax(logits) {
+  const top = Math.max(...logits);
+  const powers = Float64Array.from(logits, (x) => Math.exp(x - top));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((x) => x / sum);
+}
+
+// The distribution from which a token is drawn. k and p as in top-k and top-p; the k or p of 0 and 1 leave everything.
+export function distribution(logits, { temperature = 1, k = 0, p = 1 } = {}) {
+  const shares = softmax(Array.from(logits, (x) => x / temperature));
+  const order = ranked(shares);
+  let kept = k ? Math.min(k, order.length) : order.length;
+  if (p < 1) {
+    let sum = 0;
+    const enough = order.findIndex((i) => (sum += shares[i]) >= p) + 1; // the smallest set whose sum is at least p
+    kept = Math.min(kept, enough || order.length);
+  }
+  const sum = order.slice(0, kept).reduce((total, i) => total + shares[i], 0);
+  const rest = new Set(order.slice(kept));
+  return shares.map((share, i) => (rest.has(i) ? 0 : share / sum));
+}
+
+export function ranked(shares) {
+  return Array.from(shares.keys()).sort((a, b) => shares[b] - shares[a]);
+}
+
+export function draw(shares, random) {
+  let left = random();
+  for (const [i, share] of shares.entries()) if (share && (left -= share) < 0) return i;
+  return shares.findLastIndex((share) => share > 0);
+}
+
+// Random numbers from 0 to 1 that a seed repeats (mulberry32).
+export function stream(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export function nll(logits, label) {
+  return -Math.log(softmax(logits)[label]);
+}

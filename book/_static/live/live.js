@@ -1,0 +1,101 @@
+// Live figures: a chapter's trained model works in the page. Nothing is loaded before a reader asks for it.
+
+const KINDS = {
+  sampling: "./figures/sampling.js",
+  translating: "./figures/translating.js",
+  filling: "./figures/filling.js",
+  "mask-bench": "./figures/mask_bench.js",
+  heads: "./figures/heads.js",
+};
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+export function element(tag, properties = {}, ...children) {
+  const { dataset = {}, aria = {}, ...rest } = properties;
+  const made = Object.assign(document.createElement(tag), rest);
+  Object.assign(made.dataset, dataset);
+  for (const [name, value] of Object.entries(aria)) made.setAttribute(name === "role" ? name : `aria-${name}`, value);
+  made.append(...children);
+  return made;
+}
+
+// A place for one figure: says what it costs, starts it, reports what goes wrong, and gives the memory back.
+class Figure {
+  constructor(root) {
+    this.root = root;
+    this.body = root.querySelector(".live-body");
+    this.still = this.body.firstElementChild;
+    this.settings = JSON.parse(root.dataset.settings);
+    this.offer();
+  }
+
+  offer(message = "") {
+    const start = element("button", { type: "button", className: "live-start" }, "Start the model");
+    const said = element("p", { className: "live-status", aria: { role: "status" } }, message);
+    this.body.replaceChildren(this.still, start, said);
+    this.still.textContent = "The model that this chapter trains can work here, in your browser. Nothing leaves your device.";
+    start.addEventListener("click", () => this.start(start, said));
+  }
+
+  async start(start, said) {
+    start.disabled = true;
+    try {
+      const { Model, about } = await import("./model.js");
+      const name = this.root.dataset.model;
+      const { bytes } = await about(name);
+      said.textContent = `Loading ${megabytes(bytes)} and, the first time, a runtime of 14 MB …`;
+      const [model, { build }] = await Promise.all([Model.load(name), import(KINDS[this.root.dataset.figure])]);
+      const status = element("p", { className: "live-status", aria: { role: "status" } });
+      const content = element("div", { className: "live-content" });
+      this.body.replaceChildren(content, status);
+      await build(content, model, this.settings, (text) => (status.textContent = text));
+      this.root.dataset.ready = "";
+      content.querySelector("textarea, input, button")?.focus({ preventScroll: true });
+      this.watch(model);
+    } catch (error) {
+      console.warn(error);
+      this.offer(`The model could not be loaded: ${error.message}. The rest of the page does not need it.`);
+    }
+  }
+
+  // A phone has little memory: a model whose figure is far from the screen is released.
+  watch(model) {
+    const seen = new IntersectionObserver(([entry]) => {
+      if (entry.isIntersecting) return;
+      seen.disconnect();
+      delete this.root.dataset.ready;
+      this.offer("The model was released when the figure left the screen. Start it again at any time.");
+      model.release();
+    }, { rootMargin: "3000px" });
+    seen.observe(this.root);
+  }
+}
+
+// "What do you expect?": a choice that stays in this browser.
+function remember(box) {
+  const key = `seqbook-expect-${box.dataset.name}`;
+  const said = element("p", { className: "live-status", aria: { role: "status" } });
+  box.append(said);
+  const show = (value) => {
+    const input = box.querySelector(`input[value="${value}"]`);
+    if (!input) return;
+    input.checked = true;
+    said.textContent = "Your choice is kept in this browser alone. Compare it with the result below.";
+  };
+  try {
+    show(localStorage.getItem(key));
+    box.addEventListener("change", ({ target }) => {
+      localStorage.setItem(key, target.value);
+      show(target.value);
+    });
+  } catch {
+    // Without storage the choice lasts as long as the page.
+  }
+}
+
+function begin() {
+  for (const root of document.querySelectorAll("figure.live")) new Figure(root);
+  for (const box of document.querySelectorAll(".live-expect")) remember(box);
+}
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+else begin();

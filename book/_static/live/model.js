@@ -1,0 +1,67 @@
+// A model of the course: loaded once, on demand, from this site alone, and given back when its figure has left the page.
+
+import { Tokenizer } from "./tokenizer.js";
+
+const here = new URL("./", import.meta.url);
+let library;
+
+async function get(path) {
+  const answer = await fetch(new URL(path, here));
+  if (!answer.ok) throw new Error(`${path} can't be had (${answer.status})`);
+  return answer;
+}
+
+// The runtime: WebAssembly with one thread. More would need headers that simple hosts don't send.
+async function runtime() {
+  const ort = await import("./ort/ort.wasm.min.mjs");
+  ort.env.logLevel = "error";
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = new URL("ort/", here).href;
+  return ort;
+}
+
+export async function about(name) {
+  return (await get(`models/${name}/about.json`)).json();
+}
+
+export class Model {
+  static async load(name) {
+    const model = new Model();
+    model.about = await about(name);
+    library ??= runtime();
+    library.catch(() => (library = undefined)); // the next reader's click tries again
+    const [ort, graph, ...files] = await Promise.all([
+      library,
+      get(`models/${name}/model.onnx`).then((answer) => answer.arrayBuffer()),
+      ...model.about.tokenizers.map((key) => get(`models/${name}/${key}.json`).then((answer) => answer.json())),
+    ]);
+    model.ort = ort;
+    model.tokenizers = files.map((json) => new Tokenizer(json));
+    model.session = await ort.InferenceSession.create(graph, { executionProviders: ["wasm"] });
+    model.queue = Promise.resolve(); // a session runs one input at a time
+    return model;
+  }
+
+  // Arrays of ids, in the order of the graph's inputs, for one row → {logits: (length) rows of scores, looks, dims}.
+  run(...inputs) {
+    const feeds = {};
+    for (const [i, name] of this.about.inputs.entries()) {
+      const ids = BigInt64Array.from([inputs[i]].flat(), BigInt);
+      feeds[name] = new this.ort.Tensor("int64", ids, Array.isArray(inputs[i]) ? [1, ids.length] : [1]);
+    }
+    const result = this.queue.then(() => this.session.run(feeds)).then((outputs) => {
+      const { data, dims } = outputs.logits;
+      const width = dims.at(-1);
+      const logits = Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
+      const looks = outputs[this.about.looks];
+      return { logits, looks: looks.data, dims: looks.dims };
+    });
+    this.queue = result.catch(() => {});
+    return result;
+  }
+
+  async release() {
+    await this.queue;
+    await this.session.release();
+  }
+}

@@ -1,0 +1,153 @@
+"""Trained models as files that a browser can run: an ONNX graph, tokenizers, and what the figures have to know of them.
+
+python -m seqbook.live.export NAME FOLDER [IDENTITY]    export a recipe's model, which is trained first if it has not been
+
+Each graph returns logits and what the model looked at. It keeps no cache, so one graph serves every figure.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from seqbook import runs
+from seqbook.data.tokenizer import SPECIAL_TOKENS
+from seqbook.nn.record import record
+from seqbook.objectives.filling import MASK
+from seqbook.objectives.layouts import CLS, SEP
+from seqbook.storage import writing
+
+
+class Decoder(nn.Module):
+    """ids (B, T) → logits of the next tokens (B, T, V), attention weights (layers, B, heads, T, T)."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        with record(self.model) as maps:
+            logits = self.model(ids)
+        return logits, torch.stack([weights[0] for weights in maps.values()])
+
+
+class PrefixDecoder(Decoder):
+    """ids (B, T), lengths of the prefixes (B) → as Decoder."""
+
+    def forward(self, ids: Tensor, prefix_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        with record(self.model) as maps:
+            logits = self.model(ids, prefix_lengths)
+        return logits, torch.stack([weights[0] for weights in maps.values()])
+
+
+class Encoder(Decoder):
+    """ids (B, T) with masks in place of words → logits of the token at every position (B, T, V), weights as Decoder."""
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        with record(self.model) as maps:
+            logits = self.model.masked_head(self.model.hidden(ids), self.model.embedding)
+        return logits, torch.stack([weights[0] for weights in maps.values()])
+
+
+class Recurrent(Decoder):
+    """Source ids (B, S) and the target so far (B, T) → logits of the next tokens (B, T, V), and the context vector (B, D)."""
+
+    def forward(self, source_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model(source_ids, target_ids), self.model.encode(source_ids).summary
+
+
+class Aligning(Decoder):
+    """Source ids (B, S) and the target so far (B, T) → logits of the next tokens (B, T, V), weights α (B, T, S)."""
+
+    def forward(self, source_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor]:
+        with record(self.model) as maps:
+            logits = self.model(source_ids, target_ids)
+        ((weights,),) = maps.values()
+        return logits, weights
+
+
+@dataclass(frozen=True)
+class Graph:
+    """How the model of a recipe is exported: the module, the names of its inputs, and the name of its second output."""
+
+    module: Callable[[nn.Module], nn.Module]
+    inputs: tuple[str, ...]
+    looks: str
+
+
+GRAPHS = {  # by recipe; a new chapter adds its own
+    "rnn": Graph(Recurrent, ("source_ids", "target_ids"), "context"),
+    "attention": Graph(Aligning, ("source_ids", "target_ids"), "weights"),
+    "gpt": Graph(Decoder, ("ids",), "weights"),
+    "bert": Graph(Encoder, ("ids",), "weights"),
+    "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), "weights"),
+}
+
+
+def export(name: str, folder: Path, identity: str = "", run: runs.System | None = None) -> None:
+    """Write model.onnx, the tokenizers and about.json of a recipe's model into `folder`. The last one is about.json, so
+    a folder that has it is whole.
+
+    identity: what tells whether the files are still those of the recipe; run: the trained system (None: the recipe's).
+
+    Raises:
+        ValueError: a recipe whose model no figure uses.
+    """
+    if name not in GRAPHS:
+        raise ValueError(f"no figure uses the model of {name!r}: choose one of {', '.join(GRAPHS)}")
+    graph, run = GRAPHS[name], run or runs.run(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = graph.module(run.model.cpu()).eval()
+    write_graph(model, graph, folder / "model.onnx")
+    for key, tokenizer in run.objective.tokenizers.items():
+        tokenizer.save(folder / f"{key}.json")
+    tokenizer = next(iter(run.objective.tokenizers.values()))
+    special = [name for name in (*SPECIAL_TOKENS, MASK, CLS, SEP) if tokenizer.backend.token_to_id(name) is not None]
+    about = {
+        "name": name,
+        "identity": identity,
+        "inputs": graph.inputs,
+        "looks": graph.looks,
+        "tokenizers": list(run.objective.tokenizers),
+        "special": {name: tokenizer.special_id(name) for name in special},
+        "max_len": run.model.config.max_len,
+        "parameters": sum(p.numel() for p in run.model.parameters()),
+        "bytes": (folder / "model.onnx").stat().st_size,
+    }
+    with writing(folder / "about.json") as scratch:
+        scratch.write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def write_graph(model: nn.Module, graph: Graph, file: Path) -> None:
+    """The graph of a module, for any batch and any lengths."""
+    import onnx  # only the build of the site has it
+
+    example = tuple(
+        torch.full((2,) if name == "prefix_lengths" else (2, 5 + i), 3) for i, name in enumerate(graph.inputs)
+    )
+    free = tuple({d: torch.export.Dim.DYNAMIC for d in range(t.dim())} for t in example)
+    with torch.no_grad():
+        torch.onnx.export(
+            model,
+            example,
+            str(file),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            input_names=list(graph.inputs),
+            output_names=["logits", graph.looks],
+            dynamic_shapes=free,
+        )
+    proto = onnx.load(str(file))
+    del proto.graph.value_info[:]  # the exporter writes the traced lengths of an LSTM into them, and into the outputs
+    for output in proto.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    onnx.save(proto, str(file))
+
+
+if __name__ == "__main__":
+    export(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])
