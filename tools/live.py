@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import repository
-
 from seqbook.identity import code_identity, fingerprint
 from seqbook.live.export import GRAPHS
 from seqbook.recipes import configure

@@ -1,0 +1,152 @@
+"""The live figures: exported graphs give the model's numbers, and the page's own code gives Python's tokens."""
+
+import functools
+import http.server
+import json
+import random
+import subprocess
+import sys
+import threading
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from microworld import load
+from seqbook import live
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.live.export import GRAPHS, export
+
+FOLDER = Path(__file__).parents[2] / "book" / "_static" / "live"
+HOSTILE = [
+    "",
+    " ",
+    "<eos> <pad>",
+    "Anna's key didn't fit.",
+    "a\u00a0b\u2003c\u0085d\ufeffe",
+    "cafe\u0301 caf\u00e9",
+    "我有一把key。",
+    "3,14 % (x_y) —“…”",
+    "🙂👩\u200d👩\u200d👧 ok",
+    "\x00\x1f\t\n",
+    "__init__ don't o'clock",
+    "ǅ ß ﬁ Ⅷ ½ ٣",
+    "constructor toString __proto__",
+]
+
+
+@pytest.fixture(scope="module")
+def page(browser):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=FOLDER)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/live.css")
+        yield page
+        page.close()
+        server.shutdown()
+
+
+def in_page(page, tokenizer: Tokenizer, texts: list[str]) -> list[dict]:
+    return page.evaluate(
+        """async ([json, texts]) => {
+            const { Tokenizer } = await import("./tokenizer.js");
+            const tokenizer = new Tokenizer(JSON.parse(json));
+            return texts.map((text) => {
+                const ids = tokenizer.encode(text);
+                return { ids, unknown: tokenizer.unknown(text), text: tokenizer.decode(ids) };
+            });
+        }""",
+        [tokenizer.backend.to_str(), texts],
+    )
+
+
+@pytest.mark.parametrize("kind", ["word", "character"])
+@pytest.mark.parametrize("column", ["en", "zh"])
+def test_the_page_reads_texts_as_python_does(page, kind, column):
+    texts = load("translation")["train"][column][:3000]
+    tokenizer = Tokenizer.train(texts[:1500], kind).with_special("[MASK]")
+    letters = random.Random(0)
+    # Characters that Unicode had for years: the browser and Python's library may know different numbers of new ones.
+    known = [c for c in map(chr, range(32, 0x3000)) if unicodedata.category(c) != "Cn"]
+    noise = ["".join(letters.choices(known, k=12)) for _ in range(200)]
+    texts = [*texts, *HOSTILE, *noise, "[MASK] and " + texts[0]]
+    for text, found in zip(texts, in_page(page, tokenizer, texts), strict=True):
+        ids = tokenizer.encode(text)
+        assert found == {"ids": ids, "unknown": tokenizer.unknown([text]), "text": tokenizer.decode(ids)}, repr(text)
+
+
+def test_draws_follow_the_distribution_that_the_sliders_set(page):
+    found = page.evaluate(
+        """async () => {
+            const { distribution, draw, stream, nll } = await import("./decoding.js");
+            const logits = [2, 1, 0, -1], random = stream(3), counts = [0, 0, 0, 0];
+            const shares = distribution(logits, { temperature: 2, k: 3, p: 0.9 });
+            for (let i = 0; i < 20000; i++) counts[draw(shares, random)]++;
+            const all = [{}, { k: 1 }, { p: 0.05 }].map((how) => [...distribution(logits, how)]);
+            return { shares: [...shares], counts, all, nll: nll(logits, 0) };
+        }"""
+    )
+    powers = [2.718281828459045**x for x in (1, 0.5, 0, -0.5)]
+    shares = [x / sum(powers[:3]) for x in powers[:3]]  # the three together have 90 %: 0.39, 0.24, 0.14 are not enough
+    assert found["shares"] == pytest.approx([*shares, 0])
+    assert [count / 20000 for count in found["counts"]] == pytest.approx(found["shares"], abs=0.015)
+    assert found["all"][1] == found["all"][2] == [1, 0, 0, 0]
+    assert found["nll"] == pytest.approx(0.4402, abs=1e-4)
+
+
+EXPORT = """
+import sys
+from pathlib import Path
+import numpy as np, onnxruntime, torch
+from seqbook import runs
+from seqbook.live.export import GRAPHS, export
+
+name, folder = sys.argv[1], Path(sys.argv[2])
+run = runs.run(name, steps=2, evaluations=1, warmup=1)
+export(name, folder, "now", run)
+session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+module = GRAPHS[name].module(run.model).eval()
+for batch, length in ((1, 1), (1, 9), (3, 4)):
+    given = [
+        torch.full((batch,), (length + 1) // 2) if key == "prefix_lengths" else torch.randint(4, 30, (batch, length + i))
+        for i, key in enumerate(GRAPHS[name].inputs)
+    ]
+    found = session.run(None, {key: t.numpy() for key, t in zip(GRAPHS[name].inputs, given)})
+    with torch.no_grad():
+        wanted = module(*given)
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == tuple(b.shape), (a.shape, b.shape)
+        assert np.abs(a - b.numpy()).max() < 1e-4
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_exported_graph_gives_the_numbers_of_the_model(name, tmp_path):
+    """In a process of its own: beartype's wrappers can't be traced, and a process exports one model with LSTMs."""
+    command = [sys.executable, "-c", EXPORT, name, str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    about = json.loads((tmp_path / name / "about.json").read_text("utf-8"))
+    assert about["identity"] == "now"
+    assert about["bytes"] == (tmp_path / name / "model.onnx").stat().st_size < 6e6
+    assert all((tmp_path / name / f"{key}.json").is_file() for key in about["tokenizers"])
+
+
+def test_what_no_figure_uses_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no figure uses the model of 'gpt-ner': choose one of rnn"):
+        export("gpt-ner", tmp_path)
+    with pytest.raises(ValueError, match="kind='dancing'"):
+        live.figure("dancing", "gpt", "No.")
+
+
+def test_a_figure_says_in_its_place_what_it_needs_and_holds_its_settings():
+    html = live.figure("sampling", "gpt", "A <caption>.", text='"Anna" & co')._repr_html_()
+    assert "needs JavaScript" in html
+    assert "A &lt;caption&gt;." in html
+    assert "&quot;text&quot;: &quot;\\&quot;Anna\\&quot; &amp; co&quot;" in html
+    assert "<script" not in html

@@ -1,0 +1,71 @@
+"""The live figures on the built pages: nothing before a click, then the model's own numbers."""
+
+import json
+
+import pytest
+import torch
+
+from seqbook import runs
+from seqbook.live.export import GRAPHS
+from test_site import SITE, open_page, readers, site  # noqa: F401  the fixtures
+
+FIGURES = [
+    (path.relative_to(SITE).as_posix(), i)
+    for path in sorted(SITE.glob("book/[0-9]*/*.html"))
+    for i in range(path.read_text("utf-8").count('<figure class="live"'))
+]
+READY = "i => document.querySelectorAll('figure.live')[i].dataset.ready !== undefined"
+
+
+def test_there_are_live_figures():
+    assert len(FIGURES) >= 4, "no page has a live figure: was the site built?"
+
+
+@pytest.mark.parametrize(("path", "number"), FIGURES)
+def test_a_figure_loads_nothing_before_a_click_and_answers_after_it(open_page, path, number):  # noqa: F811
+    page = open_page(path, width=390)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    figure = page.locator("figure.live").nth(number)
+    figure.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    assert asked == []
+    figure.locator("button.live-start").press("Enter")
+    page.wait_for_function(READY, arg=number, timeout=60_000)
+    assert any(url.endswith("model.onnx") for url in asked)
+    assert page.faults == []
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 1, f"the page scrolls sideways by {wide} pixels"
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_page_computes_the_logits_of_torch(open_page, name):  # noqa: F811
+    about = SITE / "_static" / "live" / "models" / name / "about.json"
+    inputs = json.loads(about.read_text("utf-8"))["inputs"]
+    given = [5 if key == "prefix_lengths" else torch.randint(4, 60, (9 + i,)).tolist() for i, key in enumerate(inputs)]
+    page = open_page("book/glossary.html")
+    found = page.evaluate(
+        """async ([name, given]) => {
+            const { Model } = await import("/_static/live/model.js");
+            const model = await Model.load(name);
+            const { logits } = await model.run(...given);
+            await model.release();
+            return logits.map((row) => [...row]);
+        }""",
+        [name, given],
+    )
+    module = GRAPHS[name].module(runs.run(name).model.cpu()).eval()
+    with torch.no_grad():
+        logits, _ = module(*(torch.tensor([ids]) if isinstance(ids, list) else torch.tensor([ids]) for ids in given))
+    torch.testing.assert_close(torch.tensor(found), logits[0], rtol=0, atol=1e-4)
+    assert page.faults == []
+
+
+def test_a_model_that_is_not_there_leaves_the_page_as_it_was(open_page):  # noqa: F811
+    path, number = FIGURES[0]
+    page = open_page(path)
+    page.route("**/model.onnx", lambda route: route.fulfill(status=404))
+    figure = page.locator("figure.live").nth(number)
+    figure.locator("button.live-start").click()
+    figure.locator(".live-status", has_text="could not be loaded").wait_for(timeout=20_000)
+    assert figure.locator("button.live-start").is_enabled()
