@@ -1,14 +1,15 @@
 """The live figures on the built pages: nothing before a click, then the model's own numbers."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
 from seqbook import runs
 from seqbook.live.export import GRAPHS
-from test_site import SITE, open_page, readers, site  # noqa: F401  the fixtures
 
+SITE = Path(__file__).parents[2] / "_build" / "html"
 FIGURES = [
     (path.relative_to(SITE).as_posix(), i)
     for path in sorted(SITE.glob("book/[0-9]*/*.html"))
@@ -22,7 +23,7 @@ def test_there_are_live_figures():
 
 
 @pytest.mark.parametrize(("path", "number"), FIGURES)
-def test_a_figure_loads_nothing_before_a_click_and_answers_after_it(open_page, path, number):  # noqa: F811
+def test_a_figure_loads_nothing_before_a_click_and_answers_after_it(open_page, path, number):
     page = open_page(path, width=390)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -39,7 +40,7 @@ def test_a_figure_loads_nothing_before_a_click_and_answers_after_it(open_page, p
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_the_page_computes_the_logits_of_torch(open_page, name):  # noqa: F811
+def test_the_page_computes_the_logits_of_torch(open_page, name):
     about = SITE / "_static" / "live" / "models" / name / "about.json"
     inputs = json.loads(about.read_text("utf-8"))["inputs"]
     given = [5 if key == "prefix_lengths" else torch.randint(4, 60, (9 + i,)).tolist() for i, key in enumerate(inputs)]
@@ -56,12 +57,12 @@ def test_the_page_computes_the_logits_of_torch(open_page, name):  # noqa: F811
     )
     module = GRAPHS[name].module(runs.run(name).model.cpu()).eval()
     with torch.no_grad():
-        logits, _ = module(*(torch.tensor([ids]) if isinstance(ids, list) else torch.tensor([ids]) for ids in given))
+        logits, _ = module(*(torch.tensor([ids]) for ids in given))
     torch.testing.assert_close(torch.tensor(found), logits[0], rtol=0, atol=1e-4)
     assert page.faults == []
 
 
-def test_a_model_that_is_not_there_leaves_the_page_as_it_was(open_page):  # noqa: F811
+def test_a_model_that_is_not_there_leaves_the_page_as_it_was(open_page):
     path, number = FIGURES[0]
     page = open_page(path)
     page.route("**/model.onnx", lambda route: route.fulfill(status=404))
