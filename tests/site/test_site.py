@@ -13,7 +13,6 @@ ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
 PAGES = repository.pages()
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
-WIDGET = "script[type='application/vnd.jupyter.widget-view+json']"
 
 # Elements that reach past the screen's edge outside of anything that scrolls by itself.
 CUT_OFF = """[...document.querySelectorAll(".bd-article *")].filter(e => {
