@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import microworld
 from seqbook import __main__ as command_line
+from seqbook import claims
 from seqbook.recipes import RECIPES, configure
 from seqbook.runs.published import commit
 
@@ -469,3 +470,40 @@ def test_what_a_model_has_never_seen_is_named_and_stays_in_the_text(main, long_t
     assert printed.startswith("A dog")
     assert "\n\u2603 dog" in printed
     assert errors == "seqbook: not in the vocabulary, and read as <unk>: '\u2603'\n"
+
+
+def test_claims_lists_each_claim_with_its_verdict_and_chapter(main):
+    status, printed, _ = main("claims")
+    assert status == 0
+    rows = [line for line in printed.splitlines() if re.match(r"C\d+ ", line)]
+    assert len(rows) == len(claims.read())
+    assert re.fullmatch(
+        r"C7 +wrong +book/2_transformer/inside\.ipynb +An encoder-decoder is not autoregressive", rows[6]
+    )
+
+
+def test_claims_run_does_the_experiment_in_the_repository(main, monkeypatch):
+    called = []
+    monkeypatch.setattr(
+        command_line.subprocess,
+        "run",
+        lambda *call, **how: called.append((*call, how)) or subprocess.CompletedProcess((), 3),
+    )
+    status, printed, _ = main("claims", "--run", "C9")
+    assert status == 3
+    assert printed == "C9: python -m benchmarks.publish --again gpt\n"
+    assert called == [(claims.experiment("C9"), {"cwd": claims.ROOT})]
+
+
+@pytest.mark.parametrize("more", [[], ["--run", "C9"]])
+def test_claims_need_the_repository(main, monkeypatch, tmp_path, more):
+    monkeypatch.setattr(claims, "PAGE", tmp_path / "claims.md")
+    status, printed, errors = main("claims", *more)
+    assert (status, printed) == (2, "")
+    assert re.fullmatch(r"seqbook: there is no page .*claims\.md: it is part of the repository: clone it.*\n", errors)
+
+
+def test_claims_name_an_unknown_number(main):
+    status, _, errors = main("claims", "--run", "C99")
+    assert status == 2
+    assert errors.startswith("seqbook: unknown claim 'C99': choose one of C1, C2, ")

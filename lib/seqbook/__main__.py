@@ -1,16 +1,18 @@
-"""The command line: `python -m seqbook list | train | generate | fill | show`."""
+"""The command line: `python -m seqbook list | train | generate | fill | show | claims`."""
 
 import argparse
 import ast
 import inspect
 import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import microworld
+from seqbook import claims
 from seqbook.objectives import FILLING
 from seqbook.objectives.filling import Filled
 from seqbook.pretrained import files, from_pretrained
@@ -83,6 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
     show.add_argument("-n", type=int, default=10, help="how many")
     show.add_argument("--split", default="train", help="train, validation, test or compositional")
     show.set_defaults(do=_show)
+
+    listed = commands.add_parser("claims", help="the claims that the course tests, with their verdicts")
+    listed.add_argument("--run", metavar="NUMBER", help="do the experiment of one claim anew, for example of C11")
+    listed.set_defaults(do=_claims)
 
     try:
         options = parser.parse_args(arguments)
@@ -241,6 +247,15 @@ def _show(options: argparse.Namespace) -> None:
         raise ValueError(f"-n {options.n}: the split {options.split} has {len(splits[options.split])} rows")
     for row in splits[options.split].select(range(options.n)):
         print("\n".join(f"{name}: {value}" for name, value in row.items()), end="\n\n")
+
+
+def _claims(options: argparse.Namespace) -> int:
+    if options.run is None:
+        print(claims.table(claims.read()))
+        return 0
+    command = claims.experiment(options.run)
+    print(f"{options.run}: {shlex.join(['python', *command[1:]])}", flush=True)
+    return subprocess.run(command, cwd=claims.ROOT).returncode
 
 
 if __name__ == "__main__":
