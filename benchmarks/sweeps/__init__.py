@@ -1,6 +1,6 @@
 """The published sweeps, one file per part of the course."""
 
-from benchmarks.sweeps import bert, finetuning, gpt, prefix, recurrent, t5_bart, transformer
+from benchmarks.sweeps import bert, finetuning, glm, gpt, prefix, recurrent, t5_bart, transformer
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
 SWEEPS: dict[str, Sweep] = (
@@ -11,6 +11,7 @@ SWEEPS: dict[str, Sweep] = (
     | bert.SWEEPS
     | t5_bart.SWEEPS
     | prefix.SWEEPS
+    | glm.SWEEPS
 )
 
 __all__ = ["SWEEPS", "Case", "Sweep", "Trial"]

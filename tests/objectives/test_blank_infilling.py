@@ -1,4 +1,5 @@
 import math
+import re
 from collections import Counter
 
 import pytest
@@ -211,7 +212,22 @@ def test_a_text_that_cannot_be_filled_is_named():
     assert objective.fill(model, ["a [MASK]"], max_new=16)[0].text.startswith("a")
 
 
-def test_masks_and_the_ends_of_pieces_cannot_be_typed_into_a_text():
+@pytest.mark.parametrize("name", [*MASKS.values(), BEGIN, END])
+def test_masks_and_the_ends_of_pieces_cannot_be_typed_into_a_text(name):
+    with pytest.raises(ValueError, match=rf"'a {re.escape(name)} b' contains {re.escape(name)}, which is no word"):
+        build().encode(["a b", f"a {name} b"])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a [MASK] b [MASK", r"has a blank without an end, '\[MASK': write '\[MASK\]'"),
+        ("a [gMASK b", r"has a blank without an end, '\[gMASK': write '\[gMASK\]'"),
+        ("a [MASK] b [eop]", r"'a \[MASK\] b \[eop\]' contains \[eop\], which is no word of a text: leave it out"),
+        ("a [sop] [MASK]", r"contains \[sop\]"),
+    ],
+)
+def test_other_marks_in_a_text_that_is_to_be_filled_are_refused(text, message):
     objective = build()
-    for name in (*MASKS.values(), BEGIN, END):
-        assert objective.tokenizer.special_id(name) not in objective.encode([f"a {name} b"])[0][0]
+    with pytest.raises(ValueError, match=message):
+        objective.fill(network(objective), ["a [MASK]", text])

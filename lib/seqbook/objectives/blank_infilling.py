@@ -5,7 +5,8 @@ becomes a row, with its two positions, is in `blanks`. Built in chapter 6.2.
 """
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
@@ -27,6 +28,8 @@ BEGIN, END = "[sop]", "[eop]"  # of a piece, which fills one blank
 Level = Literal["token", "sentence", "document"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 MASKS: dict[Level, str] = {"token": MASK, "sentence": SENTENCE_MASK, "document": DOCUMENT_MASK}
+
+WRITTEN = re.compile(r"\[(?:[sg]?MASK|sop|eop)\b\]?")  # one of these tokens in a text, whole or without its end
 
 MEAN_SPAN, LONGEST_SPAN = 3, 39  # tokens; of the Poisson distribution without 0 from which GLM's code draws lengths
 SPAN_WEIGHTS = [MEAN_SPAN**k / math.factorial(k) for k in range(1, LONGEST_SPAN + 1)]
@@ -85,6 +88,15 @@ class BlankInfilling(TextRows):
     def wanted(self, n: int) -> int:
         """The smallest number of tokens in the blanks of a text of n tokens."""
         return max(1, int(self.config.rate * n))
+
+    def tokenize(self, text: Sequence[str]) -> dict[str, list[list[int]]]:
+        """The ids of each text, without special tokens.
+
+        Raises:
+            ValueError: a text that is too short, or in which one of the special tokens is written; names it.
+        """
+        _check_unwritten(text)
+        return super().tokenize(text)
 
     def collate(self, examples: list[Example], generator: torch.Generator | None = None) -> PrefixBatch:
         level = LEVELS[draw_one(self.config.shares, generator)]
@@ -150,13 +162,15 @@ class BlankInfilling(TextRows):
         many beams, and the first one is filled in. max_new: the largest number of tokens for one blank.
 
         Raises:
-            ValueError: a text without a blank, or one that leaves no room; names it.
+            ValueError: a text without a blank, with one that has no "]", or with `[sop]` or `[eop]`; a text that leaves no
+                room; names it.
         """
         check_positive(top=top, max_new=max_new)
         return [self._fill(model, text, top, max_new) for text in texts]
 
     def _fill(self, model: nn.Module, text: str, top: int, max_new: int) -> Filled:
         blanks = {MASKS[level]: i for level, i in self.masks.items()}
+        _check_unwritten([text], blanks)
         part_a = [self.tokenizer.bos_id, *encode_blanks(self.tokenizer, text, blanks)]
         if part_a[-1] != self.masks["document"]:
             part_a.append(self.tokenizer.eos_id)
@@ -191,3 +205,12 @@ class BlankInfilling(TextRows):
         while sum(lengths) < self.wanted(n) and (room := n - sum(lengths) - len(lengths)) > 0:
             lengths.append(min(draw_one(SPAN_WEIGHTS, generator) + 1, room))
         return lengths
+
+
+def _check_unwritten(texts: Sequence[str], allowed: Collection[str] = ()) -> None:
+    for text in texts:
+        for written in WRITTEN.findall(text):
+            if not written.endswith("]"):
+                raise ValueError(f"{text[:80]!r} has a blank without an end, {written!r}: write {written + ']'!r}")
+            if written not in allowed:
+                raise ValueError(f"{text[:80]!r} contains {written}, which is no word of a text: leave it out")

@@ -1,0 +1,165 @@
+"""GLM's experiments: the same gap for all networks, the baselines, the orders of blanks, and counting taken away."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from seqbook.experiments import glm
+from seqbook.experiments.glm import Gap
+from seqbook.models import PrefixLMConfig, T5Config
+from seqbook.objectives import BlankInfillingConfig, SpanCorruptionConfig
+
+TEXT = "Anna had a key . Ben took the key and gave the key to Anna ."
+GAPS = [Gap(TEXT.split(), 2, 4), Gap("Clara ate a pear .".split(), 2, 4), Gap(TEXT.split(), 9, 11)]
+
+
+def wild(model):
+    """With weights so large that each input gives another answer."""
+    torch.manual_seed(2)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.5)
+    return model.eval()
+
+
+def system(texts, config, network, **sizes):
+    objective = config.build(config.tokenizers({"text": texts}, {}), 64)
+    sizes = {"d_model": 32, "n_layers": 2, "n_heads": 2, "max_len": 64} | sizes
+    split = {"text": texts * 20}
+    splits = {"train": split, "test": split}
+    run = SimpleNamespace(model=wild(network(**objective.sizes() | sizes).build()), objective=objective, splits=splits)
+    run.examples = lambda split: objective.encode(splits[split]["text"])
+    return run
+
+
+@pytest.fixture
+def blanks(texts):
+    return system(
+        [*texts, f"{TEXT} {TEXT}"], BlankInfillingConfig(), PrefixLMConfig, positions="rotary", block_positions=True
+    )
+
+
+def written(gap, mark):
+    return " ".join([*gap.words[: gap.start], mark, *gap.words[gap.stop :]])
+
+
+def test_glm_fills_gaps_of_a_batch_as_its_objective_fills_them_one_by_one(blanks):
+    found = glm.fill_with_glm(blanks, GAPS)
+    alone = blanks.objective.fill(blanks.model, [written(gap, "[MASK]") for gap in GAPS], top=1, max_new=glm.MAX_NEW)
+    tokenizer = blanks.objective.tokenizer
+    shown = [tokenizer.decode([tokenizer.special_id(word) for word in answer]).strip() for answer in found]
+    assert shown == [words[0][0] for _, (words,) in alone]
+    assert len(set(shown)) == 3
+
+
+def test_t5_reads_one_sentinel_and_its_answer_is_what_follows_it(texts, monkeypatch):
+    t5 = system(texts, SpanCorruptionConfig(), T5Config)
+    objective, read = t5.objective, {}
+    a, key, dot = objective.tokenizer.encode("a key.")
+    first = objective.sentinels[0]
+
+    def greedy(model, given, *, max_new, stop):
+        read.update(sources=given[0].tolist(), starts=given[1].tolist(), stop=stop)
+        return [[first, a, key], [first], [a, key]]
+
+    monkeypatch.setattr(glm, "greedy", greedy)
+    assert glm.fill_with_t5(t5, GAPS) == [["a", "key"], [], []]
+    before, after = (objective.tokenizer.encode(part) for part in ("Clara ate", "."))
+    assert after == [dot]
+    expected = [*before, first, *after, objective.eos]
+    assert read["sources"][1] == expected + [objective.tokenizer.pad_id] * (len(read["sources"][1]) - len(expected))
+    assert read["starts"] == [[objective.start]] * 3
+    assert read["stop"] == [objective.eos, objective.sentinels[1]]
+
+
+def test_bert_is_told_the_length_or_takes_the_one_whose_words_are_most_probable(masked):
+    answers, log_ps = glm.fill_with_bert(masked, GAPS, 1)
+    alone = masked.objective.fill(masked.model, [written(gap, "[MASK]") for gap in GAPS], top=1)
+    assert [answer[0] for answer in answers] == [words[0][0] for _, (words,) in alone]
+    for log_p, (_, (words,)) in zip(log_ps, alone, strict=True):
+        assert torch.tensor(log_p).exp().item() == pytest.approx(words[0][1], rel=1e-4)
+
+    tried = {n: glm.fill_with_bert(masked, GAPS, n) for n in glm.LENGTHS}
+    assert all(len(answer) == n for n, (answers, _) in tried.items() for answer in answers)
+    for i, guessed in enumerate(glm.fill_with_bert_and_guess(masked, GAPS)):
+        best = max(tried, key=lambda n: tried[n][1][i])
+        assert guessed == tried[best][0][i]
+
+
+def test_the_surest_mask_is_filled_first(masked):
+    (gap,) = GAPS[:1]
+    ids = [masked.objective.cls, *gap.around(masked, *[masked.objective.mask] * 2), masked.objective.sep]
+    row = torch.tensor([ids])
+    never, total = sorted(masked.objective.special), 0.0
+    for _ in range(2):
+        masks = row == masked.objective.mask
+        logits = masked.model(row, masks)
+        logits[:, never] = -torch.inf
+        best = logits.log_softmax(-1).max(-1)
+        which = int(best.values.argmax())
+        total += best.values[which].item()
+        row[0, masks[0].nonzero()[which, 0]] = best.indices[which]
+    answers, log_ps = glm.fill_with_bert(masked, [gap], 2)
+    assert answers == [masked.objective.tokenizer.tokens(row[0, 3:5].tolist())]
+    assert log_ps == [pytest.approx(total / 2, rel=1e-4)]
+
+
+def test_an_answer_is_right_if_all_its_words_are(blanks):
+    found = {2: GAPS[:2], 3: []}
+    answers = {tuple(GAPS[0].words): ["a", "key"], tuple(GAPS[1].words): ["a", "key"]}
+    (row,) = glm.scores({2: found[2]}, lambda some: [answers[tuple(gap.words)] for gap in some], "a way")
+    assert row == {"way": "a way", "length": 2, "gaps": 2, "right": 0.5, "right_length": 1.0}
+
+
+def test_gaps_have_a_word_on_each_side_and_are_always_the_same(blanks):
+    found = glm.gaps(blanks, 12)
+    assert found == glm.gaps(blanks, 12)
+    assert {length: Counter(gap.stop - gap.start for gap in some) for length, some in found.items()} == {
+        length: {length: 12} for length in glm.LENGTHS
+    }
+    assert all(0 < gap.start < gap.stop < len(gap.words) for some in found.values() for gap in some)
+
+
+def test_the_baselines_count_words_and_words_between_neighbours(blanks):
+    found = {1: [Gap("ate a pear".split(), 1, 2), Gap("took my key".split(), 1, 2), Gap("a red key".split(), 1, 2)]}
+    frequent, between = glm.most_frequent(blanks, found)
+    # "key" and "." are the most frequent words, three times each
+    assert (frequent["right"], frequent["right_length"]) == (0.0, 1.0)
+    # "ate a pear" was read; "took the key", and nothing between "a" and "key"
+    assert (between["right"], between["right_length"]) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+
+
+def test_blanks_are_read_forwards_or_backwards_and_each_token_is_predicted_once(blanks):
+    examples = glm.several_blanks(blanks, 4, n_blanks=2, length=2)
+    assert all(len(spans) == 2 for _, spans in examples)
+    rows = {back: glm.Ordered(blanks.objective, back).collate(examples) for back in (False, True)}
+    for forwards, backwards in zip(rows[False].labels.tolist(), rows[True].labels.tolist(), strict=True):
+        assert sorted(forwards) == sorted(backwards)
+        f, b = ([i for i in row if i != -100] for row in (forwards, backwards))
+        assert f == [*b[3:], *b[:3]]  # two words and the end of the piece
+    found = glm.by_order(blanks, 4)
+    assert found["forwards"] != found["backwards"]
+
+
+def test_without_counting_all_block_positions_are_alike(blanks):
+    ids = blanks.objective.encode([TEXT])[0][0]
+    row = glm.Uncounted(blanks.objective.tokenizer, blanks.objective.config, max_len=64).row(
+        ids, torch.Generator().manual_seed(0), "document"
+    )
+    assert set(row.block_position_ids) == {0, 1}
+    with_numbers = [0] * row.prefix_length + list(range(1, len(row.ids) - row.prefix_length + 1))
+    inputs = (torch.tensor([row.ids]), torch.tensor([row.prefix_length]), torch.tensor([row.position_ids]))
+    without = glm.uncounted_model(blanks.model)
+    torch.testing.assert_close(
+        without(*inputs, torch.tensor([with_numbers])), blanks.model(*inputs, torch.tensor([row.block_position_ids]))
+    )
+    assert not torch.allclose(
+        blanks.model(*inputs, torch.tensor([with_numbers])), without(*inputs, torch.tensor([with_numbers]))
+    )
+
+
+def test_an_unknown_network_is_refused():
+    with pytest.raises(ValueError, match="unknown name 'GPT': choose one of GLM, "):
+        glm.trained("GPT", 0)
