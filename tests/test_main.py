@@ -324,7 +324,7 @@ def test_prefix_decoders_are_trained_and_used(main, long_text, tmp_path, recipe,
         assert [row.split()[0] for row in rows if row[3] != " "] == ["1", "2"]
         assert all(re.fullmatch(r".{6}.*\d+\.\d%", row) for row in rows)
     else:
-        assert errors == f"seqbook: {run} cannot fill in words: give a run of bert, t5, bart, glm or ul2\n"
+        assert errors == f"seqbook: {run} cannot fill in words: give a run of gpt, bert, t5, bart, glm or ul2\n"
 
     status, printed, errors = main("generate", run, "Two women", "--max-new", 4, "--top-k", 1)
     assert (status == 0) is continues
@@ -368,9 +368,32 @@ def test_gaps_are_filled_in_with_any_number_of_words(main, long_text, tmp_path, 
     assert message in errors
 
 
+def test_a_gpt_scores_words_in_a_gap(main, long_text, tmp_path):
+    sizes = {"corpus": "tiny_shakespeare", "d_model": 16, "n_layers": 1, "n_heads": 2, "max_len": 16, "steps": 3}
+    chosen = [f"--set={name}={value}" for name, value in sizes.items()]
+    run = tmp_path / "run"
+    status, _, errors = main("train", "gpt", "--data", long_text, "--out", run, *chosen)
+    assert status == 0, errors
+
+    status, printed, errors = main("fill", run, "Two [MASK] read [MASK].", "--top", 3)
+    assert status == 0, errors
+    text, *rows = printed.splitlines()
+    assert re.fullmatch(r"Two.+ read.+\.", text)
+    assert [row.split()[0] for row in rows if row[3] != " "] == ["1", "2"]
+    assert len(rows) == 6
+    assert main("fill", run, "Two dogs")[::2] == (
+        2,
+        "seqbook: 'Two dogs' has no [MASK]: write it where a word is missing\n",
+    )
+    assert main("fill", run, "a [MASK]", "--max-new", 3)[::2] == (
+        2,
+        f"seqbook: {run} is a GPT, which has no --max-new: leave it out\n",
+    )
+
+
 def test_a_model_that_cannot_fill_is_one_line(main, arguments, tmp_path):
     assert main(*arguments(tmp_path / "run"))[0] == 0
-    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of bert, t5, bart, glm or ul2\n"
+    expected = f"seqbook: {tmp_path / 'run'} cannot fill in words: give a run of gpt, bert, t5, bart, glm or ul2\n"
     assert main("fill", tmp_path / "run", "a [MASK]") == (2, "", expected)
 
 

@@ -8,11 +8,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import microworld
 from seqbook import claims
+from seqbook.models import GPT
 from seqbook.objectives import FILLING
 from seqbook.objectives.filling import Filled
 from seqbook.pretrained import files, from_pretrained
@@ -65,11 +67,14 @@ def main(arguments: list[str] | None = None) -> int:
     continuing.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
     generate.set_defaults(do=_generate)
 
-    filling = commands.add_parser("fill", help="fill in the gaps of texts, with a trained run or a BERT, T5 or BART")
+    filling = commands.add_parser(
+        "fill", help="fill in the gaps of texts, with a trained run or a GPT-2, BERT, T5 or BART"
+    )
     filling.add_argument("model", help="the --out of a run, or a folder or Hub name in Hugging Face's layout")
     marks = (
         "BERT: [MASK] for each missing word (RoBERTa: <mask>); T5: <extra_id_0>, <extra_id_1>, … and BART: <mask>, each "
-        "for any number of words; GLM, UL2: [MASK], likewise; GLM: [sMASK] for a sentence, [gMASK] for the rest"
+        "for any number of words; GLM, UL2: [MASK], likewise; GLM: [sMASK] for a sentence, [gMASK] for the rest; GPT: "
+        "[MASK] for each missing word, which is found by scoring the text with 100 candidates"
     )
     filling.add_argument("text", nargs="+", help=marks)
     filling.add_argument(
@@ -168,7 +173,7 @@ def _generate(options: argparse.Namespace) -> None:
     else:  # in Hugging Face's layout
         _check_choices(given, CONTINUING, f"{folder} continues texts")
         model = from_pretrained(options.model).to(device())
-        if type(model) in FILLING:
+        if not isinstance(model, GPT):
             raise ValueError(
                 f"{options.model} is a {type(model).__name__}, which continues no text: use fill, with marks in the text"
             )
@@ -204,11 +209,15 @@ def _fill(options: argparse.Namespace) -> None:
     given = {name: value for name, value in vars(options).items() if name in ("top", "max_new")}
     if _is_run(Path(options.model)):
         system = load(options.model)
-        if not hasattr(system.objective, "fill"):
-            raise ValueError(f"{options.model} cannot fill in words: give a run of bert, t5, bart, glm or ul2")
-        known = inspect.signature(system.objective.fill).parameters
-        _check_choices(given, known, f"{options.model} is a {type(system.model).__name__}")
-        found = system.objective.fill(system.model, options.text, **given)
+        kind, objective = type(system.model), system.objective
+        if hasattr(objective, "fill"):
+            fill = objective.fill
+        elif kind in FILLING:  # a GPT
+            fill = partial(FILLING[kind], tokenizer=objective.tokenizer)
+        else:
+            raise ValueError(f"{options.model} cannot fill in words: give a run of gpt, bert, t5, bart, glm or ul2")
+        _check_choices(given, inspect.signature(fill).parameters, f"{options.model} is a {kind.__name__}")
+        found = fill(system.model, texts=options.text, **given)
     else:  # in Hugging Face's layout
         model = from_pretrained(options.model).to(device())
         if type(model) not in FILLING:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from seqbook.models import BART, BERT, T5
+from seqbook.models import BART, BERT, GPT, T5
 from seqbook.objectives.blank_infilling import BlankInfilling, BlankInfillingConfig
 from seqbook.objectives.causal import Causal, CausalConfig
 from seqbook.objectives.classification import ClassificationConfig
@@ -14,6 +14,7 @@ from seqbook.objectives.denoisers import Denoisers, DenoisersConfig
 from seqbook.objectives.filling import Filled, fill
 from seqbook.objectives.masked import Masked, MaskedConfig
 from seqbook.objectives.prefix import PrefixPairs, PrefixPairsConfig, PrefixTexts, PrefixTextsConfig
+from seqbook.objectives.scoring import fill_by_scoring
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqbook.objectives.spans import SpansConfig
 from seqbook.objectives.tagging import TaggingConfig
@@ -36,8 +37,14 @@ CONFIGS = (
     DenoisersConfig,
 )
 
-# How each pretrained network fills in a text with gaps, (model, tokenizer, texts, top) → Filled; a new one adds its own
-FILLING: dict[type[nn.Module], Callable[..., list[Filled]]] = {BERT: fill, T5: fill_gaps, BART: rewrite}
+# How each network fills in a text with gaps, (model, tokenizer, texts, top) → Filled, if its objective does not say it; a
+# new one adds its own
+FILLING: dict[type[nn.Module], Callable[..., list[Filled]]] = {
+    BERT: fill,
+    T5: fill_gaps,
+    BART: rewrite,
+    GPT: fill_by_scoring,
+}
 
 __all__ = [
     "CONFIGS",
