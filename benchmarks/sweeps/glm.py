@@ -17,8 +17,8 @@ SWEEPS = {
         "most frequent words.",
         [Trial(glm.measured, {"network": "BERT"})],
     ),
-    "glm-gaps-t5": Sweep(
-        "Chapter 6.2: the same gaps, filled in by T5.",
-        [Trial(glm.measured, {"network": "T5"})],
+    "glm-gaps-seq2seq": Sweep(
+        "Chapter 6.2: the same gaps, filled in by T5 and BART.",
+        [Trial(glm.measured, {"network": network}) for network in ("T5", "BART")],
     ),
 }

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from seqbook.experiments import glm
-from seqbook.experiments.glm import Gap
-from seqbook.models import PrefixLMConfig, T5Config
-from seqbook.objectives import BlankInfillingConfig, SpanCorruptionConfig
+from seqbook.experiments import gaps, glm
+from seqbook.experiments.gaps import Gap
+from seqbook.models import GPT, BARTConfig, GPTConfig, PrefixLMConfig, T5Config
+from seqbook.objectives import BlankInfillingConfig, CausalConfig, DenoisingConfig, SpanCorruptionConfig
 
 TEXT = "Anna had a key . Ben took the key and gave the key to Anna ."
 GAPS = [Gap(TEXT.split(), 2, 4), Gap("Clara ate a pear .".split(), 2, 4), Gap(TEXT.split(), 9, 11)]
@@ -46,8 +46,8 @@ def written(gap, mark):
 
 
 def test_glm_fills_gaps_of_a_batch_as_its_objective_fills_them_one_by_one(blanks):
-    found = glm.fill_with_glm(blanks, GAPS)
-    alone = blanks.objective.fill(blanks.model, [written(gap, "[MASK]") for gap in GAPS], top=1, max_new=glm.MAX_NEW)
+    found = gaps.fill_with_glm(blanks, GAPS)
+    alone = blanks.objective.fill(blanks.model, [written(gap, "[MASK]") for gap in GAPS], top=1, max_new=gaps.MAX_NEW)
     tokenizer = blanks.objective.tokenizer
     shown = [tokenizer.decode([tokenizer.special_id(word) for word in answer]).strip() for answer in found]
     assert shown == [words[0][0] for _, (words,) in alone]
@@ -64,8 +64,8 @@ def test_t5_reads_one_sentinel_and_its_answer_is_what_follows_it(texts, monkeypa
         read.update(sources=given[0].tolist(), starts=given[1].tolist(), stop=stop)
         return [[first, a, key], [first], [a, key]]
 
-    monkeypatch.setattr(glm, "greedy", greedy)
-    assert glm.fill_with_t5(t5, GAPS) == [["a", "key"], [], []]
+    monkeypatch.setattr(gaps, "greedy", greedy)
+    assert gaps.fill_with_t5(t5, GAPS) == [["a", "key"], [], []]
     before, after = (objective.tokenizer.encode(part) for part in ("Clara ate", "."))
     assert after == [dot]
     expected = [*before, first, *after, objective.eos]
@@ -74,16 +74,53 @@ def test_t5_reads_one_sentinel_and_its_answer_is_what_follows_it(texts, monkeypa
     assert read["stop"] == [objective.eos, objective.sentinels[1]]
 
 
+def test_barts_answer_is_what_it_writes_between_the_two_sides(texts, monkeypatch):
+    bart = system(texts, DenoisingConfig(), BARTConfig)
+    objective, read = bart.objective, {}
+    ids = objective.tokenizer.encode
+
+    def greedy(model, given, *, max_new, stop):
+        read.update(sources=given[0].tolist(), starts=given[1].tolist(), stop=stop)
+        return [ids("Anna had a pear. Ben took the key and gave the key to Anna."), ids("Clara had a key."), ids("Ben")]
+
+    monkeypatch.setattr(gaps, "greedy", greedy)
+    assert gaps.fill_with_bart(bart, GAPS) == [["a", "pear"], [], []]
+    expected = [objective.bos, *ids("Clara ate"), objective.mask, *ids("."), objective.start]
+    assert read["sources"][1][: len(expected)] == expected
+    assert set(read["sources"][1][len(expected) :]) == {objective.tokenizer.pad_id}
+    assert read["starts"] == [[objective.start, objective.bos]] * 3
+    assert read["stop"] == [objective.start]
+
+
+def test_the_examples_have_one_mark_for_a_gap_or_one_for_a_word(blanks, masked, texts, monkeypatch):
+    marked = {}
+    for run in (blanks, masked, system(texts, CausalConfig(), GPTConfig)):
+        kind = type(run.model)
+
+        def fill(model, *given, kind=kind):
+            (text,) = given[-1]
+            marked.setdefault(kind.__name__, []).append(text)
+            return [("filled", [[("word", 0.25)]] * text.count("[MASK]"))]
+
+        monkeypatch.setattr(run.objective, "fill", fill, raising=False) if kind is not GPT else None
+        monkeypatch.setitem(gaps.FILLING, kind, fill)
+        assert [len(shares.split("·")) for _, shares in gaps.fill_examples(run)] == (
+            [1, 1] if run is blanks else [1, 3]
+        )
+    assert marked["PrefixLM"][1] == "Clara was hungry, so [MASK] pear."
+    assert marked["BERT"][1] == marked["GPT"][1] == "Clara was hungry, so [MASK] [MASK] [MASK] pear."
+
+
 def test_bert_is_told_the_length_or_takes_the_one_whose_words_are_most_probable(masked):
-    answers, log_ps = glm.fill_with_bert(masked, GAPS, 1)
+    answers, log_ps = gaps.fill_with_bert(masked, GAPS, 1)
     alone = masked.objective.fill(masked.model, [written(gap, "[MASK]") for gap in GAPS], top=1)
     assert [answer[0] for answer in answers] == [words[0][0] for _, (words,) in alone]
     for log_p, (_, (words,)) in zip(log_ps, alone, strict=True):
         assert torch.tensor(log_p).exp().item() == pytest.approx(words[0][1], rel=1e-4)
 
-    tried = {n: glm.fill_with_bert(masked, GAPS, n) for n in glm.LENGTHS}
+    tried = {n: gaps.fill_with_bert(masked, GAPS, n) for n in gaps.LENGTHS}
     assert all(len(answer) == n for n, (answers, _) in tried.items() for answer in answers)
-    for i, guessed in enumerate(glm.fill_with_bert_and_guess(masked, GAPS)):
+    for i, guessed in enumerate(gaps.fill_with_bert_and_guess(masked, GAPS)):
         best = max(tried, key=lambda n: tried[n][1][i])
         assert guessed == tried[best][0][i]
 
@@ -101,7 +138,7 @@ def test_the_surest_mask_is_filled_first(masked):
         which = int(best.values.argmax())
         total += best.values[which].item()
         row[0, masks[0].nonzero()[which, 0]] = best.indices[which]
-    answers, log_ps = glm.fill_with_bert(masked, [gap], 2)
+    answers, log_ps = gaps.fill_with_bert(masked, [gap], 2)
     assert answers == [masked.objective.tokenizer.tokens(row[0, 3:5].tolist())]
     assert log_ps == [pytest.approx(total / 2, rel=1e-4)]
 
@@ -109,22 +146,22 @@ def test_the_surest_mask_is_filled_first(masked):
 def test_an_answer_is_right_if_all_its_words_are(blanks):
     found = {2: GAPS[:2], 3: []}
     answers = {tuple(GAPS[0].words): ["a", "key"], tuple(GAPS[1].words): ["a", "key"]}
-    (row,) = glm.scores({2: found[2]}, lambda some: [answers[tuple(gap.words)] for gap in some], "a way")
+    (row,) = gaps.scores({2: found[2]}, lambda some: [answers[tuple(gap.words)] for gap in some], "a way")
     assert row == {"way": "a way", "length": 2, "gaps": 2, "right": 0.5, "right_length": 1.0}
 
 
 def test_gaps_have_a_word_on_each_side_and_are_always_the_same(blanks):
-    found = glm.gaps(blanks, 12)
-    assert found == glm.gaps(blanks, 12)
+    found = gaps.gaps(blanks, 12)
+    assert found == gaps.gaps(blanks, 12)
     assert {length: Counter(gap.stop - gap.start for gap in some) for length, some in found.items()} == {
-        length: {length: 12} for length in glm.LENGTHS
+        length: {length: 12} for length in gaps.LENGTHS
     }
     assert all(0 < gap.start < gap.stop < len(gap.words) for some in found.values() for gap in some)
 
 
 def test_the_baselines_count_words_and_words_between_neighbours(blanks):
     found = {1: [Gap("ate a pear".split(), 1, 2), Gap("took my key".split(), 1, 2), Gap("a red key".split(), 1, 2)]}
-    frequent, between = glm.most_frequent(blanks, found)
+    frequent, between = gaps.most_frequent(blanks, found)
     # "key" and "." are the most frequent words, three times each
     assert (frequent["right"], frequent["right_length"]) == (0.0, 1.0)
     # "ate a pear" was read; "took the key", and nothing between "a" and "key"
