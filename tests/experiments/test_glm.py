@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import transformers
 from torch import nn
 
 from seqbook.experiments import gaps, glm
@@ -200,3 +201,16 @@ def test_without_counting_all_block_positions_are_alike(blanks):
 def test_an_unknown_network_is_refused():
     with pytest.raises(ValueError, match="unknown name 'GPT': choose one of GLM, "):
         glm.trained("GPT", 0)
+
+
+def test_transformers_glm_4_is_causal_also_in_its_prompt():
+    """C28: no earlier state moves if a token is exchanged."""
+    sizes = {"vocab_size": 20, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 8}
+    config = transformers.GlmConfig(**sizes, num_attention_heads=4, num_key_value_heads=2, pad_token_id=0)
+    model = transformers.GlmModel(config).eval()
+    ids = torch.randint(1, 20, (1, 9))
+    other = ids.clone()
+    other[0, 4] = ids[0, 4] % 19 + 1
+    with torch.no_grad():
+        moved = (model(ids).last_hidden_state != model(other).last_hidden_state).any(-1)[0]
+    assert moved.tolist() == [False] * 4 + [True] * 5

@@ -16,6 +16,9 @@ from seqbook.viz.drawings.beam_tree import search
 GATES = {"c_before": 0.9, "i": 0.6, "f": 0.7, "g": -0.4, "o": 0.5}
 CELL = GATES | {"c": 0.7 * 0.9 - 0.6 * 0.4, "h": 0.5 * tanh(0.7 * 0.9 - 0.6 * 0.4)}
 # Greedy takes the likelier "the" (0.5), whose best end has 0.5 · 0.4 · 0.5 = 0.1; "a dog" has 0.4 · 0.9 · 0.9 = 0.324.
+BLANKS = (  # tokens, positions, block positions, predictions
+    ["a", "[MASK]", "b", "[sop]", "c"], [0, 1, 2, 1, 1], [0, 0, 0, 1, 2], [None, None, None, "c", "[eop]"]
+)  # fmt: skip
 TREE = {
     ("the",): log(0.5),
     ("a",): log(0.4),
@@ -57,6 +60,7 @@ def all_drawings():
         "unrolled": lambda: drawings.unrolled(WORDS, CHARACTERS, bidirectional=True),
         "attention": lambda: drawings.unrolled(WORDS, CHARACTERS, weights=torch.rand(6, 4).softmax(-1), step=3),
         "lstm_cell": lambda: drawings.lstm_cell(CELL),
+        "blank_row": lambda: drawings.blank_row(*BLANKS, n_prefix=3),
         "beam_tree": lambda: drawings.beam_tree(TREE, 2),
         "attention_numbers": lambda: drawings.attention_numbers(WORDS, q, k, v, query=1),
         "attention_step": lambda: drawings.attention_step(WORDS, torch.randn(4, 2), torch.randn(2)),
@@ -87,6 +91,14 @@ def test_every_drawing_fits_a_phone_and_prints_all_its_characters(name, tmp_path
 
 def test_all_drawings_are_tried_above():
     assert {name for name in drawings.__all__ if name.islower()} <= all_drawings().keys()
+
+
+def test_a_row_with_blanks_prints_both_positions():
+    printed = shown(drawings.blank_row(*BLANKS, n_prefix=3))
+    assert {"part A", "part B", "position", "block pos.", "[MASK]", "[eop]"} <= set(printed)
+    assert [text for text in printed if text.isdigit()] == ["0", "0", "1", "0", "2", "0", "1", "1", "1", "2"]
+    with pytest.raises(ValueError, match="3 positions for 5 tokens: give one for each"):
+        drawings.blank_row(BLANKS[0], [0, 1, 2], *BLANKS[2:], n_prefix=3)
 
 
 @pytest.mark.parametrize(("context", "readers"), [("start", 1), ("state", 7), ("output", 7)])

@@ -85,6 +85,7 @@ class Uncounted(BlankInfilling):
 # ---- The published rows
 
 Name = Literal["GLM", "GLM, spans in order", "GLM, answers not counted", "BERT", "T5", "BART"]
+NAMES: tuple[Name, ...] = get_args(Name)
 
 
 def trained(name: Name, seed: int) -> runs.Run:
@@ -106,7 +107,7 @@ def trained(name: Name, seed: int) -> runs.Run:
             return replace(run, result=run.result | objective.scores(run.model, run.splits))
         case "BERT" | "T5" | "BART":
             return runs.run(name.lower(), seed=seed)
-    raise ValueError(f"unknown name {name!r}: choose one of {', '.join(get_args(Name))}")
+    raise ValueError(f"unknown name {name!r}: choose one of {', '.join(NAMES)}")
 
 
 def measured(*, seed: int, network: Name, n: int = 200) -> dict[str, Any]:

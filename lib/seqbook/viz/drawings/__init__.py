@@ -6,6 +6,7 @@ All are narrow enough to be readable on a phone. Their unit is an inch, so that 
 from seqbook.viz.drawings.attention_numbers import attention_numbers
 from seqbook.viz.drawings.attention_step import attention_step
 from seqbook.viz.drawings.beam_tree import beam_tree
+from seqbook.viz.drawings.blank_row import blank_row
 from seqbook.viz.drawings.heads_split import heads_split
 from seqbook.viz.drawings.lstm_cell import lstm_cell
 from seqbook.viz.drawings.residual_stream import Part, residual_stream
@@ -19,6 +20,7 @@ __all__ = [
     "attention_numbers",
     "attention_step",
     "beam_tree",
+    "blank_row",
     "heads_split",
     "lstm_cell",
     "residual_stream",
