@@ -47,6 +47,7 @@ SWEEPS = {
             for positions in ("rotary", "learned")
             for mask in MASKS
         ],
+        seeds=[0],
     ),
     "unilm": Sweep(
         "Chapter 6.1: one network with UniLM's three kinds of masks, beside a network for each of them.",
@@ -61,5 +62,6 @@ SWEEPS = {
                 )
             ),
         ],
+        seeds=[0],
     ),
 }
