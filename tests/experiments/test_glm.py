@@ -198,6 +198,17 @@ def test_without_counting_all_block_positions_are_alike(blanks):
     )
 
 
+def test_the_shares_of_a_row_are_those_of_glm():
+    parts = [{"way": "GLM", "right": 0.5, "right_length": 1.0}, {"way": "GLM", "right": 0.1, "right_length": 0.6}]
+    row = glm.with_shares({"seed": 1, "filled": [*parts, {"way": "other", "right": 1.0, "right_length": 0.0}]})
+    assert (row["seed"], row["right"], row["right_length"]) == (1, pytest.approx(0.3), pytest.approx(0.8))
+
+
+def test_a_unigram_model_knows_the_labels_frequencies(blanks):
+    nats = glm.unigram(blanks, 40)
+    assert 1 < nats < torch.tensor(float(len(blanks.objective.tokenizer))).log()
+
+
 def test_an_unknown_network_is_refused():
     with pytest.raises(ValueError, match="unknown name 'GPT': choose one of GLM, "):
         glm.trained("GPT", 0)

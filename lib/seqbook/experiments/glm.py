@@ -1,6 +1,7 @@
 """Part 6, GLM: the order in which blanks are filled, answers whose tokens are not counted, and what it is compared with."""
 
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -11,6 +12,7 @@ from seqbook.experiments.gaps import fill_examples, filled, gaps, most_frequent
 from seqbook.experiments.trials import train, untrained
 from seqbook.metrics import mean_nll
 from seqbook.models import PrefixLM
+from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.blank_infilling import BlankInfilling
 from seqbook.objectives.blanks import blank_out
 from seqbook.objectives.drawing import Span, scatter
@@ -124,3 +126,21 @@ def measured(*, seed: int, network: Name, n: int = 200) -> dict[str, Any]:
     if network == "BERT":
         row["filled"] += most_frequent(run, found)
     return row
+
+
+# ---- What the chapter shows of a row
+
+
+def with_shares(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with the shares of right answers and of right lengths over all gaps that its network filled."""
+    own = [part for part in row["filled"] if part["way"] == "GLM"]
+    return {**row, **{name: sum(part[name] for part in own) / len(own) for name in ("right", "right_length")}}
+
+
+def unigram(glm: runs.Run, n: int = 6_000) -> float:
+    """The loss (nats per predicted token) of a model that gives each token the probability of its frequency in the labels
+    of `n` training texts, plus one."""
+    counts, draw = torch.ones(len(glm.objective.tokenizer)), torch.Generator().manual_seed(0)
+    train, test = (glm.objective.collate(glm.examples(split)[:n], draw).labels for split in ("train", "test"))
+    counts += torch.bincount(train[train != IGNORED], minlength=len(counts))
+    return -(counts / counts.sum())[test[test != IGNORED]].log().mean().item()
