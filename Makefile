@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help book serve lint check notebooks site test bench results set-repository chromium clean
+.PHONY: help book serve lint check notebooks site test bench results set-repository chromium grade clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -27,6 +27,7 @@ help:
 	@echo "make bench       the benchmarks (SEQBOOK_CORPORA names the folder that holds multi30k)"
 	@echo "make results     the published results, made anew (NAME=... for some of them; it takes hours)"
 	@echo "make set-repository URL=https://github.com/you/fork"
+	@echo "make grade A=rnn_seq2seq IN=folder OUT=folder   grade what students handed in (book/instructors.md)"
 	@echo "make chromium    install the browser that the tests of the site need, if there is none"
 	@echo "make clean       remove what was built; trained models and .venv stay"
 
@@ -88,6 +89,12 @@ results: $(READY)
 set-repository: export URL := $(URL)
 set-repository: $(READY)
 	@$(BIN)/python tools/repository.py "$$URL"
+
+# Of the course's own tools; see book/instructors.md.
+COURSE := PYTHONPATH=tools OMP_NUM_THREADS=1 $(BIN)/python -m course
+
+grade: $(READY)
+	@$(COURSE) grade "$(A)" "$(IN)" "$(OUT)" $(LIMIT)
 
 # The tests drive the system's browser.
 chromium:

@@ -55,6 +55,34 @@ c.ZipCollectApp.downloaded_directory = "grading/downloaded"
 (ROOT / "grading").mkdir(exist_ok=True)
 c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 
+
+
+class NameCells(preprocessors.NbGraderPreprocessor):
+    """Writes the grade id into the text of each cell: editors that strip metadata leave it there."""
+
+    def preprocess_cell(self, cell, resources, index):
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        if name and name != "setup":
+            mark = f"# grade id: {name}" if cell.cell_type == "code" else f"<!-- grade id: {name} -->"
+            cell.source = f"{mark}\n{cell.source}"
+        return cell, resources
+
+
+c.GenerateAssignment.preprocessors = [
+    preprocessors.IncludeHeaderFooter,
+    preprocessors.LockCells,
+    preprocessors.ClearSolutions,
+    NameCells,
+    preprocessors.ClearOutput,
+    preprocessors.CheckCellMetadata,
+    preprocessors.ComputeChecksums,
+    preprocessors.SaveCells,
+    preprocessors.ClearHiddenTests,
+    preprocessors.ClearMarkScheme,
+    preprocessors.ComputeChecksums,
+    preprocessors.CheckCellMetadata,
+]
+
 c.Autograde.autograde_preprocessors = [
     Execute if step is preprocessors.Execute else step
     for step in (

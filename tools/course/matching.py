@@ -1,0 +1,167 @@
+"""From a submission to what is run: the given cells as they were given, the student's cells, and the tests."""
+
+import ast
+from dataclasses import dataclass, field
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+from course.assignment import PLACEHOLDER, Assignment, defined
+from course.notebook import MARK, Handed
+
+NOTHING_WRITTEN = ("", "YOUR ANSWER HERE")
+
+
+@dataclass
+class Plan:
+    """What the sandbox runs for one submission, and what a person should know."""
+
+    steps: list[dict]
+    code: dict[str, str]  # of each task: the student's solution cells
+    others: str  # all of the student's other code
+    answer: str
+    notes: list[str] = field(default_factory=list)
+    named: int = 0  # how many cells still had their id
+
+
+def python(source: str) -> str:
+    """A cell as Python alone: `%pip install` becomes a call that does nothing here."""
+    try:
+        return TransformerManager().transform_cell(source)
+    except Exception:
+        return source
+
+
+def parses(source: str) -> bool:
+    try:
+        ast.parse(python(source))
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def names_of(source: str) -> list[str]:
+    return defined(python(source)) if parses(source) else []
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two pieces of code differ in nothing but comments and blanks."""
+    if parses(one) and parses(other):
+        return ast.dump(ast.parse(python(one))) == ast.dump(ast.parse(python(other)))
+    return one.split() == other.split()
+
+
+def choose_copies(cells: list[Handed], ids: set[str], notes: list[str]) -> list[Handed]:
+    """Of a copied cell the first counts (the first that has code, if it is a solution); parts of a split one stay."""
+    kept: list[Handed] = []
+    for cell in cells:
+        first = next((k for k in kept if k.id == cell.id), None) if cell.id in ids else None
+        if first is None:
+            kept.append(cell)
+        elif not parses(cell.source) or (not parses(first.source) and parses(f"{first.source}\n{cell.source}")):
+            notes.append(f"the cell {cell.id} was split: its parts are read as one")
+            first.source += "\n" + cell.source
+        elif set(names_of(cell.source)) & set(names_of(first.source)) or same(cell.source, first.source):
+            if PLACEHOLDER in first.source and PLACEHOLDER not in cell.source:
+                first.source = cell.source
+                notes.append(f"the cell {cell.id} was copied: the first copy that has code counts")
+            else:
+                notes.append(f"the cell {cell.id} was copied: the first copy counts")
+        else:
+            notes.append(f"the cell {cell.id} was split: its parts are read as one")
+            first.source += "\n" + cell.source
+    return kept
+
+
+def recognise(cells: list[Handed], assignment: Assignment) -> int:
+    """Give cells without an id the id of the source's cell that they are; returns how many still had theirs."""
+    named = sum(cell.id is not None for cell in cells)
+    taken = {cell.id for cell in cells}
+    for source in assignment.cells:
+        if source.id in taken or source.kind not in ("given", "solution", "test"):
+            continue
+        for cell in cells:
+            if cell.type != "code" or cell.id is not None:
+                continue
+            if source.kind == "solution":
+                found = set(defined(source.source)) & set(names_of(cell.source))
+            else:
+                given = next((t.visible for t in assignment.tasks if t.id == source.id), source.source)
+                found = same(cell.source, given)
+            if found:
+                cell.id = source.id
+                if source.kind != "solution":
+                    break
+    return named
+
+
+def answer_of(cells: list[Handed], assignment: Assignment) -> str:
+    """The written answer: the cell with its id, or what stands below the question."""
+    if assignment.written is None:
+        return ""
+    found = [cell.source for cell in cells if cell.id == assignment.written.id]
+    if not found:
+        heading = assignment.written_heading
+        places = [i for i, c in enumerate(cells) if c.type != "code" and heading in c.source]
+        found = [cell.source for cell in cells[places[0] + 1 :] if cell.type != "code"] if places else []
+    lines = "\n\n".join(found[:1] if len(set(found)) == 1 else found).splitlines()
+    text = "\n".join(line for line in lines if not MARK.match(line)).strip()
+    return "" if text in NOTHING_WRITTEN else text
+
+
+def plan(cells: list[Handed], assignment: Assignment) -> Plan:
+    """Put the given cells and the tests where the source has them, around the student's own."""
+    notes: list[str] = []
+    named = recognise(cells, assignment)
+    kinds = {cell.id: cell for cell in assignment.cells}
+    answer = answer_of(cells, assignment)
+    ids = {cell.id for cell in assignment.cells if cell.kind in ("given", "solution", "test")}
+    handed = choose_copies([cell for cell in cells if cell.type == "code"], ids, notes)
+    if not named:
+        notes.append("the file has lost the ids of its cells: they were recognised by the functions they define")
+    present = {cell.id for cell in handed}
+    tests = {task.id: task for task in assignment.tasks}
+    order = [cell for cell in assignment.cells if cell.kind in ("given", "solution", "test")]
+    steps, done, code, others = [], set(), {task.id: "" for task in assignment.tasks}, []
+
+    def put(cell_id: str) -> None:
+        """A given cell or a test, once, after all that the source has before it and the student has deleted."""
+        if cell_id in done:
+            return
+        for before in order[: [cell.id for cell in order].index(cell_id)]:
+            if before.id not in present and before.kind == "given":
+                put(before.id)
+        done.add(cell_id)
+        if kinds[cell_id].kind == "given":
+            steps.append({"kind": "given", "code": python(kinds[cell_id].source)})
+        else:
+            steps.append({"kind": "test", "task": cell_id, "names": tests[cell_id].functions})
+
+    def own(source: str) -> None:
+        steps.append({"kind": "own", "number": len(steps) + 1, "code": python(source)})
+
+    for cell in order:  # the setup and the imports come first, whatever was moved
+        if cell.kind != "given":
+            break
+        put(cell.id)
+    last = {task.solution.id: task.id for task in assignment.tasks}
+    for cell in handed:
+        kind = kinds[cell.id].kind if cell.id in ids else "own"
+        if kind == "given":
+            put(cell.id)
+            if cell.id != "setup" and not same(cell.source, kinds[cell.id].source):
+                own(cell.source)
+        elif kind == "test":
+            put(cell.id)
+        else:
+            own(cell.source)
+            if kind == "solution":
+                task = last[cell.id]
+                code[task] += cell.source + "\n"
+                if task not in present:
+                    put(task)
+            else:
+                others.append(cell.source)
+    for cell in order:
+        if cell.kind in ("given", "test"):
+            put(cell.id)
+    return Plan(steps, code, "\n".join(others), answer, notes, named)

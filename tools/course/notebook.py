@@ -1,0 +1,80 @@
+"""What students hand in, read as far as it can be read: the text of the cells, and which cell of the source each is."""
+
+import json
+import re
+from dataclasses import dataclass
+
+MARK = re.compile(r"^\s*(?:#|<!--)\s*grade id: ([\w-]+)", re.MULTILINE)
+CONFLICT = re.compile(r"^(<{7}|={7}|>{7})", re.MULTILINE)
+
+
+class Unreadable(ValueError):
+    """The file is no notebook; the text says why, in a line."""
+
+
+@dataclass
+class Handed:
+    """A cell of a submission; `id` is the grade id, if it still has one."""
+
+    type: str
+    source: str
+    id: str | None
+
+
+def decode(data: bytes) -> str:
+    if not data.strip(b"\0 \r\n\t"):
+        raise Unreadable("the file is empty")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif data[:1] == b"{" and data[1:2] == b"\0":
+        encoding = "utf-16-le"
+    elif data[:2] == b"\0{":
+        encoding = "utf-16-be"
+    else:
+        encoding = "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        try:
+            return data.decode("cp1252")
+        except UnicodeDecodeError:
+            raise Unreadable(f"the file is not text ({error.reason} at byte {error.start})") from None
+
+
+def parse(text: str) -> dict:
+    text = text.strip().strip("\ufeff\0")
+    try:
+        found = json.loads(text, strict=False)
+    except json.JSONDecodeError as error:
+        if CONFLICT.search(text):
+            line = text[: CONFLICT.search(text).start()].count("\n") + 1
+            raise Unreadable(f"the file has merge-conflict marks (line {line}): choose one version and save it") from None
+        if error.pos >= len(text) - 1 or not text.endswith("}"):
+            raise Unreadable(f"the file ends in the middle, after {len(text):,} characters") from None
+        raise Unreadable(f"the file is no notebook: {error.msg} at line {error.lineno}") from None
+    except RecursionError:
+        raise Unreadable("the file is no notebook: it is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise Unreadable("the file is no notebook: it holds no cells")
+    return found
+
+
+def read(data: bytes) -> list[Handed]:
+    """The cells of a notebook of any version. Raises Unreadable."""
+    found = parse(decode(data))
+    sheets = found.get("worksheets")
+    cells = found.get("cells") or (sheets[0].get("cells") if isinstance(sheets, list) and sheets else None)
+    if not isinstance(cells, list) or not cells:
+        raise Unreadable("the file is no notebook: it holds no cells")
+    handed = []
+    for cell in cells:
+        if isinstance(cell, dict):
+            source = cell.get("source", cell.get("input", ""))
+            source = "".join(map(str, source)) if isinstance(source, list) else str(source)
+            metadata = cell.get("metadata")
+            options = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+            grade_id = options.get("grade_id") if isinstance(options, dict) else None
+            mark = MARK.search(source)
+            source = source.replace("\r\n", "\n")
+            handed.append(Handed(str(cell.get("cell_type", "")), source, mark[1] if mark else grade_id))
+    return handed
