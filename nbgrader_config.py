@@ -56,7 +56,6 @@ c.ZipCollectApp.downloaded_directory = "grading/downloaded"
 c.CourseDirectory.db_url = f"sqlite:///{ROOT / 'grading' / 'gradebook.db'}"
 
 
-
 class NameCells(preprocessors.NbGraderPreprocessor):
     """Writes the grade id into the text of each cell: editors that strip metadata leave it there."""
 

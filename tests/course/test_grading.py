@@ -92,7 +92,9 @@ def greedy(decode, state, batch_size, max_len):
 
 def kind(handing) -> dict:
     """What people bring: the notebook, and the points by task."""
-    shadow = "max = 5\nlist = [1]\nlen = 3\nall = any = None\ntorch.set_grad_enabled(False)\nhidden_targets = close = None"
+    shadow = (
+        "max = 5\nlist = [1]\nlen = 3\nall = any = None\ntorch.set_grad_enabled(False)\nhidden_targets = close = None"
+    )
     return {
         "good": (handing.solved(), FULL),
         "empty": (handing.released(), (0, 0, 0, 0)),
@@ -146,7 +148,7 @@ CHEATS = {
 HARM = {
     "memory": ("", {"gru_step": "def gru_step(*_):\n    return bytearray(8 << 30)"}, (3, 4, 0, 5)),
     "processes": (
-        "import os, time\nfor _ in range(30):\n    if os.fork() == 0:\n        time.sleep(60)\n        os._exit(0)", {"gru_step": WRONG}, None,
+        "import os, time\nfor _ in range(30):\n    if os.fork() == 0:\n        time.sleep(60)\n        os._exit(0)", {"gru_step": WRONG}, (3, 4, 0, 5),
     ),
     "delete": ("import shutil\nshutil.rmtree('{victim}')", {"gru_step": WRONG}, (3, 4, 0, 5)),
     "write": ("open('{victim}/gradebook.db', 'w').write('all 20 points')", {"gru_step": WRONG}, (3, 4, 0, 5)),
@@ -191,7 +193,9 @@ def graded(tmp_path_factory, handing):
         "utf16": whole.decode().encode("utf-16"),
         "nothing": b"",
         "half": whole[: len(whole) // 2],
-        "conflict": whole.replace(b' "cells": [', b'<<<<<<< HEAD\n "cells": [\n=======\n "cells": [\n>>>>>>> theirs', 1),
+        "conflict": whole.replace(
+            b' "cells": [', b'<<<<<<< HEAD\n "cells": [\n=======\n "cells": [\n>>>>>>> theirs', 1
+        ),
     }
     for student, data in files.items():
         (folder / f"{student}_rnn_seq2seq.ipynb").write_bytes(data)
@@ -204,7 +208,7 @@ def graded(tmp_path_factory, handing):
         archive.writestr(link, str(SOLUTIONS))
     expected["zipped"] = FULL
     log = []
-    results = grading.grade_folder("rnn_seq2seq", folder, base / "out", limit=10, log=log.append)
+    results = grading.grade_folder("rnn_seq2seq", folder, base / "out", limit=6, log=log.append)
     reports.write(Assignment("rnn_seq2seq"), results, base / "out")
     yield base, {result["student"]: result for result in results}, expected, log, server
     server.close()
@@ -255,7 +259,7 @@ def test_notes_say_what_was_done(graded):
     assert any("torch.testing.assert_close" in reason for reason in results["patch"]["look"])
     assert any("wrote into the channel" in reason for reason in results["forge"]["look"])
     assert any("do not use `cross_entropy`" in reason for reason in results["forbidden"]["look"])
-    assert any("stopped after 10 seconds" in reason for reason in results["endless"]["look"])
+    assert any("stopped after 6 seconds" in reason for reason in results["endless"]["look"])
     assert any("was left out" in error for error in results["endless-cell"]["errors"])
 
 
@@ -297,7 +301,7 @@ def test_a_second_run_changes_nothing_and_runs_nothing(graded, monkeypatch):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (base / "out" / "results").iterdir()}
     pages = {path: path.read_bytes() for path in (base / "out").rglob("*.*") if path.is_file()}
     monkeypatch.setattr(grading, "Grader", None)
-    results = grading.grade_folder("rnn_seq2seq", base / "in", base / "out", limit=10, log=lambda _: None)
+    results = grading.grade_folder("rnn_seq2seq", base / "in", base / "out", limit=6, log=lambda _: None)
     reports.write(Assignment("rnn_seq2seq"), results, base / "out")
     assert {path: path.read_bytes() for path in pages} == pages
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before

@@ -610,7 +610,11 @@ def test_students_copy_has_tasks_and_no_secrets(course, name):
     first = next(cell for cell in released.cells if cell.cell_type == "code")
     assert first.source == cell_of(source, "setup").source
     assert points(released, "code") == points(source, "code")
-    assert cell_of(released, "question").source == "YOUR ANSWER HERE"
+    assert cell_of(released, "question").source == "<!-- grade id: question -->\nYOUR ANSWER HERE"
+    ids = [cell.metadata.nbgrader.grade_id for cell in source.cells if "nbgrader" in cell.metadata]
+    assert re.findall(r"^(?:#|<!--) grade id: ([\w-]+)", text, re.MULTILINE) == [
+        name for name in ids if name != "setup"
+    ]
     assert text.count("# YOUR CODE HERE\n    raise NotImplementedError()") == len(points(source, "code"))
 
 

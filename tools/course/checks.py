@@ -55,7 +55,9 @@ def short_name(text: str) -> str:
 def targets(node: ast.stmt) -> list[str]:
     """The names that a statement assigns."""
     found = getattr(node, "targets", None) or [getattr(node, "target", None)]
-    return [name.id for target in found if target is not None for name in ast.walk(target) if isinstance(name, ast.Name)]
+    return [
+        name.id for target in found if target is not None for name in ast.walk(target) if isinstance(name, ast.Name)
+    ]
 
 
 def statement(code: str) -> ast.stmt:
@@ -109,7 +111,9 @@ class Rewriter:
         text = short_name(static_text(message_of(node), self.texts))
         self.checks.append(Check(text or f"{self.title}, check {number + 1}", hidden))
         guard = statement("__checks__.guard()")
-        failed, passed = (statement(f"__checks__.{way}") for way in (f"failed({number}, __error__)", f"passed({number})"))
+        failed, passed = (
+            statement(f"__checks__.{way}") for way in (f"failed({number}, __error__)", f"passed({number})")
+        )
         return self.attempt([guard, node], failed, [passed])
 
     def attempt(self, body: list[ast.stmt], failed: ast.stmt, passed: list[ast.stmt]) -> ast.stmt:

@@ -104,15 +104,19 @@ class Grader:
         rows = []
         for number in counted:
             passed, message = found.get(number, (False, stopped or "not reached"))
-            rows.append({"name": checks[number].name, "hidden": checks[number].hidden, "passed": passed, "message": message})
+            rows.append(
+                {"name": checks[number].name, "hidden": checks[number].hidden, "passed": passed, "message": message}
+            )
         hidden = [row["passed"] for row in rows if row["hidden"]]
         share = sum(row["passed"] for row in rows) / len(rows)
         if rule or (hidden and not any(hidden)):
             share = 0.0
         points = math.floor(task.points * share * STEP + 1e-9) / STEP
-        why = "only the examples of the notebook pass, and no other input" if not rule and not share and any(
-            row["passed"] for row in rows
-        ) else ""
+        why = (
+            "only the examples of the notebook pass, and no other input"
+            if not rule and not share and any(row["passed"] for row in rows)
+            else ""
+        )
         return {
             "id": task.id, "title": task.title, "of": task.points, "points": points,
             "checks": rows, "stopped": stopped, "rule": rule, "why": why,
@@ -210,7 +214,9 @@ def grade_folder(name: str, source: Path, out: Path, limit: float = LIMIT, jobs:
             for submission, key, path, cells, notes in part:
                 result = {"student": submission.student, "key": key} | grader.grade(cells)
                 result["notes"] = notes + result["notes"]
-                result["look"] = [n for n in notes if "link" in n or "leads out" in n or "handed in" in n] + result["look"]
+                result["look"] = [n for n in notes if "link" in n or "leads out" in n or "handed in" in n] + result[
+                    "look"
+                ]
                 result["missing"] = grader.session.missing
                 keep(path, json.dumps(result, indent=1))
                 results[submission.student] = result

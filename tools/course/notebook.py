@@ -48,7 +48,9 @@ def parse(text: str) -> dict:
     except json.JSONDecodeError as error:
         if CONFLICT.search(text):
             line = text[: CONFLICT.search(text).start()].count("\n") + 1
-            raise Unreadable(f"the file has merge-conflict marks (line {line}): choose one version and save it") from None
+            raise Unreadable(
+                f"the file has merge-conflict marks (line {line}): choose one version and save it"
+            ) from None
         if error.pos >= len(text) - 1 or not text.endswith("}"):
             raise Unreadable(f"the file ends in the middle, after {len(text):,} characters") from None
         raise Unreadable(f"the file is no notebook: {error.msg} at line {error.lineno}") from None

@@ -52,7 +52,9 @@ def used_by(functions: list[str], sources: list[str]) -> list[ast.stmt]:
         for node in tree(source).body:
             names = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
             names += [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
-            names += [(a.asname or a.name).split(".")[0] for a in getattr(node, "names", []) if isinstance(a, ast.alias)]
+            names += [
+                (a.asname or a.name).split(".")[0] for a in getattr(node, "names", []) if isinstance(a, ast.alias)
+            ]
             for name in names:
                 defined.setdefault(name, []).append(node)
     reached, todo, nodes = set(), list(functions), []

@@ -67,7 +67,9 @@ class Session:
         )  # fmt: skip
         os.close(theirs_up)
         os.close(theirs_tests)
-        imports = next((c.source for c in self.assignment.cells if c.kind == "given" and c.id != "setup"), "import torch")
+        imports = next(
+            (c.source for c in self.assignment.cells if c.kind == "given" and c.id != "setup"), "import torch"
+        )
         folders = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1]), str(ROOT / "lib")}
         readable = sorted(folder for folder in folders if folder not in ("/", "/usr"))
         self.send(

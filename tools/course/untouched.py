@@ -1,6 +1,7 @@
 """What a student's code may have replaced is put back before tests run: `max`, `torch.testing.assert_close`, …"""
 
 import builtins
+import contextlib
 import sys
 import types
 
@@ -10,10 +11,8 @@ Kept = list[tuple[object, dict]]
 
 
 def _set(owner: object, name: str, value: object) -> None:
-    try:
+    with contextlib.suppress(AttributeError, TypeError):  # a slot that nobody can change
         setattr(owner, name, value)
-    except (AttributeError, TypeError):
-        pass  # a slot that nobody can change
 
 
 class Untouched:
@@ -67,8 +66,6 @@ class Untouched:
             if isinstance(owner, type) or owner is builtins:
                 for name in now.keys() - names.keys() - {"_"}:
                     changed.append(f"{owner.__name__}.{name}")
-                    try:
+                    with contextlib.suppress(AttributeError, TypeError):
                         delattr(owner, name)
-                    except (AttributeError, TypeError):
-                        pass
         return changed

@@ -74,9 +74,10 @@ class Refused(AssertionError):
 def plain(value, owner: str, depth: int = 0) -> None:
     """Refuse objects of a student's own class that say of themselves what they are equal to."""
     kind = type(value)
-    if getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind or kind.__module__ == "__main__":
-        if EQUALITY & set(vars(kind)) or issubclass(kind, (int, float, str, list, dict, set, sys.modules["torch"].Tensor)):
-            raise Refused(f"{owner} returned an object of a class of its own, {kind.__name__}, that redefines equality")
+    own = kind.__module__ == "__main__" or getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind
+    values = int, float, str, list, dict, set, sys.modules["torch"].Tensor
+    if own and (EQUALITY & set(vars(kind)) or issubclass(kind, values)):
+        raise Refused(f"{owner} returned an object of a class of its own, {kind.__name__}, that redefines equality")
     if depth < 3 and isinstance(value, list | tuple):
         for part in value[:50]:
             plain(part, owner, depth + 1)
@@ -185,18 +186,31 @@ class Worker:
     def watch(self, child: int) -> None:
         """Wait until the child has ended, or until we are told to end it."""
         while True:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            told = bool(select.select([0], [], [], 0 if ended else 0.02)[0]) and not ended
+            ended, status = os.waitpid(-1, os.WNOHANG)
+            if ended not in (0, child):
+                continue  # it belonged to something that a student's code started
+            told = not ended and bool(select.select([0], [], [], 0.02)[0])
             if told and (self.read() or {}).get("kill") is None:
                 self.kill(child)
                 os._exit(0)
-            if told or ended:
+            if told:
                 self.kill(child)
-                if not ended:
-                    _, status = os.waitpid(child, 0)
+                status = signal.SIGKILL
+            if told or ended:
+                self.sweep()
                 self.tidy()
                 self.say(over=os.waitstatus_to_exitcode(status))
                 return
+
+    def sweep(self) -> None:
+        """End all other processes in the sandbox but the first, so that a test can start its own."""
+        if not self.alone:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
 
     def tidy(self) -> None:
         """What a submission has written is gone before the next one runs."""
@@ -208,20 +222,18 @@ class Worker:
                     os.unlink(entry.path)
 
     def kill(self, child: int) -> None:
-        """End the child and everything that it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(-1 if self.alone else child, signal.SIGKILL)
-        if self.alone:
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+        """End a child that ends in no other way."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
 
     def run(self, steps: list[dict]) -> None:
         """In the child: all cells, and each test in a child of its own."""
         null = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(null, number)
-        sys.stdin, sys.stdout, sys.stderr = open(os.devnull), Bounded(), Bounded()
+        sys.stdin, sys.stdout, sys.stderr = io.StringIO(), Bounded(), Bounded()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         private = dict(vars(__import__("builtins")))
         own = types.ModuleType("__main__")
@@ -266,6 +278,7 @@ class Worker:
             self.say(cell=step["number"], error=describe(error))
 
     def test(self, step: dict) -> None:
+        self.sweep()
         self.clean()
         self.say(task=step["task"])
         child = os.fork()
@@ -280,8 +293,7 @@ class Worker:
         while (ended := os.waitpid(child, os.WNOHANG))[0] == 0 and time.monotonic() < end:
             time.sleep(0.005)
         if ended[0] == 0:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+            self.kill(child)
             self.say(task=step["task"], stopped=f"stopped after {self.limit:g} seconds")
         elif code := os.waitstatus_to_exitcode(ended[1]):
             self.say(task=step["task"], stopped=f"the code ended the process (exit status {code})")
