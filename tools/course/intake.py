@@ -106,7 +106,7 @@ def student_of(way: PurePosixPath, common: int, assignment: str) -> str:
         return bare.strip(" _-")
     folders = way.parts[common:-1]
     if folders:
-        return folders[0].strip()
+        return re.sub(rf"[ _-]*{re.escape(assignment)}.*$", "", folders[0]).strip() or folders[0]
     stem = re.sub(r"( \(\d+\)|-\d+)$", "", stem).strip()
     return stem if stem and stem != assignment else (way.parts[-2] if len(way.parts) > 1 else stem)
 

@@ -74,9 +74,10 @@ class Refused(AssertionError):
 def plain(value, owner: str, depth: int = 0) -> None:
     """Refuse objects of a student's own class that say of themselves what they are equal to."""
     kind = type(value)
+    by_python = bool(kind.__flags__ & 1 << 9)  # made by a class statement, and not in C
     own = kind.__module__ == "__main__" or getattr(sys.modules.get(kind.__module__), kind.__name__, None) is not kind
     values = int, float, str, list, dict, set, sys.modules["torch"].Tensor
-    if own and (EQUALITY & set(vars(kind)) or issubclass(kind, values)):
+    if own and by_python and (EQUALITY & set(vars(kind)) or issubclass(kind, values)):
         raise Refused(f"{owner} returned an object of a class of its own, {kind.__name__}, that redefines equality")
     if depth < 3 and isinstance(value, list | tuple):
         for part in value[:50]:

@@ -1,0 +1,269 @@
+"""Reading what students hand in, without running anything."""
+
+import json
+import zipfile
+
+import nbformat
+import pytest
+
+from course import rules, similar
+from course.assignment import EXERCISES, Assignment, forbidden
+from course.checks import Rewriter, short_name
+from course.intake import collect
+from course.matching import plan
+from course.notebook import Unreadable, read
+
+NAMES = sorted(path.stem for path in EXERCISES.glob("*/*.ipynb"))
+CELLS = [{"cell_type": "code", "source": ["x = 1\n", "y = 2"], "metadata": {}}]
+WHOLE = json.dumps({"cells": CELLS, "nbformat": 4}).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        WHOLE,
+        b"\xef\xbb\xbf" + WHOLE,
+        b"\n" + WHOLE + b"\n\0",
+        WHOLE.decode().encode("utf-16"),
+        WHOLE.decode().encode("utf-16-le"),
+        WHOLE.replace(b"x = 1", "x = 'ä'".encode("cp1252")),
+        json.dumps({"worksheets": [{"cells": [{"cell_type": "code", "input": "x = 1\ny = 2"}]}]}).encode(),
+        json.dumps({"cells": [*CELLS, None, 7], "metadata": []}).encode(),
+    ],
+)
+def test_reads_whatever_holds_cells(data):
+    (cell,) = read(data)
+    assert (cell.type, cell.id) == ("code", None)
+    assert cell.source.startswith("x = ")
+    assert cell.source.endswith("\ny = 2")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (WHOLE[:-20], "in the middle"),
+        (b"<<<<<<< HEAD\n" + WHOLE + b"\n=======\n", r"merge-conflict marks \(line 1\)"),
+        (b"[1, 2]", "no cells"),
+        (b'{"cells": []}', "no cells"),
+        (b"%PDF-1.4 }", "no notebook"),
+        (b"[" * 100_000 + b"}", "nested"),
+    ],
+)
+def test_says_in_a_line_why_a_file_is_no_notebook(data, why):
+    with pytest.raises(Unreadable, match=why) as failure:
+        read(data)
+    assert "\n" not in str(failure.value)
+
+
+def test_ids_come_from_the_text_before_the_metadata():
+    cells = [
+        {"cell_type": "code", "source": "# grade id: greedy\nx = 1", "metadata": {"nbgrader": {"grade_id": "other"}}},
+        {"cell_type": "code", "source": "x = 1", "metadata": {"nbgrader": {"grade_id": "other"}}},
+        {"cell_type": "markdown", "source": "<!-- grade id: question -->\nYes.", "metadata": {}},
+        {"cell_type": "code", "source": "x = 1", "metadata": None},
+    ]
+    assert [cell.id for cell in read(json.dumps({"cells": cells}).encode())] == ["greedy", "other", "question", None]
+
+
+@pytest.mark.parametrize(
+    ("way", "student"),
+    [
+        ("ada_rnn_seq2seq.ipynb", "ada"),
+        ("lovelaceada_1234_5678_rnn_seq2seq-1.ipynb", "lovelaceada"),
+        ("lovelaceada_LATE_1234_5678_my homework.ipynb", "lovelaceada"),
+        ("Ada Lovelace_123_assignsubmission_file/rnn_seq2seq.ipynb", "Ada Lovelace"),
+        ("ada/rnn_seq2seq.ipynb", "ada"),
+        ("ada/rnn_seq2seq/rnn_seq2seq (2).ipynb", "ada"),
+        ("ada.ipynb", "ada"),
+        ("ada (1).ipynb", "ada"),
+        ("李雷_rnn_seq2seq.ipynb", "李雷"),
+        ("ada.zip/any name.ipynb", "ada"),
+        ("ada_rnn_seq2seq.zip/x/y.ipynb", "ada"),
+    ],
+)
+@pytest.mark.parametrize("archived", [False, True])
+def test_whose_file_it_is(tmp_path, way, student, archived):
+    """In the folder itself, and in the zip file of all submissions."""
+    files = {}
+    for name in (way, "ben_rnn_seq2seq.ipynb"):
+        if ".zip/" in name:
+            outer, inner = name.split("/", 1)
+            with zipfile.ZipFile(tmp_path / "inner.zip", "w") as archive:
+                archive.writestr(inner, WHOLE)
+            files[outer] = (tmp_path / "inner.zip").read_bytes()
+        else:
+            files[name] = WHOLE
+    folder = tmp_path / "in"
+    folder.mkdir()
+    if archived:
+        with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+    else:
+        for name, data in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    found = collect(folder, "rnn_seq2seq")
+    assert {submission.student for submission in found} == {student, "ben"}
+    assert [file.data for submission in found for file in submission.files] == [WHOLE, WHOLE]
+
+
+def test_links_are_not_followed(tmp_path):
+    (tmp_path / "secret.ipynb").write_bytes(WHOLE)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "ada.ipynb").symlink_to(tmp_path / "secret.ipynb")
+    (tmp_path / "in" / "ben").symlink_to(tmp_path)
+    files = [file for submission in collect(tmp_path / "in", "rnn_seq2seq") for file in submission.files]
+    assert [file.data for file in files] == [b"", b""]
+    assert all("is a link" in file.problem for file in files)
+
+
+def test_an_empty_or_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="holds no files"):
+        collect(tmp_path, "rnn_seq2seq")
+    with pytest.raises(ValueError, match="is no folder"):
+        collect(tmp_path / "none", "rnn_seq2seq")
+    with pytest.raises(ValueError, match="choose one of attention"):
+        Assignment("none")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_assignment_has_tasks_with_checks_of_both_kinds(name):
+    assignment = Assignment(name)
+    assert len(assignment.tasks) >= 3
+    assert assignment.written is not None
+    for task in assignment.tasks:
+        rewriter = Rewriter(task.title)
+        compile(rewriter.rewrite(task.visible, hidden=False), "visible", "exec")
+        visible = len(rewriter.checks)
+        compile(rewriter.rewrite(task.hidden, hidden=True), "hidden", "exec")
+        assert 0 < visible < len(rewriter.checks), task.id
+        assert all(check.name.strip("…: ,") for check in rewriter.checks)
+        assert rules.broken_rule(task, [task.solution.source]) == ""
+
+
+def run(source: str, **names) -> dict[int, str]:
+    """The messages of the checks that fail, by number."""
+
+    class Checks:
+        def __init__(self):
+            self.found, self.gone = {}, {}
+
+        def guard(self):
+            pass
+
+        def passed(self, number):
+            self.found.setdefault(number, "")
+
+        def failed(self, number, error):
+            self.found[number] = str(error)
+
+        def broke(self, number, error, targets):
+            self.found[number] = str(error)
+            for name in targets:
+                names.pop(name, None)
+
+    names["__checks__"] = checks = Checks()
+    exec(Rewriter("task").rewrite(source, hidden=False), names)
+    return {number: message for number, message in checks.found.items() if message}
+
+
+def test_every_check_runs_and_none_passes_on_old_values():
+    source = """
+x = f(1)
+assert x == 1, "one"
+assert x == 2, "two"
+x = f(0)
+assert x == 1, "three"
+for i in range(3):
+    y = f(i)
+    assert y == 1, f"four: {i}"
+    assert i < 2, "five"
+"""
+
+    def f(i):
+        return 1 if i else 1 / 0
+
+    failed = run(source, f=f)
+    assert failed.keys() == {1, 2, 3, 4}
+    assert failed[1] == "two"
+    assert "'x' is not defined" in failed[2]
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("every token has the same weight: expected …, got …", "every token has the same weight"),
+        ("prefix 2, window 2: expected …", "prefix 2, window 2"),
+        ("logits at padding must not matter", "logits at padding must not matter"),
+        ("…: expected …, got …", "…: expected …, got …"),
+    ],
+)
+def test_checks_are_named_after_what_they_test(message, name):
+    assert short_name(message) == name
+
+
+def test_what_a_task_forbids():
+    assert forbidden("Do not use `nn.GRU` or `nn.GRUCell`.") == [("use", "GRU"), ("use", "GRUCell")]
+    assert forbidden("- Do not call `model` itself or the\n  library's `generation`.") == [
+        ("call", "model"),
+        ("use", "generation"),
+    ]
+    assert forbidden("Do not use a loop: the test counts.") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "broken"),
+    [
+        ("def nats_per_token(a, b):\n    return nn.functional.cross_entropy(a, b)", True),
+        ("def nats_per_token(a, b):\n    return getattr(nn.functional, 'nll_loss')(a, b)", True),
+        ("from torch.nn.functional import cross_entropy as f\ndef nats_per_token(a, b):\n    return f(a, b)", True),
+        ("def h(a, b):\n    return F.nll_loss(a, b)\ndef nats_per_token(a, b):\n    return h(a, b)", True),
+        ("def nats_per_token(a, b):\n    return a\nprint(nn.functional.cross_entropy(a, b))", False),
+        ("def nats_per_token(a, b):\n    'not cross_entropy, that would be too easy'\n    return a", False),
+    ],
+)
+def test_a_broken_rule_is_seen_through_names(code, broken):
+    (task,) = (task for task in Assignment("rnn_seq2seq").tasks if task.id == "test-nats-per-token")
+    assert bool(rules.broken_rule(task, [code])) == broken
+
+
+def test_only_code_that_is_nearly_the_same_is_named():
+    assignment = Assignment("rnn_seq2seq")
+    code = "\n".join(task.solution.source for task in assignment.tasks)
+    other = "\n".join(task.solution.source for task in Assignment("attention").tasks)
+    renamed = "# mine\n" + code.replace("width", "w").replace("ended", "done")
+    assert [pair[:2] for pair in similar.pairs({"a": code, "b": renamed, "c": other})] == [("a", "b")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_source_itself_is_a_submission(name):
+    assignment = Assignment(name)
+    cells = read((EXERCISES / name / f"{name}.ipynb").read_bytes())
+    planned = plan(cells, assignment)
+    assert planned.notes == []
+    assert [s["task"] for s in planned.steps if s["kind"] == "test"] == [task.id for task in assignment.tasks]
+    assert planned.answer
+
+
+def test_a_deleted_cell_comes_back(handing):
+    notebook = handing.solved()
+    for name in ("scripted", "test-greedy", "imports"):
+        notebook.cells.remove(handing.cell(notebook, name))
+    assignment = Assignment("rnn_seq2seq")
+    steps = plan(read(nbformat.writes(notebook).encode()), assignment).steps
+    kinds = [(step["kind"], step.get("task")) for step in steps]
+    assert kinds.count(("given", None)) == 3
+    assert kinds.index(("test", "test-greedy")) > max(i for i, kind in enumerate(kinds) if kind[0] == "given")
+
+
+def test_an_answer_is_found_with_and_without_its_id(handing):
+    assignment = Assignment("rnn_seq2seq")
+    notebook = handing.solved()
+    assert plan(read(nbformat.writes(notebook).encode()), assignment).answer == ""
+    answer = handing.cell(notebook, "question")
+    for source in ("<!-- grade id: question -->\nBecause.", "Because."):
+        answer.source, answer.metadata = source, {}
+        assert plan(read(nbformat.writes(notebook).encode()), assignment).answer == "Because."
