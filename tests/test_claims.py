@@ -87,7 +87,7 @@ ENTRY = """## Encoders
 
 :Verdict: **Holds in part.** Because
   of this.
-:Chapter: [Pretraining](4_bert/pretraining), and more
+:Chapter: [Pretraining](4_bert/pretraining.ipynb#hide-a-word), and more
 """
 
 

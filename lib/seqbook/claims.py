@@ -59,7 +59,7 @@ def _claim(number: str, text: str, family: str, part: str) -> Claim:
     verdict = re.match(r"\*\*(.+?)\.\*\*", fields.get("Verdict", ""))
     if not verdict or verdict[1].lower() not in VERDICTS:
         raise ValueError(f"{number}: the field Verdict must begin with one of {', '.join(VERDICTS)}, as in **Holds.**")
-    chapter = re.match(r"\[.+?\]\((.+?)\)", fields.get("Chapter", ""))
+    chapter = re.match(r"\[.+?\]\(([^#)]+?)(\.ipynb)?(#.+?)?\)", fields.get("Chapter", ""))
     if not chapter:
         raise ValueError(
             f"{number}: the field Chapter must begin with a link, as in [Attention](2_transformer/attention)"

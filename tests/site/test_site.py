@@ -191,3 +191,29 @@ def test_no_solution_is_published(site):
         if path.suffix in {".html", ".ipynb", ".md", ".txt", ".js"} and "_static" not in path.parts:
             assert "BEGIN SOLUTION" not in path.read_text("utf-8"), path
             assert "BEGIN HIDDEN TESTS" not in path.read_text("utf-8"), path
+
+
+def test_claims_can_be_filtered_with_the_keyboard(open_page):
+    page = open_page("book/claims.html")
+    count = page.locator(".claims-filter output")
+    shown = page.locator(".bd-article h3").filter(visible=True)
+    total = shown.count()
+    assert count.text_content() == f"{total} of {total} claims"
+    page.get_by_label("Verdict").focus()
+    page.keyboard.type("Wrong")
+    assert 0 < shown.count() < total
+    assert set(page.locator(".bd-article dd:visible strong:first-child").all_text_contents()) == {"Wrong."}
+    page.goto(page.url + "#c1")  # which the filter hides
+    shown.nth(total - 1).wait_for()
+    page.get_by_label("Words").fill("special tokens")
+    assert "C14. Special tokens must not occur in the text#" in shown.all_text_contents()
+    page.get_by_role("button", name="Show all").press("Enter")
+    shown.nth(total - 1).wait_for()
+
+
+def test_claims_are_all_there_without_javascript(site, browser):
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(site + "book/claims.html")
+    assert page.locator(".claims-filter").count() == 0
+    assert page.locator(".bd-article h3").filter(visible=True).count() >= 23
+    page.context.close()
