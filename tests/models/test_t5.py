@@ -133,3 +133,41 @@ def test_gradients_reach_every_parameter():
 def test_refuses_sizes_that_do_not_fit_each_other(changes, message):
     with pytest.raises(ValueError, match=message):
         build(**changes)
+
+
+def test_a_larger_vocabulary_keeps_the_pretrained_weights():
+    pretrained, grown = build(), build(vocab_size=15, max_len=40, dropout=0.1).eval()
+    new = grown.embedding.tokens.weight[12:].clone()
+    grown.load_pretrained(pretrained)
+    torch.testing.assert_close(grown(SOURCE, TARGET)[..., :12], pretrained(SOURCE, TARGET))
+    torch.testing.assert_close(grown.embedding.tokens.weight[12:], new)
+    untied = build(vocab_size=15, tied=False)
+    untied.load_pretrained(build(tied=False))
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "message"),
+    [
+        ({"n_layers": 1}, {}, r"n_layers=2 in pretraining, 1 here"),
+        ({"tied": False}, {}, r"tied=True in pretraining, False here"),
+        ({}, {"vocab_size": 20}, r"vocabulary has 20 tokens, this one only 12"),
+    ],
+)
+def test_what_does_not_fit_is_not_loaded(here, there, message):
+    with pytest.raises(ValueError, match=message):
+        build(**here).load_pretrained(build(**there))
+
+
+def test_another_network_is_not_loaded():
+    with pytest.raises(ValueError, match=r"is a Linear, not a T5"):
+        build().load_pretrained(nn.Linear(2, 2))
+
+
+def test_hidden_states_where_both_stacks_read_the_text():
+    model = build().eval()
+    ids = torch.tensor([[5, 6, 7, 8]])
+    h = model.hidden(ids)
+    torch.testing.assert_close(model.logits(h), model(ids, ids))
+    changed = model.hidden(torch.tensor([[5, 6, 7, 9]]))
+    assert not torch.allclose(h[:, :3], changed[:, :3])  # through the encoder, which reads everything
+    torch.testing.assert_close(model.hidden(torch.tensor([[5, 6, 7, 8, 0, 0]]))[:, :4], h)

@@ -11,7 +11,7 @@ TEXTS = ["a dog runs", "two women read", "fast"]
 def pretrained():
     """The tokenizers that pretraining leaves: GPT's knows none of the new special tokens, BERT's knows all of them."""
     plain = Tokenizer.train(TEXTS, "word")
-    return {"gpt": plain, "bert": plain.with_special(CLS, SEP, "[MASK]")}
+    return {"gpt": plain, "bert": plain.with_special(CLS, SEP, "[MASK]"), "bart": plain}
 
 
 def build(name, pretrained):
@@ -23,6 +23,7 @@ def build(name, pretrained):
     [
         ("gpt", ["<bos>", "a", "dog", EXTRACT], ["<bos>", "a", "dog", DELIMITER, "fast", EXTRACT], None),
         ("bert", [CLS, "a", "dog", SEP], [CLS, "a", "dog", SEP, "fast", SEP], [0, 0, 0, 0, 1, 1]),
+        ("bart", ["<bos>", "a", "dog", "<eos>"], ["<bos>", "a", "dog", "<eos>", "fast", "<eos>"], None),
     ],
 )
 def test_one_text_and_two(name, single, pair, segments, pretrained):
@@ -38,7 +39,7 @@ def test_one_text_and_two(name, single, pair, segments, pretrained):
 
 
 def test_the_head_reads_the_last_token_of_gpt_and_the_first_of_bert(pretrained):
-    for name, token, position in (("gpt", EXTRACT, 5), ("bert", CLS, 0)):
+    for name, token, position in (("gpt", EXTRACT, 5), ("bert", CLS, 0), ("bart", "<eos>", 5)):
         layout = build(name, pretrained)
         row = layout.pair(layout.tokenizer.encode("a dog"), layout.tokenizer.encode("fast"))
         assert layout.extract(row) == position

@@ -47,6 +47,12 @@ class EncoderDecoder(nn.Module):
         memory, memory_mask = self.encode(source_ids)
         return self.logits(self.decoder(self.embed_target(target_ids), "causal", memory, memory_mask))
 
+    def hidden(self, ids: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time d_model"]:
+        """The decoder's hidden states where encoder and decoder read the same text, as in BART's classification. The last
+        token's state has read all of the text."""
+        memory, memory_mask = self.encode(ids)
+        return self.decoder(self.embed_target(ids), "causal", memory, memory_mask)
+
     def encode(
         self, source_ids: Int[Tensor, "batch source"]
     ) -> tuple[Float[Tensor, "batch source d_model"], Bool[Tensor, "batch 1 1 source"]]:

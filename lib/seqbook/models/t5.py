@@ -1,8 +1,9 @@
 """T5: an encoder-decoder with relative positions, for which every task is text {cite}`raffel2020exploring`. Chapter 5.1."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -103,6 +104,25 @@ class T5(EncoderDecoder):
             if parameter.dim() > 1:
                 ends = [std for end, std in stds.items() if name.endswith(end)]
                 nn.init.normal_(parameter, std=ends[0] if ends else parameter.shape[-1] ** -0.5)
+
+    def load_pretrained(self, pretrained: nn.Module) -> None:
+        """Copy the weights of another T5. New tokens, which have the last ids, keep their initial vectors.
+
+        Raises:
+            ValueError: another kind of network, other sizes or parts, or a larger vocabulary.
+        """
+        if not isinstance(pretrained, T5):
+            raise ValueError(f"the pretrained network is a {type(pretrained).__name__}, not a T5")
+        theirs, known = pretrained.config, pretrained.config.vocab_size
+        for name, value in vars(replace(self.config, vocab_size=known, max_len=theirs.max_len)).items():
+            if name != "dropout" and getattr(theirs, name) != value:
+                raise ValueError(f"{name}={getattr(theirs, name)} in pretraining, {value} here: make them equal")
+        if known > self.config.vocab_size:
+            raise ValueError(f"the pretrained vocabulary has {known} tokens, this one only {self.config.vocab_size}")
+        here, weights = self.state_dict(), pretrained.state_dict()
+        for name in {"embedding.tokens.weight", "out.weight"} & weights.keys():
+            weights[name] = torch.cat([weights[name], here[name][known:].to(weights[name])])
+        self.load_state_dict(weights)
 
     def _stack(self, n_layers: int, cross: bool) -> Stack:
         config, d_model = self.config, self.config.d_model

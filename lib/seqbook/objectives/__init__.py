@@ -18,6 +18,7 @@ from seqbook.objectives.scoring import fill_by_scoring
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqbook.objectives.spans import SpansConfig
 from seqbook.objectives.tagging import TaggingConfig
+from seqbook.objectives.text_to_text import TextToText, TextToTextConfig
 from seqbook.objectives.unilm import UniLM, UniLMConfig
 
 # a new objective adds its own
@@ -35,6 +36,7 @@ CONFIGS = (
     UniLMConfig,
     BlankInfillingConfig,
     DenoisersConfig,
+    TextToTextConfig,
 )
 
 # How each network fills in a text with gaps, (model, tokenizer, texts, top) → Filled, if its objective does not say it; a
@@ -70,6 +72,8 @@ __all__ = [
     "SpanCorruptionConfig",
     "SpansConfig",
     "TaggingConfig",
+    "TextToText",
+    "TextToTextConfig",
     "UniLM",
     "UniLMConfig",
 ]

@@ -1,6 +1,7 @@
-"""How one text or two become one sequence of tokens: with the special tokens of GPT, or with those of BERT.
+"""How one text or two become one sequence of tokens: with the special tokens of GPT, of BERT, or of BART.
 
     GPT     <bos> a … <extract>         <bos> a … <delimiter> b … <extract>       the head reads the last token
+    BART    <bos> a … <eos>             <bos> a … <eos> b … <eos>                 the head reads the last token
     BERT    [CLS] a … [SEP]             [CLS] a … [SEP] b … [SEP]                 the head reads the first token
     segment   0   0     0                 0   0     0   1     1                   only BERT has segments
 
@@ -15,7 +16,7 @@ from seqbook.data.tokenizer import Tokenizer
 
 DELIMITER, EXTRACT = "<delimiter>", "<extract>"
 CLS, SEP = "[CLS]", "[SEP]"
-LayoutName = Literal["gpt", "bert"]
+LayoutName = Literal["gpt", "bert", "bart"]
 
 
 class Layout:
@@ -109,12 +110,30 @@ class BERTLayout(Layout):
         return 0
 
 
-LAYOUTS: dict[LayoutName, type[Layout]] = {"gpt": GPTLayout, "bert": BERTLayout}
+class BARTLayout(Layout):
+    """`<bos> a <eos> b <eos>`, for encoder-decoders whose two stacks read the same text {cite}`lewis2020bart`."""
+
+    names = ("<bos>", "<eos>", "<eos>")
+    has_segments = False
+    fills = ("vocab_size", "pad_id")
+
+    @staticmethod
+    def grow(pretrained: Tokenizer) -> Tokenizer:
+        return pretrained
+
+    def sizes(self) -> dict[str, int]:
+        return super().sizes() | {"pad_id": self.tokenizer.pad_id}
+
+    def extract(self, sequence: list[int]) -> int:
+        return len(sequence) - 1
+
+
+LAYOUTS: dict[LayoutName, type[Layout]] = {"gpt": GPTLayout, "bert": BERTLayout, "bart": BARTLayout}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutConfig:
-    """What the settings of all objectives of fine-tuning have in common. layout: the special tokens of GPT or of BERT."""
+    """What the settings of all objectives of fine-tuning have in common. layout: the special tokens of GPT, BERT or BART."""
 
     layout: LayoutName = "gpt"
 

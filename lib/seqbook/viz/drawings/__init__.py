@@ -11,6 +11,7 @@ from seqbook.viz.drawings.heads_split import heads_split
 from seqbook.viz.drawings.lstm_cell import lstm_cell
 from seqbook.viz.drawings.residual_stream import Part, residual_stream
 from seqbook.viz.drawings.shaded_tokens import shaded_tokens
+from seqbook.viz.drawings.source_target import source_and_target
 from seqbook.viz.drawings.token_rows import Row, token_rows
 from seqbook.viz.drawings.unrolled import unrolled
 
@@ -25,6 +26,7 @@ __all__ = [
     "lstm_cell",
     "residual_stream",
     "shaded_tokens",
+    "source_and_target",
     "token_rows",
     "unrolled",
 ]

@@ -1,0 +1,75 @@
+"""T5's and BART's experiments: what a network knows of its source, the choice of rates, and one model for all tasks."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from seqbook import runs
+from seqbook.experiments import t5_bart
+from seqbook.models.t5 import T5Config
+from seqbook.objectives.corruption import SpanCorruption, SpanCorruptionConfig
+
+TEXT = " ".join(f"w{i}" for i in range(30))
+
+
+@pytest.fixture
+def base():
+    """A T5 that is not trained, with the sizes of the recipes."""
+    tokenizer = SpanCorruptionConfig(n_sentinels=10).tokenizers({"text": [TEXT]}, {})["tokenizer"]
+    objective = SpanCorruption(tokenizer, max_len=40)
+    model = T5Config(**objective.sizes(), max_len=40).build()
+    examples = [torch.randperm(30, generator=torch.Generator().manual_seed(i)).add(4).tolist() for i in range(128)]
+    return SimpleNamespace(model=model, objective=objective, examples=lambda split: examples, result={"loss": 3.0})
+
+
+class FromSource(nn.Module):
+    """Gives a high score to each token that its source lacks, which are the lost ones; knows nothing of their order."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size, self.some = size, nn.Parameter(torch.zeros(1))
+
+    def forward(self, source, target):
+        there = torch.zeros(len(source), self.size).scatter_(1, source, 1.0)
+        return (-5 * there)[:, None].expand(-1, target.shape[1], -1)
+
+
+def test_a_network_that_uses_its_source_loses_with_another_one(base):
+    base.model = FromSource(len(base.objective.tokenizer))
+    found = t5_bart.losses(base, n=64, batch_size=32)
+    assert found["its source"] + 0.1 < found["the source of another text"]
+    base.model = Constant(len(base.objective.tokenizer))
+    found = t5_bart.losses(base, n=64, batch_size=32)
+    assert found["its source"] == found["the source of another text"]
+    assert found["frequencies alone"] < found["its source"]  # sentinels are more frequent than each word
+
+
+class Constant(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.size, self.some = size, nn.Parameter(torch.zeros(1))
+
+    def forward(self, source, target):
+        return torch.zeros(*target.shape, self.size)
+
+
+def test_the_best_rate_has_the_lowest_mean_validation_loss():
+    rows = [
+        {"recipe": recipe, "learning_rate": rate, "val_loss": loss}
+        for recipe, rate, losses in (("a", 1, (0.1, 0.9)), ("a", 2, (0.4, 0.4)), ("b", 1, (0.3, 0.3)), ("b", 2, (1, 1)))
+        for loss in losses
+    ]
+    assert t5_bart.best_rates(rows) == {"a": 2, "b": 1}
+
+
+@pytest.mark.slow
+def test_one_network_is_scored_in_every_task(base, monkeypatch):
+    monkeypatch.setattr(runs, "run", lambda name, seed=0: base)
+    tasks = ("sentiment", "ner")
+    found = t5_bart.together(seed=0, labels=20, tasks=tasks, steps=2, batch_size=4, evaluations=1)
+    assert list(found["scores"]) == list(tasks)
+    for scores in found["scores"].values():
+        assert 0 <= scores["accuracy"] <= 1
+        assert 0 < scores["majority"] < 1
