@@ -42,6 +42,12 @@ SWEEPS = {
         seeds=[0],
         measure=t5_bart.losses,
     ),
+    "bart-rewriting": Sweep(
+        "Chapter 5.1: corrupted texts as a BART rewrites them after 300 steps.",
+        [Case("bart", {"steps": 300})],
+        seeds=[0],
+        measure=t5_bart.restored,
+    ),
     "bart-noises": Sweep(
         "Chapter 5.1: BART pretrained for 300 steps with one noise or with the mix, and then fine-tuned with a head.",
         [

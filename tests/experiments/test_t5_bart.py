@@ -73,3 +73,34 @@ def test_one_network_is_scored_in_every_task(base, monkeypatch):
     for scores in found["scores"].values():
         assert 0 <= scores["accuracy"] <= 1
         assert 0 < scores["majority"] < 1
+
+
+class Writes(nn.Module):
+    """Writes the given rows, whatever it reads."""
+
+    def __init__(self, rows, size):
+        super().__init__()
+        self.rows, self.size, self.some = rows, size, nn.Parameter(torch.zeros(1))
+
+    def _logits(self, step):
+        ids = [row[step] if step < len(row) else 0 for row in self.rows]
+        return nn.functional.one_hot(torch.tensor(ids), self.size).float()
+
+    def prefill(self, source, target):
+        return self._logits(0), 1
+
+    def decode(self, ids, state):
+        return self._logits(state), state + 1
+
+
+def test_spans_are_counted_as_restored_if_all_their_words_are_right(base):
+    objective = base.objective
+    batch = objective.collate(base.examples("test")[:2], torch.Generator().manual_seed(0))
+    rows = [[i for i in row if i != -100] for row in batch.labels.tolist()]
+    n_spans = sum(i in objective.sentinels for row in rows for i in row)
+    base.model = Writes(rows, len(objective.tokenizer))
+    found = t5_bart.restored(base, n=2)
+    assert found["restored"] == 1
+    assert found["examples"][0]["target"] == found["examples"][0]["written"]
+    rows[0][1] = 3  # a wrong word in the first span
+    assert t5_bart.restored(base, n=2)["restored"] == pytest.approx(1 - 1 / n_spans)

@@ -13,8 +13,10 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 import microworld
 from seqbook import runs
 from seqbook.experiments.trials import train, untrained
+from seqbook.generation.decoding import greedy
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.corruption import SpanCorruptionConfig
+from seqbook.objectives.corruption import SpanCorruption, SpanCorruptionConfig
+from seqbook.objectives.corruption.spans import spans_of
 from seqbook.objectives.text_to_text import Task, TextToText, TextToTextConfig
 from seqbook.recipes import configure, fill
 from seqbook.runs import Run, published
@@ -37,8 +39,9 @@ def losses(run: Run, n: int = 256, batch_size: int = 64) -> dict[str, float]:
     """
     model, objective, on = run.model.eval(), run.objective, device()
     counts: Counter[int] = Counter()
-    for start in range(0, 10 * n, batch_size):
-        batch = objective.collate(run.examples("train")[start : start + batch_size], _generator(start))
+    train = run.examples("train")[: 10 * n]
+    for start in range(0, len(train), batch_size):
+        batch = objective.collate(train[start : start + batch_size], _generator(start))
         counts.update(batch.labels[batch.labels != IGNORED].tolist())
     total, size = counts.total(), len(objective.tokenizer)
 
@@ -53,6 +56,37 @@ def losses(run: Run, n: int = 256, batch_size: int = 64) -> dict[str, float]:
         found["frequencies alone"] += sum(-math.log((counts[i] + 1) / (total + size)) for i in words)
         n_tokens += len(words)
     return {name: nats / n_tokens for name, nats in found.items()}
+
+
+@torch.no_grad()
+def restored(run: Run, n: int = 100) -> dict[str, Any]:
+    """What a network writes, greedily, for `n` corrupted texts of the test split: the share of spans (T5) or of texts (BART)
+    that are exactly the original; the same without a network, for the most frequent of these spans, or for a copy of the
+    source; and three examples.
+    """
+    model, objective = run.model, run.objective
+    tokenizer, eos = objective.tokenizer, objective.tokenizer.eos_id
+    batch = objective.collate(run.examples("test")[:n], _generator(0)).to(device())
+    source, decoder_inputs = batch.inputs
+    written = greedy(model, (source, decoder_inputs[:, :1]), max_new=batch.labels.shape[1], stop=[eos])
+    true = [[i for i in row if i not in (IGNORED, eos)] for row in batch.labels.tolist()]
+    sources = [[i for i in row if i not in (tokenizer.pad_id, eos)] for row in source.tolist()]
+    if isinstance(objective, SpanCorruption):
+        parts = [[spans_of(row, objective.sentinels) for row in side] for side in (true, written)]
+        pairs = [(span, theirs.get(i)) for ours, theirs in zip(*parts, strict=True) for i, span in ours.items()]
+        counts = Counter(tuple(span) for span, _ in pairs)
+        baseline = max(counts.values()) / len(pairs)
+    else:
+        pairs = list(zip(true, written, strict=True))
+        baseline = sum(t == x for t, x in zip(true, sources, strict=True)) / len(true)
+    texts = zip(
+        *([" ".join(tokenizer.tokens(row)) for row in side[:3]] for side in (sources, true, written)), strict=True
+    )
+    return {
+        "restored": sum(t == w for t, w in pairs) / len(pairs),
+        "restored_without_network": baseline,
+        "examples": [dict(zip(("source", "target", "written"), row, strict=True)) for row in texts],
+    }
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -102,7 +136,7 @@ def together(*, seed: int, labels: int, tasks: Sequence[Task] = TASKS, **setting
     corpora = {task: microworld.load(task, size=labels) for task in tasks}
     tokenizers = base.objective.tokenizers
     for task, splits in corpora.items():  # one vocabulary with the words of all tasks
-        tokenizers = TextToTextConfig(task=task).tokenizers(_columns(task, splits["train"]), tokenizers)
+        tokenizers = TextToTextConfig(task=task).tokenizers(columns_of(task, splits["train"]), tokenizers)
     objectives = {task: TextToTextConfig(task=task).build(tokenizers, recipe.model.max_len) for task in tasks}
     prepared = {task: _tokenized(task, objectives[task], corpora[task]) for task in tasks}
     train, validation = (
@@ -118,10 +152,11 @@ def together(*, seed: int, labels: int, tasks: Sequence[Task] = TASKS, **setting
     return {"val_loss": history[-1]["val_loss"], "seconds": sum(step["seconds"] for step in history), "scores": scores}
 
 
-def _columns(task: Task, rows: Dataset) -> dict[str, list]:
+def columns_of(task: Task, rows: Dataset) -> dict[str, list]:
+    """The columns that a task is made of, as `as_text` takes them."""
     return {column: rows[column][:] for column in TextToTextConfig(task=task).reads()}
 
 
 def _tokenized(task: Task, objective: TextToText, splits: DatasetDict) -> DatasetDict:
-    ids = {split: Dataset.from_dict(objective.tokenize(**_columns(task, rows))) for split, rows in splits.items()}
+    ids = {split: Dataset.from_dict(objective.tokenize(**columns_of(task, rows))) for split, rows in splits.items()}
     return DatasetDict({split: concatenate_datasets([rows, ids[split]], axis=1) for split, rows in splits.items()})
