@@ -84,7 +84,7 @@ def restored(run: Run, n: int = 100) -> dict[str, Any]:
     )
     return {
         "restored": sum(t == w for t, w in pairs) / len(pairs),
-        "restored_without_network": baseline,
+        "baseline": baseline,
         "examples": [dict(zip(("source", "target", "written"), row, strict=True)) for row in texts],
     }
 
