@@ -57,8 +57,8 @@ class Constant(nn.Module):
 
 def test_the_best_rate_has_the_lowest_mean_validation_loss():
     rows = [
-        {"recipe": recipe, "learning_rate": rate, "val_loss": loss}
-        for recipe, rate, losses in (("a", 1, (0.1, 0.9)), ("a", 2, (0.4, 0.4)), ("b", 1, (0.3, 0.3)), ("b", 2, (1, 1)))
+        {"case": case, "learning_rate": rate, "val_loss": loss}
+        for case, rate, losses in (("a", 1, (0.1, 0.9)), ("a", 2, (0.4, 0.4)), ("b", 1, (0.3, 0.3)), ("b", 2, (1, 1)))
         for loss in losses
     ]
     assert t5_bart.best_rates(rows) == {"a": 2, "b": 1}

@@ -293,3 +293,16 @@ def test_shades_follow_the_numbers():
         drawings.shaded_tokens(["a"], [1.0, 2.0])
     with pytest.raises(ValueError, match=r"-0\.10 is below 0"):
         drawings.shaded_tokens(["a"], [-0.1])
+
+
+def test_source_and_target_stand_side_by_side_and_wrap():
+    rows = {"T5": (["a", "<0>", "c"], ["<0>", "b"]), "BART": (["word"] * 12, ["word"] * 3)}
+    ax = drawings.source_and_target(rows)
+    texts = [(text.get_text(), *text.get_position()) for text in ax.texts]
+    middle = ax.get_xlim()[1] / 2
+    assert all(x < middle for text, x, _ in texts if text in ("a", "c"))
+    assert all(x > middle for text, x, _ in texts if text == "b")
+    assert len({y for text, x, y in texts if text == "word" and x < middle}) > 1
+    assert len({y for text, x, y in texts if text == "word" and x > middle}) == 1
+    with pytest.raises(ValueError, match=r"with tokens for its source and its target"):
+        drawings.source_and_target({"T5": (["a"], [])})

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from datasets import Dataset, DatasetDict, concatenate_datasets
@@ -24,6 +24,12 @@ from seqbook.training import fit
 from seqbook.training.device import device
 
 BY_HAND = SpanCorruptionConfig(rate=0.4, mean_length=2.0)  # of the chapter's short sentence
+GAPS = (
+    "Anna went to the <mask> and bought a watch.",
+    "On Monday morning, Ben <mask> and met <mask>.",
+    "Clara was <mask> hungry, so she <mask> a pear.",
+    "He gave the key to her. Ben had a key. On Sunday, he met Anna.",
+)
 TASKS: tuple[Task, ...] = get_args(Task)
 
 
@@ -89,6 +95,14 @@ def restored(run: Run, n: int = 100) -> dict[str, Any]:
     }
 
 
+def rewritten(run: Run) -> dict[str, Any]:
+    """A row of the sweep "bart-rewriting": `restored`, and `GAPS` as the network fills them."""
+    filled = run.objective.fill(run.model, GAPS)
+    return restored(run) | {
+        "filled": [{"text": gap, "rewritten": new.text} for gap, new in zip(GAPS, filled, strict=True)]
+    }
+
+
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
@@ -101,24 +115,27 @@ def fine_tuned(
     seed: int,
     recipe: str,
     pretraining: Mapping[str, Any] = MappingProxyType({}),
-    output: str = "",
-    noise: str = "",
+    case: str = "",
+    reads: Literal["last", "first"] = "last",
     **settings: Any,
 ) -> dict[str, Any]:
     """Scores of a fine-tuning recipe. The pretraining is the same for all seeds of the fine-tuning.
 
-    pretraining: settings of the pretraining that are changed; output, noise: names of the case in the published row;
+    pretraining: settings of the pretraining that are changed; case: its name in the published row; reads: whether a head
+    reads the decoder's state at the last token of the text, or at the first one, before the decoder has read the text;
     settings: of the fine-tuning.
     """
     changed = configure(recipe, **settings)
     pretrained = runs.run(changed.base, **pretraining)
     run = untrained(changed, seed)
+    if reads == "first":
+        run.objective.layout.extract = lambda sequence: 0
     run.model.load_pretrained(pretrained.model)
     run = train(run, changed, seed)
     return run.result | run.objective.scores(run.model, run.splits) | {"pretraining_loss": pretrained.result["loss"]}
 
 
-def best_rates(rows: Sequence[Mapping[str, Any]], by: str = "recipe") -> dict[str, float]:
+def best_rates(rows: Sequence[Mapping[str, Any]], by: str = "case") -> dict[str, float]:
     """The learning rate with the lowest mean validation loss, for each value of the column `by`."""
     mean = published.spread(rows, [by, "learning_rate"], "val_loss")["mean"]
     return {name: group.idxmin()[1] for name, group in mean.groupby(level=0)}
