@@ -35,4 +35,4 @@ def texts(rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]]) -> St
     frame = pd.DataFrame(rows)
     looks = {"text-align": "left", "white-space": "normal", "vertical-align": "top"}
     heads = {"selector": "th", "props": [("text-align", "left")]}
-    return frame.style.hide(axis="index").set_properties(**looks).set_table_styles([heads])
+    return frame.style.format(escape="html").hide(axis="index").set_properties(**looks).set_table_styles([heads])

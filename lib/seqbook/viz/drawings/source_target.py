@@ -37,7 +37,7 @@ def _tokens(ax: Axes, tokens: Sequence[str], left: float, y: float, limit: float
     """Draw tokens from `left` to `limit`, on as many lines as they need; returns the y of the last line."""
     x = left
     for token in tokens:
-        wide = max(0.27, text_width(token, _SIZE) + 0.08)
+        wide = max(0.27, text_width(token, _SIZE) + 0.14)
         if x + wide > limit and x > left:
             x, y = left, y + _PITCH
         token_box(ax, x + wide / 2, y, token, kind, width=wide, size=_SIZE)
