@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+import jaxtyping
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
@@ -121,8 +122,9 @@ def test_the_score_is_the_share_of_exact_answers(sentiment, word, accuracy):
     assert found["majority"] == pytest.approx(2 / 3)
 
 
-def test_what_is_refused(sentiment):
+def test_what_is_refused(sentiment, monkeypatch):
     objective, _ = sentiment
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as readers have it: beartype would be the first
     with pytest.raises(ValueError, match=r"task='grammar': choose one of translation, sentiment"):
         TextToTextConfig(task="grammar")
     with pytest.raises(ValueError, match=r"is 20 tokens long: it must have 1 to 15"):

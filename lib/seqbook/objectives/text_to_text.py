@@ -23,7 +23,7 @@ from seqbook.objectives.batch import IGNORED, Batch, encode, pad
 from seqbook.objectives.seq2seq import Example, Seq2Seq
 
 Task = Literal["translation", "sentiment", "entailment", "similarity", "multiple_choice", "ner", "qa"]
-LONGEST_ANSWER = 60  # tokens
+LONGEST_ANSWER = 100  # tokens
 KINDS = {"PER": "person", "LOC": "place", "ORG": "organisation"}
 
 
