@@ -1,6 +1,6 @@
 """The published sweeps, one file per part of the course."""
 
-from benchmarks.sweeps import bert, finetuning, glm, gpt, prefix, recurrent, t5_bart, transformer
+from benchmarks.sweeps import bert, comparison, finetuning, glm, gpt, prefix, recurrent, t5_bart, transformer
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
 SWEEPS: dict[str, Sweep] = (
@@ -12,6 +12,7 @@ SWEEPS: dict[str, Sweep] = (
     | t5_bart.SWEEPS
     | prefix.SWEEPS
     | glm.SWEEPS
+    | comparison.SWEEPS
 )
 
 __all__ = ["SWEEPS", "Case", "Sweep", "Trial"]

@@ -18,6 +18,7 @@ from seqbook.objectives.scoring import fill_by_scoring
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqbook.objectives.spans import SpansConfig
 from seqbook.objectives.tagging import TaggingConfig
+from seqbook.objectives.task_pairs import TaskPairsConfig
 from seqbook.objectives.text_to_text import TextToText, TextToTextConfig
 from seqbook.objectives.unilm import UniLM, UniLMConfig
 
@@ -37,6 +38,7 @@ CONFIGS = (
     BlankInfillingConfig,
     DenoisersConfig,
     TextToTextConfig,
+    TaskPairsConfig,
 )
 
 # How each network fills in a text with gaps, (model, tokenizer, texts, top) → Filled, if its objective does not say it; a
@@ -72,6 +74,7 @@ __all__ = [
     "SpanCorruptionConfig",
     "SpansConfig",
     "TaggingConfig",
+    "TaskPairsConfig",
     "TextToText",
     "TextToTextConfig",
     "UniLM",

@@ -2,11 +2,17 @@
 
 from typing import Any
 
-from seqbook.recipes import bert, gpt, prefix, recurrent, t5_bart, transformer
+from seqbook.recipes import bert, comparison, gpt, prefix, recurrent, t5_bart, transformer
 from seqbook.recipes.schema import DataConfig, Recipe, describe, fill
 
 RECIPES: dict[str, Recipe] = (  # a new part adds its own
-    recurrent.RECIPES | transformer.RECIPES | gpt.RECIPES | bert.RECIPES | t5_bart.RECIPES | prefix.RECIPES
+    recurrent.RECIPES
+    | transformer.RECIPES
+    | gpt.RECIPES
+    | bert.RECIPES
+    | t5_bart.RECIPES
+    | prefix.RECIPES
+    | comparison.RECIPES
 )
 
 
