@@ -2,8 +2,8 @@
 
 python -m benchmarks.publish [--again] [--jobs N] [--only TEXT] [NAME...]
 
-Rows of all sweeps go one at a time on each core (or N at a time), with one thread each, and are written as they are
-finished. Runs are kept in SEQBOOK_HOME, so an interrupted sweep continues where it was. A row that still belongs to its
+Rows of all sweeps go one at a time on each GPU, or on each core with one thread (or N at a time), and are written as
+they are finished. Runs are kept in SEQBOOK_HOME, so an interrupted sweep continues where it was. A row that still belongs to its
 recipe is kept, unless --again.
 """
 
@@ -14,16 +14,20 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from queue import SimpleQueue
 from typing import Any
 
 import seqbook  # noqa: F401  before torch: it sets how threads wait
 
 # isort: split
+import torch
 from benchmarks.sweeps import SWEEPS
 
 from seqbook.runs import published
 from seqbook.storage import writing
 from seqbook.training.device import device_name
+
+ONE_CORE = {"OMP_NUM_THREADS": "1"}  # the variables of a process that makes a row
 
 
 class Rows:
@@ -61,9 +65,20 @@ def publish(names: Iterable[str], again: bool = False, at_once: int | None = Non
         print(f"{name}: {len(rows.rows)} rows are kept, {len(rows.missing())} are to be made", flush=True)
         rows.write()
     failed = 0
-    with ThreadPoolExecutor(at_once or os.cpu_count()) as pool:
+    places = SimpleQueue()
+    for place in (found := places_for_rows(at_once)):
+        places.put(place)
+
+    def make(name: str, key: str) -> dict[str, Any]:
+        place = places.get()
+        try:
+            return row_of(name, key, place)
+        finally:
+            places.put(place)
+
+    with ThreadPoolExecutor(len(found)) as pool:
         jobs = {
-            pool.submit(row_of, name, key): (name, key)
+            pool.submit(make, name, key): (name, key)
             for name in sweeps
             for key in sweeps[name].missing()
             if only in key
@@ -86,14 +101,21 @@ def publish(names: Iterable[str], again: bool = False, at_once: int | None = Non
     return failed
 
 
-def row_of(name: str, key: str) -> dict[str, Any]:
-    """A row, made by a process of its own.
+def places_for_rows(at_once: int | None = None) -> list[dict[str, str]]:
+    """For each row that is made at the same time, the variables of its process: one GPU, or one core."""
+    gpus = [{"CUDA_VISIBLE_DEVICES": str(i)} for i in range(torch.cuda.device_count())]
+    places = gpus or [ONE_CORE] * (os.cpu_count() or 1)
+    return [places[i % len(places)] for i in range(at_once or len(places))]
+
+
+def row_of(name: str, key: str, place: Mapping[str, str] = ONE_CORE) -> dict[str, Any]:
+    """A row, made by a process of its own with these variables.
 
     Raises:
         RuntimeError: the process failed; with its message.
     """
     command = [sys.executable, "-m", "benchmarks.publish", name, "--row", key]
-    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    done = subprocess.run(command, env=os.environ | dict(place), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
     return json.loads(done.stdout.splitlines()[-1])

@@ -29,7 +29,7 @@ class Made(list):
 
     fails = stop = None
 
-    def row_of(self, name, key):
+    def row_of(self, name, key, place=None):
         """Stands for `publish.row_of`: a row with a loss that its configuration and seed decide."""
         self.append(key)
         if key == self.stop:

@@ -9,6 +9,7 @@ from seqbook.objectives import TaskPairsConfig
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.filling import MASK
 from seqbook.objectives.task_pairs import FORMATS, halves, pairs, with_gap
+from seqbook.recipes import configure
 from seqbook.recipes.schema import fill
 
 CORPORA = {"infilling": "texts", "continuation": "texts"}
@@ -101,5 +102,5 @@ def test_an_encoder_fills_in_as_many_tokens_as_it_is_told(rows):
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="an encoder writes nothing but infilling"):
         TaskPairsConfig(task="qa", network="encoder")
-    with pytest.raises(ValueError, match="task='chess': choose one of translation"):
-        TaskPairsConfig(task="chess")
+    with pytest.raises(ValueError, match="task='chess': input should be 'translation'"):
+        configure("compare-causal-qa", task="chess")
