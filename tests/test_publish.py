@@ -245,7 +245,7 @@ def test_one_row_is_one_line(made):
 def test_a_sweep_without_rows_has_no_file(sweep, monkeypatch):
     """A page would take an empty file for a published result."""
 
-    def fail(name, key):
+    def fail(name, key, place):
         raise RuntimeError("no room")
 
     monkeypatch.setattr(publish, "row_of", fail)
