@@ -94,7 +94,7 @@ c.Autograde.autograde_preprocessors = [
         preprocessors.CheckCellMetadata,
     )
 ]
-c.ExecutePreprocessor.timeout = 60  # seconds a cell; the assignments need one or two
+c.ExecutePreprocessor.timeout = 60  # seconds a cell; most need one or two, the short trainings ten
 
 # ada_NAME.ipynb; Canvas: lovelaceada_1234_5678_NAME-1.ipynb; Moodle: Ada Lovelace_123_assignsubmission_file/NAME.ipynb
 # bert_pretraining is not the assignment pretraining of a student bert: the longest name that fits is taken.
