@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help book serve lint check notebooks site test bench results set-repository chromium grade clean
+.PHONY: help book serve lint check notebooks site test bench results set-repository chromium grade exercises export-course clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -28,6 +28,8 @@ help:
 	@echo "make results     the published results, made anew (NAME=... for some of them; it takes hours)"
 	@echo "make set-repository URL=https://github.com/you/fork"
 	@echo "make grade A=rnn_seq2seq IN=folder OUT=folder   grade what students handed in (book/instructors.md)"
+	@echo "make exercises   whether the tests of the assignments notice wrong solutions (A=... for one; all take about an hour)"
+	@echo "make export-course OUT=folder   the students' notebooks with a README, for a learning platform"
 	@echo "make chromium    install the browser that the tests of the site need, if there is none"
 	@echo "make clean       remove what was built; trained models and .venv stay"
 
@@ -95,6 +97,12 @@ COURSE := PYTHONPATH=tools OMP_NUM_THREADS=1 $(BIN)/python -m course
 
 grade: $(READY)
 	@$(COURSE) grade "$(A)" "$(IN)" "$(OUT)" $(LIMIT)
+
+exercises: $(READY)
+	@$(COURSE) prove $(A)
+
+export-course: $(READY) $(RELEASED)
+	@$(COURSE) export "$(OUT)"
 
 # The tests drive the system's browser.
 chromium:

@@ -1,0 +1,155 @@
+"""Do the tests notice wrong solutions? Each model solution is changed in every way that cosmic-ray knows, and graded.
+
+`make exercises` prints how many of the wrong solutions lose points, and keeps the table, with each that loses none, in
+proof.csv. An assignment that has not changed since is not run again.
+"""
+
+import ast
+import csv
+import difflib
+import hashlib
+import io
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+from course.assignment import EXERCISES, Assignment, Task
+from course.grading import Grader, keep, source_cells
+from course.matching import plan
+
+TABLE = Path(__file__).with_name("proof.csv")
+COLUMNS = [
+    "assignment",
+    "task",
+    "mutants",
+    "caught",
+    "cheats",
+    "cheats_caught",
+    "model",
+    "empty",
+    "survivors",
+    "source",
+]
+LIMIT = 10.0  # seconds; a mutant that doesn't end is caught
+# Of one kind of operator, a few replacements say as much as all of them.
+LEFT_OUT = re.compile(
+    r"NoOp|Variable|ReplaceBinaryOperator_\w+_(?:LShift|RShift|BitOr|BitXor|Pow|Mod|FloorDiv)$|_IsNot$|_Is$"
+)
+NOTHING = "def {name}(*arguments, **keywords):\n    return {value}\n"
+
+
+def mutants(source: str) -> Iterator[tuple[str, str]]:
+    """Each changed solution, with the changed line. What only changes comments or annotations is left out."""
+    seen = {ast.dump(ast.parse(source))}
+    for name in sorted(operator_names()):
+        if LEFT_OUT.search(name):
+            continue
+        operator = get_operator(name)()
+        for occurrence in range(1000):
+            code = mutate_code(source, operator, occurrence)
+            if code is None:
+                break
+            try:
+                tree = ast.dump(ast.parse(code))
+            except SyntaxError:
+                continue
+            if tree not in seen:
+                seen.add(tree)
+                lines = difflib.ndiff(source.splitlines(), code.splitlines())
+                yield "; ".join(line[2:].strip() for line in lines if line.startswith("+ ")), code
+
+
+def cheats(task: Task) -> Iterator[tuple[str, str]]:
+    """Solutions that do nothing and try to get points in another way, for any task."""
+    for name in task.functions[:1]:
+        nothing = NOTHING.format(name=name, value="None")
+        yield "returns nothing", nothing
+        patch = "import torch\ntorch.testing.assert_close = torch.equal = torch.allclose = lambda *_, **__: True\n"
+        yield "replaces torch's comparisons", patch + nothing
+        yield (
+            "replaces AssertionError and all",
+            "import builtins\nbuiltins.AssertionError = builtins.all = print\n" + nothing,
+        )
+        same = "class Same(list):\n    def __eq__(self, other):\n        return True\n    __ne__ = None\n"
+        yield "returns what equals everything", same + NOTHING.format(name=name, value="Same()")
+        for verb, forbidden in task.forbidden:
+            body = f"{forbidden}\n" if verb == "use" else f"{forbidden}()\n"
+            yield f"{verb}s {forbidden}", f"{task.solution.source}\n    if arguments:\n        {body}"
+
+
+def loses(grader: Grader, task: Task, code: str) -> bool:
+    """Whether this code, instead of the model solution, gets less than all points of its task."""
+    cells = source_cells(grader.assignment, solved=True)
+    next(cell for cell in cells if cell.id == task.solution.id).source = code
+    planned = plan(cells, grader.assignment)
+    steps = [step for step in planned.steps if step.get("task", task.id) == task.id]
+    outcome = grader.session.run(steps)
+    return grader.task(task, outcome, list(planned.code.values()))["points"] < task.points
+
+
+def prove(name: str) -> list[dict]:
+    """One row per task. The model solution gets all points and the empty notebook none, or this raises Broken."""
+    assignment, rows = Assignment(name), []
+    with Grader(assignment, LIMIT) as grader:
+        empty = grader.grade(source_cells(assignment, solved=False))
+        for task, result in zip(assignment.tasks, empty["tasks"], strict=True):
+            found = [(text, loses(grader, task, code)) for text, code in mutants(task.solution.source)]
+            tricks = [(text, loses(grader, task, code)) for text, code in cheats(task)]
+            rows.append(
+                {
+                    "assignment": name,
+                    "task": task.id.removeprefix("test-"),
+                    "mutants": len(found),
+                    "caught": sum(caught for _, caught in found),
+                    "cheats": len(tricks),
+                    "cheats_caught": sum(caught for _, caught in tricks),
+                    "model": f"{task.points:g}",
+                    "empty": f"{result['points']:g}",
+                    "survivors": " ;; ".join(text for text, caught in found + tricks if not caught),
+                    "source": fingerprint(assignment),
+                }
+            )
+            print(line(rows[-1]), flush=True)
+    return rows
+
+
+def line(row: dict) -> str:
+    share = f"{row['caught']} of {row['mutants']} mutants, {row['cheats_caught']} of {row['cheats']} cheats caught"
+    return f"{row['assignment']}, {row['task']}: {share}" + (f"; not: {row['survivors']}" if row["survivors"] else "")
+
+
+def fingerprint(assignment: Assignment) -> str:
+    return hashlib.sha256(assignment.text.encode()).hexdigest()[:12]
+
+
+def known() -> list[dict]:
+    return list(csv.DictReader(TABLE.open(encoding="utf-8", newline=""))) if TABLE.exists() else []
+
+
+def store(rows: list[dict]) -> None:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    keep(TABLE, out.getvalue())
+
+
+def main(arguments: list[str]) -> int:
+    names = [a for a in arguments if a] or sorted(path.stem for path in EXERCISES.glob("*/*.ipynb"))
+    for name in names:
+        rows = known()
+        mine = [row for row in rows if row["assignment"] == name]
+        if mine and mine[0]["source"] == fingerprint(Assignment(name)):
+            print(*map(line, mine), sep="\n")
+            continue
+        fresh = prove(name)
+        rows = [row for row in known() if row["assignment"] != name] + fresh
+        store(sorted(rows, key=lambda row: row["assignment"]))
+    rows = [row for row in known() if row["assignment"] in names]
+    caught, of = (sum(int(row[column]) for row in rows) for column in ("caught", "mutants"))
+    print(f"{caught} of {of} wrong solutions caught ({100 * caught / max(of, 1):.1f} %), see {TABLE}", file=sys.stderr)
+    return 0
