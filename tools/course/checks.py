@@ -109,7 +109,9 @@ class Rewriter:
     def check(self, node: ast.stmt, hidden: bool) -> ast.stmt:
         number = len(self.checks)
         text = short_name(static_text(message_of(node), self.texts))
-        self.checks.append(Check(text or f"{self.title}, check {number + 1}", hidden))
+        if len(re.sub(r"[\W_…]|expected|got", "", text)) < 3:
+            text = f"{self.title.split(':')[0]}, check {number + 1}"
+        self.checks.append(Check(text, hidden))
         guard = statement("__checks__.guard()")
         failed, passed = (
             statement(f"__checks__.{way}") for way in (f"failed({number}, __error__)", f"passed({number})")
