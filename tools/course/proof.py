@@ -92,30 +92,30 @@ def loses(grader: Grader, task: Task, code: str) -> bool:
     return grader.task(task, outcome, list(planned.code.values()))["points"] < task.points
 
 
-def prove(name: str) -> list[dict]:
-    """One row per task. The model solution gets all points and the empty notebook none, or this raises Broken."""
-    assignment, rows = Assignment(name), []
+def prove(assignment: Assignment, done: set[str]) -> Iterator[dict]:
+    """One row per task that is not done. Raises Broken if the model solution doesn't get all points."""
+    tasks = {task.id.removeprefix("test-"): task for task in assignment.tasks}
+    if tasks.keys() <= done:
+        return
     with Grader(assignment, LIMIT) as grader:
-        empty = grader.grade(source_cells(assignment, solved=False))
-        for task, result in zip(assignment.tasks, empty["tasks"], strict=True):
+        empty = {task["id"]: task for task in grader.grade(source_cells(assignment, solved=False))["tasks"]}
+        for name, task in tasks.items():
+            if name in done:
+                continue
             found = [(text, loses(grader, task, code)) for text, code in mutants(task.solution.source)]
             tricks = [(text, loses(grader, task, code)) for text, code in cheats(task)]
-            rows.append(
-                {
-                    "assignment": name,
-                    "task": task.id.removeprefix("test-"),
-                    "mutants": len(found),
-                    "caught": sum(caught for _, caught in found),
-                    "cheats": len(tricks),
-                    "cheats_caught": sum(caught for _, caught in tricks),
-                    "model": f"{task.points:g}",
-                    "empty": f"{result['points']:g}",
-                    "survivors": " ;; ".join(text for text, caught in found + tricks if not caught),
-                    "source": fingerprint(assignment),
-                }
-            )
-            print(line(rows[-1]), flush=True)
-    return rows
+            yield {
+                "assignment": assignment.name,
+                "task": name,
+                "mutants": len(found),
+                "caught": sum(caught for _, caught in found),
+                "cheats": len(tricks),
+                "cheats_caught": sum(caught for _, caught in tricks),
+                "model": f"{task.points:g}",
+                "empty": f"{empty[task.id]['points']:g}",
+                "survivors": " ;; ".join(text for text, caught in found + tricks if not caught),
+                "source": fingerprint(assignment),
+            }
 
 
 def line(row: dict) -> str:
@@ -147,14 +147,15 @@ def store(rows: list[dict]) -> None:
 def main(arguments: list[str]) -> int:
     names = [a for a in arguments if a] or sorted(path.stem for path in EXERCISES.glob("*/*.ipynb"))
     for name in names:
-        rows = known()
-        mine = [row for row in rows if row["assignment"] == name]
-        if mine and mine[0]["source"] == fingerprint(Assignment(name)):
-            print(*map(line, mine), sep="\n")
-            continue
-        fresh = prove(name)
-        rows = [row for row in known() if row["assignment"] != name] + fresh
-        store(sorted(rows, key=lambda row: row["assignment"]))
+        assignment = Assignment(name)
+        rows = [row for row in known() if row["assignment"] != name or row["source"] == fingerprint(assignment)]
+        done = {row["task"]: row for row in rows if row["assignment"] == name}
+        for row in done.values():
+            print(line(row))
+        for row in prove(assignment, set(done)):  # a run that is ended goes on here
+            print(line(row), flush=True)
+            rows.append(row)
+            store(sorted(rows, key=lambda row: row["assignment"]))
     rows = [row for row in known() if row["assignment"] in names]
     caught, of = (sum(int(row[column]) for row in rows) for column in ("caught", "mutants"))
     print(f"{caught} of {of} wrong solutions caught ({100 * caught / max(of, 1):.1f} %), see {TABLE}", file=sys.stderr)
