@@ -8,9 +8,9 @@ from seqbook.runs import published
 RATES = (1e-3, 3e-3, 1e-2)  # the same search for each output
 NOISES = ("mix", "infilling", "masking", "deletion", "permutation", "rotation")
 OUTPUTS = {  # how the answer comes out of the network: the recipe, and what the head reads
+    "text": ("t5-{}-as-text", {}),
     "head, last token": ("t5-{}", {}),
     "head, first token": ("t5-{}", {"reads": "first"}),
-    "text": ("t5-{}-as-text", {}),
 }
 
 
