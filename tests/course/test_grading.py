@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -163,6 +164,7 @@ HARM = {
 }  # fmt: skip
 
 
+@cache
 def isolates() -> bool:
     code = "import sandbox, sys; missing = sandbox.enter([]); sys.exit(bool(missing))"
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT / "tools" / "course").returncode == 0
@@ -325,6 +327,11 @@ def test_a_killed_grading_goes_on(tmp_path, handing):
     assert {path: path.stat().st_mtime_ns for path in done} == done
     rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").open(encoding="utf-8")))
     assert [(row["student"], row["points"]) for row in rows] == [(student, "16") for student in "abcd"]
+
+
+def test_results_do_not_lie_among_the_submissions(tmp_path):
+    with pytest.raises(ValueError, match="lies inside"):
+        grading.grade_folder("rnn_seq2seq", tmp_path, tmp_path / "out")
 
 
 def test_what_is_missing_is_said(monkeypatch):

@@ -86,8 +86,6 @@ class Grader:
             look.append(f"the code replaced {', '.join(sorted(outcome.changed)[:5])}; it was put back before the tests")
         if outcome.forged:
             look.append("the code wrote into the channel of the results")
-        if self.assignment.written and planned.answer:
-            look.append("a written answer is to be graded")
         return {
             "points": sum(task["points"] for task in tasks),
             "tasks": tasks,
@@ -183,6 +181,8 @@ def known(path: Path, key: str) -> dict | None:
 
 def grade_folder(name: str, source: Path, out: Path, limit: float = LIMIT, jobs: int = JOBS, log=print) -> list[dict]:
     """Grade everything in a folder; returns the results by student."""
+    if out.resolve().is_relative_to(source.resolve()):
+        raise ValueError(f"{out} lies inside {source}: give a folder for the results outside of what was handed in")
     assignment, submissions = Assignment(name), collect(source, name)
     results, todo = {}, []
     for submission in submissions:

@@ -93,6 +93,8 @@ def teacher(assignment: Assignment, results: list[dict]) -> str:
     """Marks by task as a plot, who needs a look and why, and near-identical submissions."""
     graded = [result for result in results if result["tasks"]]
     body = f"<p>{len(results)} students, {len(graded)} graded by tests, of {assignment.points:g} points.</p>\n"
+    if answers := sum(bool(result["answer"]) for result in graded):
+        body += f"<p>{answers} written answers are to be graded by you: they are on the students' pages.</p>\n"
     for text in sorted({text for result in results for text in result["missing"]}):
         body += f'<p class="missing">Missing on this machine: {escape(text)}.</p>\n'
     if graded:
