@@ -119,7 +119,7 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
     if not named:
         notes.append("the file has lost the ids of its cells: they were recognised by the functions they define")
     present = {cell.id for cell in handed}
-    tests = {task.id: task for task in assignment.tasks}
+    functions = [name for task in assignment.tasks for name in task.functions]
     order = [cell for cell in assignment.cells if cell.kind in ("given", "solution", "test")]
     steps, done, code, others = [], set(), {task.id: "" for task in assignment.tasks}, []
 
@@ -132,9 +132,10 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
                 put(before.id)
         done.add(cell_id)
         if kinds[cell_id].kind == "given":
-            steps.append({"kind": "given", "code": python(kinds[cell_id].source)})
+            number, source = len(steps) + 1, python(kinds[cell_id].source)
+            steps.append({"kind": "given", "number": number, "code": source, "names": functions})
         else:
-            steps.append({"kind": "test", "task": cell_id, "names": tests[cell_id].functions})
+            steps.append({"kind": "test", "task": cell_id, "names": functions})
 
     def own(source: str) -> None:
         steps.append({"kind": "own", "number": len(steps) + 1, "code": python(source)})
@@ -164,4 +165,6 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
     for cell in order:
         if cell.kind in ("given", "test"):
             put(cell.id)
+    while steps and steps[-1]["kind"] != "test":  # what comes after the last test takes time and no points
+        steps.pop()
     return Plan(steps, code, "\n".join(others), answer, notes, named)

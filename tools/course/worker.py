@@ -246,11 +246,7 @@ class Worker:
         self.theirs |= {"display": lambda *_, **__: None, "get_ipython": lambda: NoShell(self.theirs)}
         for step in steps:
             if step["kind"] == "given":
-                before = dict(self.ours)
-                self.clean()
-                exec(compile(step["code"], "<given>", "exec"), self.ours)
-                new = {k: v for k, v in self.ours.items() if k not in before or before[k] is not v}
-                self.theirs.update({k: v for k, v in new.items() if not k.startswith("__")})
+                self.given(step)
             elif step["kind"] == "own":
                 self.own(step)
             else:
@@ -268,6 +264,25 @@ class Worker:
         changed = [name for name in changed if name.startswith(TOLD) and "._" not in name]
         if changed:
             self.say(changed=changed[:20])
+
+    def given(self, step: dict) -> None:
+        """A cell of the assignment itself, which may call what the student has written; the student gets its names."""
+        self.clean()
+        self.take(step["names"])
+        before = dict(self.ours)
+        self.say(cell=step["number"])
+        try:
+            exec(compile(step["code"], "<given>", "exec"), self.ours)
+        except BaseException as error:
+            self.say(cell=step["number"], error=f"{describe(error)} (in a cell that was given)")
+        new = {k: v for k, v in self.ours.items() if k not in before or before[k] is not v}
+        self.theirs.update({k: v for k, v in new.items() if not k.startswith("__")})
+
+    def take(self, names: list[str]) -> None:
+        """The student's functions, where the tests look for them."""
+        for name in names:
+            if name in self.theirs:
+                self.ours[name] = guarded(self.theirs[name])
 
     def own(self, step: dict) -> None:
         name = f"<your code {step['number']}>"
@@ -306,9 +321,7 @@ class Worker:
             while not text.endswith(b"\n"):
                 text += pipe.read(1 << 16)
         parts = json.loads(text)
-        for name in step["names"]:
-            if name in self.theirs:
-                self.ours[name] = guarded(self.theirs[name])
+        self.take(step["names"])
         self.ours["__checks__"] = Checks(lambda **m: self.say(task=step["task"], **m), self.ours, self.untouched)
         for part in parts:
             exec(compile(part, "<test>", "exec"), self.ours)
