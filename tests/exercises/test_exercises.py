@@ -604,6 +604,18 @@ MISTAKES = [
     ("ul2", "nats-by-mode", "model(ids, prefixes)", "torch.cat([model(ids[k : k + 1], prefixes[k : k + 1]) for k in range(len(ids))])"),
     ("ul2", "nats-by-mode", "r.ids + [PAD] * g", "[PAD] * g + r.ids"),
     ("ul2", "nats-by-mode", "    was_training = model.training", "    for row in rows:\n        row.labels[0] = PAD\n    was_training = model.training"),
+    ("bug_zoo", "check-loss", "counts[0, 2], counts[0, 4:], counts[1, 1] = True, True, True", "counts[:, 1:] = True"),
+    ("bug_zoo", "check-loss", "assert torch.allclose(found, expected, atol=1e-5)", "assert found < 10"),
+    ("bug_zoo", "check-loss", "assert torch.allclose(found, expected, atol=1e-5)", "assert False"),
+    ("bug_zoo", "check-attention", "for training in (True, False)", "for training in (True,)"),
+    ("bug_zoo", "check-attention", "for training in (True, False)", "for training in (False,)"),
+    ("bug_zoo", "check-attention", "torch.allclose(found, expected, atol=1e-5)", "torch.allclose(found, expected, atol=1)"),
+    ("bug_zoo", "check-batch", "torch.allclose(context[row], mean, atol=1e-5)", "context.shape == (3, 4)"),
+    ("bug_zoo", "check-batch", "assert inputs[row].tolist() == expected", "assert inputs.shape == (3, 4)"),
+    ("bug_zoo", "check-batch", "assert labels[row].tolist() == expected", "assert labels.shape == (3, 4)"),
+    ("bug_zoo", "check-reader", "([1] * 6, [2, 4], [4, 2], [3, 2, 1])", "([6],)"),
+    ("bug_zoo", "check-reader", "([1] * 6, [2, 4], [4, 2], [3, 2, 1])", "([2, 4],)"),
+    ("bug_zoo", "check-reader", "(\"<pad>\", \"<eos>\", \"<user>\")", "(\"<eos>\",)"),
 ]  # fmt: skip
 
 
