@@ -24,7 +24,7 @@ MODELS = repository.ROOT / "book" / "_static" / "live" / "models"
 
 def identity(name: str) -> str:
     """What an exported model depends on."""
-    run = identify(configure(name), None, 0)
+    run = identify(configure(name, **GRAPHS[name].settings), None, 0)
     return fingerprint(run.settings, run.code, code_identity("seqbook.live.export"))
 
 

@@ -55,7 +55,7 @@ def test_the_page_computes_the_logits_of_torch(open_page, name):
         }""",
         [name, given],
     )
-    module = GRAPHS[name].module(runs.run(name).model.cpu()).eval()
+    module = GRAPHS[name].module(runs.run(name, **GRAPHS[name].settings).model.cpu()).eval()
     with torch.no_grad():
         logits, _ = module(*(torch.tensor([ids]) for ids in given))
     torch.testing.assert_close(torch.tensor(found), logits[0], rtol=0, atol=1e-4)

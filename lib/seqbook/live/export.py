@@ -7,9 +7,10 @@ Each graph returns logits and what the model looked at. It keeps no cache, so on
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,19 +73,22 @@ class Aligning(Decoder):
 
 @dataclass(frozen=True)
 class Graph:
-    """How the model of a recipe is exported: the module, the names of its inputs, and the name of its second output."""
+    """How the model of a recipe is exported: the module, the names of its inputs, the name of its second output, and the
+    settings of the recipe that its chapter changes."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
     looks: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+SMALL = {"d_model": 64, "n_layers": 2, "steps": 400, "warmup": 50}  # as chapter 6.1 trains it
 GRAPHS = {  # by recipe; a new chapter adds its own
     "rnn": Graph(Recurrent, ("source_ids", "target_ids"), "context"),
     "attention": Graph(Aligning, ("source_ids", "target_ids"), "weights"),
     "gpt": Graph(Decoder, ("ids",), "weights"),
     "bert": Graph(Encoder, ("ids",), "weights"),
-    "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), "weights"),
+    "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), "weights", SMALL),
 }
 
 
@@ -99,7 +103,7 @@ def export(name: str, folder: Path, identity: str = "", run: runs.System | None 
     """
     if name not in GRAPHS:
         raise ValueError(f"no figure uses the model of {name!r}: choose one of {', '.join(GRAPHS)}")
-    graph, run = GRAPHS[name], run or runs.run(name)
+    graph, run = GRAPHS[name], run or runs.run(name, **GRAPHS[name].settings)
     folder.mkdir(parents=True, exist_ok=True)
     model = graph.module(run.model.cpu()).eval()
     write_graph(model, graph, folder / "model.onnx")
