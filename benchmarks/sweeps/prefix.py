@@ -1,6 +1,8 @@
 """Part 6: prefix decoders beside causal decoders and encoder-decoders."""
 
-from benchmarks.sweeps.schema import Case, Sweep
+from benchmarks.sweeps.schema import Case, Sweep, Trial
+
+from seqbook.experiments import prefix
 
 MASKS = ("causal", "bidirectional")  # of the source
 
@@ -47,6 +49,15 @@ SWEEPS = {
             for positions in ("rotary", "learned")
             for mask in MASKS
         ],
+        seeds=[0],
+    ),
+    "prefix-chain": Sweep(
+        "Chapter 6.1, C25: chains of assignments of one or two hops, read with either mask.",
+        [Trial(prefix.chain, {"prefix": mask, "hops": hops}) for hops in (2, 1) for mask in MASKS],
+    ),
+    "prefix-order": Sweep(
+        "Chapter 6.1: translation by one stack with rotary positions or without any, with either mask (two blocks).",
+        [Trial(prefix.order, {"prefix": mask, "rotary": rotary}) for rotary in (True, False) for mask in MASKS],
         seeds=[0],
     ),
     "unilm": Sweep(
