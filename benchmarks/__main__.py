@@ -1,6 +1,6 @@
 """`make bench`: every measurement, one after the other; each prints what it found and keeps it in benchmarks/results.
 
-python -m benchmarks [recurrent] [transformer] [gpt] [bert] [t5_bart]    (default: all)
+python -m benchmarks [recurrent] [transformer] [gpt] [bert] [t5_bart] [prefix]    (default: all)
 """
 
 import json
@@ -10,14 +10,14 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait, ours and t
 
 # isort: split
 import torch
-from benchmarks import bert, gpt, recurrent, t5_bart, transformer
+from benchmarks import bert, gpt, prefix, recurrent, t5_bart, transformer
 from benchmarks.corpora import corpus
 
 from seqbook.data.corpora import CorpusError
 from seqbook.runs.published import FOLDER, commit
 from seqbook.training.device import device_name
 
-MODULES = {module.__name__.rpartition(".")[2]: module for module in (recurrent, transformer, gpt, bert, t5_bart)}
+MODULES = {module.__name__.rpartition(".")[2]: module for module in (recurrent, transformer, gpt, bert, t5_bart, prefix)}
 wanted = sys.argv[1:] or list(MODULES)
 try:  # before the first measurement, which takes minutes
     if unknown := set(wanted) - set(MODULES):
