@@ -53,7 +53,11 @@ SWEEPS = {
     ),
     "prefix-chain": Sweep(
         "Chapter 6.1, C25: chains of assignments of one or two hops, read with either mask.",
-        [Trial(prefix.chain, {"prefix": mask, "hops": hops}) for hops in (2, 1) for mask in MASKS],
+        [
+            Trial(prefix.chain, {"prefix": mask, "hops": hops, "steps": steps})
+            for hops, steps in ((2, 1_500), (1, 600))
+            for mask in MASKS
+        ],
     ),
     "prefix-order": Sweep(
         "Chapter 6.1: translation by one stack with rotary positions or without any, with either mask (two blocks).",

@@ -39,6 +39,14 @@ def test_a_causal_cache_stays_and_a_prefix_is_read_again(model):
     assert all((table["seconds"] > 0).all() for table in costs.values())
 
 
+def test_several_tokens_are_appended_as_one_by_one(model):
+    ids, none = torch.tensor([[1, 2, 3, 4, 5]]), torch.zeros(1, dtype=torch.long)
+    state = model.prefill(ids[:, :2], prefix_lengths=none)[1]
+    logits, state = prefix.append(model, ids[:, 2:4], state)
+    torch.testing.assert_close(logits, model(ids)[:, 3])
+    torch.testing.assert_close(model.decode(ids[:, 4], state)[0], model(ids)[:, 4])
+
+
 def test_without_positions_the_order_of_a_bidirectional_prefix_is_lost(model):
     ids, whole = torch.tensor([[1, 2, 3, 4]]), torch.tensor([4])
     swapped = ids[:, [1, 0, 2, 3]]

@@ -1,29 +1,34 @@
 """Part 6, measurements of prefix decoders: reading with either mask (C25), operations (C26), and several turns."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 import pandas as pd
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from seqbook.experiments.trials import train, untrained
-from seqbook.models.prefix_lm import PrefixLM, PrefixLMConfig
+from seqbook.identity import fingerprint
+from seqbook.models.prefix_lm import PrefixLM, PrefixLMConfig, PrefixState
+from seqbook.nn import masks
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import Batch, Objective
 from seqbook.objectives.chain import Chain, ChainConfig, Rows
 from seqbook.objectives.prefix import PrefixMask
 from seqbook.recipes import configure
+from seqbook.storage import home
 from seqbook.training import TrainingConfig, fit
 
 # ---- C25: tasks where the whole input matters
 
 
 def chain(
-    seed: int, prefix: PrefixMask, hops: int, *, n_layers: int = 2, steps: int = 2_000, n_train: int = 20_000
+    seed: int, prefix: PrefixMask, hops: int, steps: int, *, n_layers: int = 2, n_train: int = 20_000
 ) -> dict[str, Any]:
     """A small stack that learns to follow chains of assignments, with this mask.
 
@@ -37,7 +42,8 @@ def chain(
     model = PrefixLMConfig(**objective.sizes(), **sizes, positions="rotary").build()
     training = TrainingConfig(steps=steps, batch_size=64, learning_rate=3e-3, warmup=100, evaluations=10)
     splits = Rows(n_train, config, seed=seed), Rows(500, config, seed=1_000_000)
-    history = [step for step in fit(model, objective, *splits, training, seed=seed) if "val_loss" in step]
+    out = home() / "trials" / fingerprint("chain", seed, prefix, hops, steps, n_layers, n_train)  # to continue there
+    history = [step for step in fit(model, objective, *splits, training, seed=seed, out=out) if "val_loss" in step]
     return {
         "params": sum(p.numel() for p in model.parameters()),
         "chance": 1 / config.n_chains,
@@ -103,43 +109,56 @@ def turns(
     causal: the cache of the earlier turns stays valid, so only the message and the answer are read. bidirectional: the
     history and the message are one prefix, so its states change with every message, and all of it is read again.
     """
-    with torch.inference_mode(), evaluating(model):
-        conversation = _Conversation(model, prefix, message, answer)
-        rows = {}
+    rows = {}
+    with torch.no_grad(), evaluating(model):
+        timed, counted = (_Conversation(model, prefix, message, answer) for _ in range(2))
         for turn in range(1, n_turns + 1):
-            before, history = conversation.positions, conversation.ids
-            began = perf_counter()
-            conversation.take_turn(history)
+            before, began = timed.positions, perf_counter()
+            timed.take_turn()
             seconds = perf_counter() - began
-            rows[turn] = {"positions": conversation.positions - before, "seconds": seconds}
-        again = _Conversation(model, prefix, message, answer)
-        for turn in range(1, n_turns + 1):
-            rows[turn]["operations"] = operations(lambda: again.take_turn(again.ids)) / 1e9
+            rows[turn] = {
+                "positions": timed.positions - before,
+                "operations": operations(counted.take_turn) / 1e9,
+                "seconds": seconds,
+            }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("turn")
 
 
 class _Conversation:
     def __init__(self, model: PrefixLM, prefix: PrefixMask, message: int, answer: int):
-        self.model, self.prefix, self.message, self.answer = model, prefix, message, answer
+        self.model, self.bidirectional, self.message, self.answer = model, prefix == "bidirectional", message, answer
         self.ids = torch.empty(1, 0, dtype=torch.long)
-        self.state, self.positions = None, 0
+        self.state: PrefixState | None = None
+        self.positions = 0
 
-    def take_turn(self, history: torch.Tensor) -> None:
+    def take_turn(self) -> None:
         """Read a message of random tokens, and write an answer of random tokens."""
-        vocab_size, model = self.model.config.vocab_size, self.model
-        new = torch.randint(vocab_size, (1, self.message + self.answer))
-        read, written = new[:, : self.message], new[:, self.message :]
-        if self.prefix == "bidirectional" or self.state is None:
-            read = torch.cat([history, read], dim=1)
-            causal = None if self.prefix == "bidirectional" else torch.zeros(1, dtype=torch.long)
-            _, self.state = model.prefill(read, prefix_lengths=causal)
+        model = self.model
+        new = torch.randint(model.config.vocab_size, (1, self.message + self.answer))
+        read, written = new.tensor_split([self.message], dim=1)
+        if self.bidirectional:
+            read = torch.cat([self.ids, read], dim=1)
+            self.state = model.prefill(read)[1]
+        elif self.state is None:
+            self.state = model.prefill(read, prefix_lengths=torch.zeros(1, dtype=torch.long))[1]
         else:
-            for t in range(read.shape[1]):
-                _, self.state = model.decode(read[:, t], self.state)
+            self.state = append(model, read, self.state)[1]
         for t in range(written.shape[1]):
-            _, self.state = model.decode(written[:, t], self.state)
+            self.state = model.decode(written[:, t], self.state)[1]
         self.positions += read.shape[1] + written.shape[1]
-        self.ids = torch.cat([history, new], dim=1)
+        self.ids = torch.cat([self.ids, new], dim=1)
+
+
+def append(
+    model: PrefixLM, ids: Int[Tensor, "batch new"], state: PrefixState
+) -> tuple[Float[Tensor, "batch vocab"], PrefixState]:
+    """Read several more tokens at once, with a causal mask: logits of the next token, and the state for `decode`."""
+    seen = state.length
+    position_ids = torch.arange(seen, seen + ids.shape[1], device=ids.device).expand_as(ids)
+    x = model.embedding(ids, position_ids=position_ids)
+    mask = masks.causal(seen + ids.shape[1], seen, ids.device)
+    h = model.stack(x, mask, state=state, position_ids=position_ids)
+    return model.embedding.logits(h[:, -1]), replace(state, position=position_ids[:, -1])
 
 
 def by_value(rows: Sequence[Mapping[str, Any]], column: str, measure: str) -> dict[Any, list[float]]:
