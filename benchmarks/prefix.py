@@ -26,7 +26,7 @@ from seqbook.training import TrainingConfig
 
 WORDS = 1_000  # of each side
 LENGTHS = {"long prompt, short answer": (112, 12), "short prompt, long answer": (12, 112)}
-BATCH_SIZE, BATCHES, ROUNDS = 32, 3, 7
+BATCH_SIZE, BATCHES, ROUNDS = 16, 1, 5
 BASE = "encoder-decoder"
 
 
