@@ -17,7 +17,9 @@ from seqbook.data.corpora import CorpusError
 from seqbook.runs.published import FOLDER, commit
 from seqbook.training.device import device_name
 
-MODULES = {module.__name__.rpartition(".")[2]: module for module in (recurrent, transformer, gpt, bert, t5_bart, prefix)}
+MODULES = {
+    module.__name__.rpartition(".")[2]: module for module in (recurrent, transformer, gpt, bert, t5_bart, prefix)
+}
 wanted = sys.argv[1:] or list(MODULES)
 try:  # before the first measurement, which takes minutes
     if unknown := set(wanted) - set(MODULES):
