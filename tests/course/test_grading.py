@@ -210,7 +210,7 @@ def graded(tmp_path_factory, handing):
         archive.writestr(link, str(SOLUTIONS))
     expected["zipped"] = FULL
     log = []
-    results = grading.grade_folder("rnn_seq2seq", folder, base / "out", limit=6, log=log.append)
+    results = grading.grade_folder("rnn_seq2seq", folder, base / "out", limit=10, log=log.append)
     reports.write(Assignment("rnn_seq2seq"), results, base / "out")
     yield base, {result["student"]: result for result in results}, expected, log, server
     server.close()
@@ -261,7 +261,7 @@ def test_notes_say_what_was_done(graded):
     assert any("torch.testing.assert_close" in reason for reason in results["patch"]["look"])
     assert any("wrote into the channel" in reason for reason in results["forge"]["look"])
     assert any("do not use `cross_entropy`" in reason for reason in results["forbidden"]["look"])
-    assert any("stopped after 6 seconds" in reason for reason in results["endless"]["look"])
+    assert any("stopped after 10 seconds" in reason for reason in results["endless"]["look"])
     assert any("was left out" in error for error in results["endless-cell"]["errors"])
 
 
@@ -303,7 +303,7 @@ def test_a_second_run_changes_nothing_and_runs_nothing(graded, monkeypatch):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (base / "out" / "results").iterdir()}
     pages = {path: path.read_bytes() for path in (base / "out").rglob("*.*") if path.is_file()}
     monkeypatch.setattr(grading, "Grader", None)
-    results = grading.grade_folder("rnn_seq2seq", base / "in", base / "out", limit=6, log=lambda _: None)
+    results = grading.grade_folder("rnn_seq2seq", base / "in", base / "out", limit=10, log=lambda _: None)
     reports.write(Assignment("rnn_seq2seq"), results, base / "out")
     assert {path: path.read_bytes() for path in pages} == pages
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before

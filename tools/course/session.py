@@ -75,7 +75,7 @@ class Session:
         self.send(
             token=self.token, limit=self.limit, memory=self.memory, readable=readable, imports=python(imports)
         )  # fmt: skip
-        ready = self.receive(120)
+        ready = self.receive(300)  # torch is slow to load on a busy machine
         if not ready or not ready.get("ready"):
             self.close()
             why = self.process.stderr.read().decode(errors="replace").strip().splitlines()
