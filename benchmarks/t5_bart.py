@@ -26,6 +26,7 @@ VOCAB_SIZE, D_MODEL, N_HEADS, N_LAYERS, D_FF, MAX_LEN = 1_000, 256, 8, 4, 1_024,
 BATCH_SIZE, TARGET_LEN, ROUNDS, TRAINING_GOAL = 16, {"T5": 32, "BART": 128}, 15, 1.1
 SOURCE_LEN, NEW_TOKENS, GENERATION_ROUNDS, GENERATION_GOALS = 64, 64, 9, {1: 1.7, 16: 1.4}
 N_SPECIAL = 4  # the ids before the first ordinary token
+START = {"T5": 0, "BART": 2}  # what the decoder reads first
 
 
 class Loss:
@@ -62,7 +63,7 @@ def t5() -> nn.Module:
         num_heads=N_HEADS,
         dropout_rate=0.0,
         eos_token_id=None,
-        decoder_start_token_id=0,
+        decoder_start_token_id=START["T5"],
     )
     return HuggingFace(transformers.T5ForConditionalGeneration(config))
 
@@ -77,7 +78,7 @@ def bart() -> nn.Module:
         dropout=0.0,
         eos_token_id=None,
         forced_eos_token_id=None,
-        decoder_start_token_id=2,
+        decoder_start_token_id=START["BART"],
         attn_implementation="sdpa",
         **stacks,
     )
@@ -112,7 +113,7 @@ def generation_of(name: str) -> list[list[dict]]:
     models = {system: build().eval() for system, build in SYSTEMS[name].items()}
     found = []
     for n, least in GENERATION_GOALS.items():
-        given = random_ids(n, SOURCE_LEN), torch.zeros(n, 1, dtype=torch.long)
+        given = random_ids(n, SOURCE_LEN), torch.full((n, 1), START[name])
         calls = {
             "ours": partial(greedy, models["ours"], given, max_new=NEW_TOKENS, stop=()),
             "transformers": partial(models["transformers"].greedy, *given),
