@@ -150,3 +150,11 @@ def test_a_figure_says_in_its_place_what_it_needs_and_holds_its_settings():
     assert "A &lt;caption&gt;." in html
     assert "&quot;text&quot;: &quot;\\&quot;Anna\\&quot; &amp; co&quot;" in html
     assert "<script" not in html
+
+
+def test_the_live_prefix_decoder_is_the_one_that_its_chapter_trains():
+    """Or the page would train a second one when it is built."""
+    chapter = (FOLDER.parents[1] / "6_prefix_decoders" / "prefix_lm.ipynb").read_text("utf-8")
+    wanted = GRAPHS["prefix-lm"].settings
+    assert f'"prefix-lm\\", **sizes, steps={wanted["steps"]}, warmup={wanted["warmup"]})' in chapter
+    assert f'{{\\"d_model\\": {wanted["d_model"]}, \\"n_layers\\": {wanted["n_layers"]}}}' in chapter
