@@ -1,6 +1,6 @@
 """The published sweeps, one file per part of the course."""
 
-from benchmarks.sweeps import bert, comparison, finetuning, glm, gpt, prefix, recurrent, t5_bart, transformer
+from benchmarks.sweeps import bert, comparison, finetuning, glm, gpt, prefix, recurrent, t5_bart, transformer, ul2
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
 SWEEPS: dict[str, Sweep] = (
@@ -13,6 +13,7 @@ SWEEPS: dict[str, Sweep] = (
     | prefix.SWEEPS
     | glm.SWEEPS
     | comparison.SWEEPS
+    | ul2.SWEEPS
 )
 
 __all__ = ["SWEEPS", "Case", "Sweep", "Trial"]

@@ -1,5 +1,6 @@
 import itertools
 import math
+import re
 from collections import Counter
 
 import jaxtyping
@@ -248,8 +249,23 @@ def test_what_is_listed_are_the_answers_of_the_beam(top):
     assert text == " ".join(f"a {answer} b".split())
 
 
-def test_mode_tokens_and_sentinels_cannot_be_typed_into_a_text():
+@pytest.mark.parametrize("typed", ["[R]", "[S]", "[X]", "<extra_id_0>", "<extra_id_31>"])
+def test_mode_tokens_and_sentinels_cannot_be_typed_into_a_text(typed):
+    objective = build()
+    message = re.escape(f"'a {typed} b [MASK]' contains '{typed}', which the objective itself adds to a row: remove it")
+    text, model = f"a {typed} b [MASK]", network(objective)
+    for use in (
+        lambda: objective.encode(["a b", text]),
+        lambda: objective.prompt(text, "R"),
+        lambda: objective.fill(model, [text]),
+        lambda: objective.generate(model, [text]),
+    ):
+        with pytest.raises(ValueError, match=message):
+            use()
+
+
+def test_other_brackets_are_ordinary_text():
     objective = build()
     special = {*objective.modes.values(), *objective.sentinels}
-    ((ids,),) = objective.encode(["[R] a [S] b [X] <extra_id_0> <extra_id_31>"])
+    ((ids,),) = objective.encode(["[r] a [Q] <extra_id> <extra_id_32>"])
     assert not special & set(ids)

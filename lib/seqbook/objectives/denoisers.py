@@ -10,6 +10,7 @@ UL2 is an encoder-decoder; here one stack reads the prefix in both directions an
 """
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -95,11 +96,34 @@ class Denoisers(TextRows):
         super().__init__(tokenizer, config, max_len=max_len)
         self.modes = {mode: tokenizer.special_id(name) for mode, name in TOKENS.items()}
         self.sentinels = sentinel_ids(tokenizer)
+        self.written = re.compile("|".join(map(re.escape, config.special())))  # special tokens, as one would type them
         if self._most_blanks(self.room) > len(self.sentinels):
             raise ValueError(
                 f"a text of {self.room} tokens can have {self._most_blanks(self.room)} blanks, but the vocabulary has "
                 f"{len(self.sentinels)} sentinels: set n_sentinels to at least as many"
             )
+
+    def refuse_special(self, texts: Sequence[str]) -> None:
+        """Check that nobody typed a mode token or a sentinel: the tokenizer would read it as ordinary characters.
+
+        Raises:
+            ValueError: a text with one; names both.
+        """
+        for text in texts:
+            if found := self.written.search(text):
+                raise ValueError(
+                    f"{text[:80]!r} contains {found[0]!r}, which the objective itself adds to a row: remove it from the "
+                    f"text, choose a mode with mode=…, and write {MASK} for a blank"
+                )
+
+    def tokenize(self, text: Sequence[str]) -> dict[str, list[list[int]]]:
+        """As in `TextRows`.
+
+        Raises:
+            ValueError: as `TextRows.tokenize`; as `refuse_special`.
+        """
+        self.refuse_special(text)
+        return super().tokenize(text)
 
     def longest_row(self, n: int) -> int:
         return n + 2 + 2 * self._most_blanks(n)  # <bos> and the mode; each blank has two sentinels; <eos> is a label
@@ -178,8 +202,9 @@ class Denoisers(TextRows):
         """The prefix of a text in which each "[MASK]" becomes the next sentinel, after which the model writes the answers.
 
         Raises:
-            ValueError: a text without a blank, or with more blanks than there are sentinels.
+            ValueError: a text without a blank, or with more blanks than there are sentinels; as `refuse_special`.
         """
+        self.refuse_special([text])
         mask = -1  # no id: it is replaced by the sentinels
         ids = encode_blanks(self.tokenizer, text, {MASK: mask})
         if ids.count(mask) > len(self.sentinels):
@@ -191,7 +216,11 @@ class Denoisers(TextRows):
         """Each text with its continuation by the model in mode S, up to `<eos>`.
 
         how: as in `continue_texts`.
+
+        Raises:
+            ValueError: as `refuse_special`.
         """
+        self.refuse_special(texts)
         begin = self.prefix("S", [])
         return continue_texts(model, self.tokenizer, texts, begin, self.tokenizer.eos_id, **how)
 

@@ -1,0 +1,217 @@
+"""Part 6, UL2: what each mode token asks for, and a GPT whose training goes on with a mixture of denoisers (C29)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from seqbook import runs
+from seqbook.data.loader import in_length_order
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.experiments.trials import train, untrained
+from seqbook.generation.decoding import complete
+from seqbook.nn.mode import evaluating
+from seqbook.objectives.batch import IGNORED
+from seqbook.objectives.denoisers import DENOISERS, MODES, SEQUENTIAL, Denoisers, Mixture, Mode, random_blanks
+from seqbook.objectives.drawing import Span, draw
+from seqbook.objectives.rows import Row, collate, row_of
+from seqbook.recipes import Recipe, configure
+from seqbook.runs import Run, System
+
+TrainedOn = Literal["mixture", "mixture, causal mask", "language model"]
+
+
+class Task(NamedTuple):
+    """A held-out text with blanks, and the mode that they belong to."""
+
+    ids: list[int]
+    mode: Mode
+    spans: list[Span]
+
+
+def stories(run: Run, n: int = 300, shortest: int = 30, longest: int = 80) -> list[list[int]]:
+    """The ids of the first `n` test texts with so many tokens, without special tokens."""
+    encoded = run.objective.tokenizer.encode_batch(run.splits["test"]["text"][:])
+    return [ids for ids in encoded if shortest <= len(ids) <= longest][:n]
+
+
+def tasks(texts: Sequence[list[int]], mode: Mode, mixture: Mixture = "u-palm") -> list[Task]:
+    """Each text with blanks of this mode. They are the same in each call, so that all models are compared on them."""
+    generator, found = torch.Generator().manual_seed(0), []
+    for ids in texts:
+        n = len(ids)
+        if mode == "S":
+            spans = [(n - draw(1, round(2 * SEQUENTIAL * n) - 1, generator), n)]
+        else:
+            settings = DENOISERS[mixture][mode]
+            spans = random_blanks(n, *settings[draw(0, len(settings) - 1, generator)], generator)
+        found.append(Task(ids, mode, spans))
+    return found
+
+
+# ---- The words in the blanks, predicted in different ways
+
+
+def from_the_left(tokenizer: Tokenizer, task: Task) -> Row:
+    """The text as GPT reads it, with a label at each word in a blank: it is predicted from all that is to its left."""
+    hidden = {i for start, stop in task.spans for i in range(start, stop)}
+    labels = [token if i in hidden else IGNORED for i, token in enumerate(task.ids)]
+    return Row([tokenizer.bos_id, *task.ids[:-1]], labels, 0)
+
+
+def with_mode(objective: Denoisers, task: Task, only: Literal["words", "marks"] = "words") -> Row:
+    """The row of the objective, with labels only at the words in the blanks, or only at the sentinels and `<eos>`."""
+    row, marks = objective.corrupt(*task), {objective.tokenizer.eos_id, *objective.sentinels}
+    labels = [i if (i in marks) == (only == "marks") else IGNORED for i in row.labels]
+    return row._replace(labels=labels)
+
+
+def score(model: nn.Module, tokenizer: Tokenizer, rows: Sequence[Row]) -> dict[str, float]:
+    """nats: the mean NLL of the labels; right: the share of labels that are the most probable token, with all earlier
+    tokens given."""
+    nats, right, n, device = 0.0, 0, 0, next(model.parameters()).device
+    with torch.no_grad(), evaluating(model):
+        for chosen in in_length_order([len(row.ids) for row in rows], 64):
+            batch = collate([rows[i] for i in chosen], tokenizer.pad_id).to(device)
+            counted = batch.labels != IGNORED
+            logits, labels = model(*batch.inputs)[counted].float(), batch.labels[counted]
+            nats += F.cross_entropy(logits, labels, reduction="sum").item()
+            right += (logits.argmax(-1) == labels).sum().item()
+            n += len(labels)
+    return {"nats": nats / n, "right": right / n}
+
+
+def measured(run: Run, n: int = 300) -> dict[str, float]:
+    """Language modelling, continuation and infilling on held-out texts (C29), in nats per token and as shares.
+
+    lm: the next token at each position of the texts, `<eos>` included. R, S, X: the words in the blanks of that mode;
+    end: three words at the end of the text, in mode R, whose place is easy to find. …_left: predicted from the left side
+    alone, with the causal mask; …_mode: with the mode token, the sentinels, and what is right of the blanks; …_right: the
+    share of words that are the most probable ones. S_prefix: with the mask of a prefix but without a mode token;
+    R_marks: the share of sentinels and ends that are the most probable tokens.
+    """
+    tokenizer, model, texts = run.objective.tokenizer, run.model, stories(run, n)
+    whole = [row_of([tokenizer.bos_id], [*ids, tokenizer.eos_id], bidirectional=False, whole=True) for ids in texts]
+    found = {"lm": score(model, tokenizer, whole)["nats"]}
+    sets = {mode: tasks(texts, mode) for mode in MODES}
+    sets["end"] = [Task(ids, "R", [(len(ids) - 3, len(ids))]) for ids in texts]
+    for name, held_out in sets.items():
+        ways = {"left": [from_the_left(tokenizer, task) for task in held_out]}
+        if isinstance(run.objective, Denoisers):
+            ways["mode"] = [with_mode(run.objective, task) for task in held_out]
+        if name == "S":
+            ways["prefix"] = [
+                row._replace(prefix_length=1 + task.spans[0][0])
+                for row, task in zip(ways["left"], held_out, strict=True)
+            ]
+        for way, rows in ways.items():
+            scores = score(model, tokenizer, rows)
+            found |= {f"{name}_{way}": scores["nats"], f"{name}_{way}_right": scores["right"]}
+    if isinstance(run.objective, Denoisers):
+        marks = [with_mode(run.objective, task, "marks") for task in sets["R"]]
+        found["R_marks"] = score(model, tokenizer, marks)["right"]
+    return found
+
+
+# ---- A GPT that is trained a little further
+
+
+class CausalDenoisers(Denoisers):
+    """The same rows, whose prefix has the causal mask: no position attends to what GPT would not have attended to."""
+
+    def corrupt(self, ids: list[int], mode: Mode, spans: Sequence[Span]) -> Row:
+        return super().corrupt(ids, mode, spans)._replace(prefix_length=0)
+
+
+def further(trained_on: TrainedOn, steps: int, learning_rate: float) -> Recipe:
+    """The recipe "u-palm" with this many steps, or the same for plain language modelling, in GPT's windows."""
+    changed = {"steps": steps, "learning_rate": learning_rate, "warmup": steps // 14, "evaluations": 1}
+    recipe = configure("u-palm", **changed)
+    if trained_on != "language model":
+        return recipe
+    gpt = configure("gpt")
+    training = replace(recipe.training, batch_size=gpt.training.batch_size)
+    return replace(recipe, objective=gpt.objective, training=training)
+
+
+def continue_gpt(
+    gpt: System, seed: int, trained_on: TrainedOn = "mixture", steps: int = 140, learning_rate: float = 1e-3
+) -> Run:
+    """A prefix decoder with GPT's weights, after `steps` steps of further training."""
+    recipe = further(trained_on, max(1, steps), learning_rate)
+
+    def with_weights(model: nn.Module) -> nn.Module:
+        model.load_pretrained(gpt.model)
+        return model.to(runs.device())
+
+    run = untrained(recipe, seed, with_weights)
+    if trained_on == "mixture, causal mask":
+        old = run.objective
+        run = replace(run, objective=CausalDenoisers(old.tokenizer, old.config, max_len=old.max_len))
+    return train(run, recipe, seed) if steps else run
+
+
+def continued(
+    *, seed: int, trained_on: TrainedOn = "mixture", steps: int = 140, learning_rate: float = 1e-3
+) -> dict[str, Any]:
+    """A row of the sweeps "u-palm": `measured` after further training of the GPT with this seed (0 steps: before it)."""
+    run = continue_gpt(runs.run("gpt", seed=seed), seed, trained_on, steps, learning_rate)
+    result = {name: run.result[name] for name in ("val_loss", "seconds") if name in run.result}
+    return result | measured(run)
+
+
+# ---- One network, three mode tokens
+
+
+def switched(run: Run, n: int = 200, mixture: Mixture = "ul2") -> list[dict[str, Any]]:
+    """The loss (nats per label, with sentinels and `<eos>`) in the task of each mode, under each mode token.
+
+    One dict per task and token.
+    """
+    objective, found = run.objective, []
+    for task in MODES:
+        rows = [objective.corrupt(*each) for each in tasks(stories(run, n), task, mixture)]
+        for token in MODES:
+            for row in rows:
+                row.ids[1] = objective.modes[token]
+            found.append({"task": task, "token": token} | score(run.model, objective.tokenizer, rows))
+    return found
+
+
+def prompts(run: Run, n: int = 60) -> dict[str, list[list[int]]]:
+    """The same stories in two forms, without a mode: with a blank in place of a tenth in the middle, and without all that
+    follows the middle."""
+    first, found = run.objective.sentinels[0], {"a blank in the middle": [], "the first half": []}
+    for ids in stories(run, n, longest=60):
+        middle, tenth = len(ids) // 2, len(ids) // 10
+        found["a blank in the middle"].append([*ids[:middle], first, *ids[middle + tenth :]])
+        found["the first half"].append(ids[:middle])
+    return found
+
+
+def written(run: Run, n: int = 60, max_new: int = 70) -> list[dict[str, Any]]:
+    """What the model writes under each mode token after the same prompts, by the most probable token at each step.
+
+    One dict per form of the prompt and token. words: their mean number, without sentinels; begins: the share of answers
+    that begin with the first sentinel; ends: the share that ends within max_new tokens; example: the first answer.
+    """
+    objective, tokenizer, found = run.objective, run.objective.tokenizer, []
+    marks = {tokenizer.eos_id, *objective.sentinels}
+    for form, texts in prompts(run, n).items():
+        for token in MODES:
+            given = [objective.prefix(token, ids) for ids in texts]
+            answers = complete(run.model, given, max_new, stop=[tokenizer.eos_id], top_k=1)
+            lengths = [sum(i not in marks for i in ids) for ids in answers]
+            begins = [ids[:1] == [objective.sentinels[0]] for ids in answers]
+            row = {"prompt": form, "token": token, "words": sum(lengths) / len(lengths)}
+            row |= {"begins": sum(begins) / len(begins), "ends": sum(len(a) < max_new for a in answers) / len(answers)}
+            found.append(row | {"example": " ".join(tokenizer.tokens(answers[0]))})
+    return found
+
+
+def modes(run: Run) -> dict[str, Any]:
+    """What the sweep "ul2" publishes beside the scores."""
+    return {"switched": switched(run), "written": written(run)}
