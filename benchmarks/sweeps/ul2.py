@@ -1,6 +1,6 @@
-"""Part 6, UL2 and U-PaLM: the modes of one network, and a GPT that is trained a little further."""
+"""Part 6, U-PaLM: a GPT that is trained a little further on a mixture of denoisers."""
 
-from benchmarks.sweeps.schema import Case, Sweep, Trial
+from benchmarks.sweeps.schema import Sweep, Trial
 
 from seqbook.experiments import ul2
 
@@ -14,5 +14,4 @@ SWEEPS = {
         ],
         seeds=[0],
     ),
-    "ul2": Sweep("Chapter 6.3: one network and its three mode tokens.", [Case("ul2")], measure=ul2.modes),
 }

@@ -15,7 +15,7 @@ from seqbook.experiments.trials import train, untrained
 from seqbook.generation.decoding import complete
 from seqbook.nn.mode import evaluating
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.denoisers import DENOISERS, MODES, SEQUENTIAL, Denoisers, Mixture, Mode, random_blanks
+from seqbook.objectives.denoisers import DENOISERS, MODES, SEQUENTIAL, Denoisers, Mode, random_blanks
 from seqbook.objectives.drawing import Span, draw
 from seqbook.objectives.rows import Row, collate, row_of
 from seqbook.recipes import Recipe, configure
@@ -32,21 +32,21 @@ class Task(NamedTuple):
     spans: list[Span]
 
 
-def stories(run: Run, n: int = 300, shortest: int = 30, longest: int = 80) -> list[list[int]]:
+def stories(run: Run, n: int, shortest: int = 30, longest: int = 80) -> list[list[int]]:
     """The ids of the first `n` test texts with so many tokens, without special tokens."""
     encoded = run.objective.tokenizer.encode_batch(run.splits["test"]["text"][:])
     return [ids for ids in encoded if shortest <= len(ids) <= longest][:n]
 
 
-def tasks(texts: Sequence[list[int]], mode: Mode, mixture: Mixture = "u-palm") -> list[Task]:
-    """Each text with blanks of this mode. They are the same in each call, so that all models are compared on them."""
+def tasks(texts: Sequence[list[int]], mode: Mode) -> list[Task]:
+    """Each text with blanks of this mode, with U-PaLM's settings. They are the same in each call, so that all models are compared on them."""
     generator, found = torch.Generator().manual_seed(0), []
     for ids in texts:
         n = len(ids)
         if mode == "S":
             spans = [(n - draw(1, round(2 * SEQUENTIAL * n) - 1, generator), n)]
         else:
-            settings = DENOISERS[mixture][mode]
+            settings = DENOISERS["u-palm"][mode]
             spans = random_blanks(n, *settings[draw(0, len(settings) - 1, generator)], generator)
         found.append(Task(ids, mode, spans))
     return found
@@ -84,7 +84,7 @@ def score(model: nn.Module, tokenizer: Tokenizer, rows: Sequence[Row]) -> dict[s
     return {"nats": nats / n, "right": right / n}
 
 
-def measured(run: Run, n: int = 300) -> dict[str, float]:
+def measured(run: Run, n: int = 200) -> dict[str, float]:
     """Language modelling, continuation and infilling on held-out texts (C29), in nats per token and as shares.
 
     lm: the next token at each position of the texts, `<eos>` included. R, S, X: the words in the blanks of that mode;
@@ -155,25 +155,33 @@ def continue_gpt(
 
 
 def continued(
-    *, seed: int, trained_on: TrainedOn = "mixture", steps: int = 140, learning_rate: float = 1e-3
+    *,
+    seed: int,
+    trained_on: TrainedOn = "mixture",
+    steps: int = 140,
+    learning_rate: float = 1e-3,
+    modes: bool = False,
 ) -> dict[str, Any]:
-    """A row of the sweeps "u-palm": `measured` after further training of the GPT with this seed (0 steps: before it)."""
+    """A row of the sweeps "u-palm": `measured` after further training of the GPT with this seed (0 steps: before it).
+
+    modes: whether the row also has what the mode tokens change, as in `switched` and `written`.
+    """
     run = continue_gpt(runs.run("gpt", seed=seed), seed, trained_on, steps, learning_rate)
-    result = {name: run.result[name] for name in ("val_loss", "seconds") if name in run.result}
-    return result | measured(run)
+    result = {name: run.result[name] for name in ("val_loss", "seconds") if name in run.result} | measured(run)
+    return result | ({"switched": switched(run), "written": written(run)} if modes else {})
 
 
 # ---- One network, three mode tokens
 
 
-def switched(run: Run, n: int = 200, mixture: Mixture = "ul2") -> list[dict[str, Any]]:
+def switched(run: Run, n: int = 100) -> list[dict[str, Any]]:
     """The loss (nats per label, with sentinels and `<eos>`) in the task of each mode, under each mode token.
 
     One dict per task and token.
     """
     objective, found = run.objective, []
     for task in MODES:
-        rows = [objective.corrupt(*each) for each in tasks(stories(run, n), task, mixture)]
+        rows = [objective.corrupt(*each) for each in tasks(stories(run, n), task)]
         for token in MODES:
             for row in rows:
                 row.ids[1] = objective.modes[token]
@@ -181,7 +189,7 @@ def switched(run: Run, n: int = 200, mixture: Mixture = "ul2") -> list[dict[str,
     return found
 
 
-def prompts(run: Run, n: int = 60) -> dict[str, list[list[int]]]:
+def prompts(run: Run, n: int = 40) -> dict[str, list[list[int]]]:
     """The same stories in two forms, without a mode: with a blank in place of a tenth in the middle, and without all that
     follows the middle."""
     first, found = run.objective.sentinels[0], {"a blank in the middle": [], "the first half": []}
@@ -192,7 +200,7 @@ def prompts(run: Run, n: int = 60) -> dict[str, list[list[int]]]:
     return found
 
 
-def written(run: Run, n: int = 60, max_new: int = 70) -> list[dict[str, Any]]:
+def written(run: Run, n: int = 40, max_new: int = 50) -> list[dict[str, Any]]:
     """What the model writes under each mode token after the same prompts, by the most probable token at each step.
 
     One dict per form of the prompt and token. words: their mean number, without sentinels; begins: the share of answers
@@ -210,8 +218,3 @@ def written(run: Run, n: int = 60, max_new: int = 70) -> list[dict[str, Any]]:
             row |= {"begins": sum(begins) / len(begins), "ends": sum(len(a) < max_new for a in answers) / len(answers)}
             found.append(row | {"example": " ".join(tokenizer.tokens(answers[0]))})
     return found
-
-
-def modes(run: Run) -> dict[str, Any]:
-    """What the sweep "ul2" publishes beside the scores."""
-    return {"switched": switched(run), "written": written(run)}
