@@ -135,6 +135,22 @@ def test_the_same_prompts_are_continued_under_every_mode_token(run):
         assert len(row["example"].split()) <= 9
 
 
+def test_measures_over_the_steps_have_a_line_for_each_training():
+    def row(steps, trained_on, value, **more):
+        names = ("lm", "S_left", "R_left") + ("S_mode", "R_mode") * (trained_on == "mixture")
+        return {"steps": steps, "trained_on": trained_on, **dict.fromkeys(names, value)} | more
+
+    rows = [row(0, "mixture", 1.0, R_mode=9.0), row(7, "mixture", 2.0), row(7, "language model", 3.0)]
+    panels, spreads = ul2.by_steps([*rows, row(7, "mixture", 4.0)])
+    assert list(panels) == ["language modelling", "continuation", "short blanks"]
+    for title in panels:
+        assert panels[title]["plain text, from the left"] == ([0, 7], [1.0, 3.0])
+        assert panels[title]["mixture, from the left"] == ([0, 7], [1.0, 3.0])
+        assert spreads[title]["mixture, from the left"] == ([1.0, 2.0], [1.0, 4.0])
+    assert list(panels["language modelling"]) == ["plain text, from the left", "mixture, from the left"]
+    assert panels["short blanks"]["mixture, with its mode"] == ([7], [3.0])
+
+
 @pytest.mark.slow
 def test_further_training_begins_with_gpts_weights():
     gpt = untrained(configure("gpt"), 1)

@@ -20,6 +20,7 @@ from seqbook.objectives.drawing import Span, draw
 from seqbook.objectives.rows import Row, collate, row_of
 from seqbook.recipes import Recipe, configure
 from seqbook.runs import Run, System
+from seqbook.runs.published import spread
 
 TrainedOn = Literal["mixture", "mixture, causal mask", "language model"]
 
@@ -154,21 +155,40 @@ def continue_gpt(
     return train(run, recipe, seed) if steps else run
 
 
-def continued(
-    *,
-    seed: int,
-    trained_on: TrainedOn = "mixture",
-    steps: int = 140,
-    learning_rate: float = 1e-3,
-    modes: bool = False,
-) -> dict[str, Any]:
-    """A row of the sweeps "u-palm": `measured` after further training of the GPT with this seed (0 steps: before it).
-
-    modes: whether the row also has what the mode tokens change, as in `switched` and `written`.
-    """
+def continued(*, seed: int, trained_on: TrainedOn, steps: int, learning_rate: float) -> dict[str, Any]:
+    """A row of the sweeps "u-palm": `measured` after further training of the GPT with this seed (0 steps: before it)."""
     run = continue_gpt(runs.run("gpt", seed=seed), seed, trained_on, steps, learning_rate)
-    result = {name: run.result[name] for name in ("val_loss", "seconds") if name in run.result} | measured(run)
-    return result | ({"switched": switched(run), "written": written(run)} if modes else {})
+    return {name: run.result[name] for name in ("val_loss", "seconds") if name in run.result} | measured(run)
+
+
+PANELS = {"language modelling": ("lm",), "continuation": ("S_left", "S_mode"), "short blanks": ("R_left", "R_mode")}
+LINES = (  # trained on, whether the text has its mode token, and the name in a figure
+    ("language model", False, "plain text, from the left"),
+    ("mixture", False, "mixture, from the left"),
+    ("mixture", True, "mixture, with its mode"),
+)
+
+
+def by_steps(rows: Sequence[dict[str, Any]]) -> tuple[dict[str, dict], dict[str, dict]]:
+    """The measures of `PANELS` over the steps of further training, and their spread, as `viz.panels` takes them.
+
+    rows: as `continued` makes them, with steps and trained_on. The rows of 0 steps belong to both kinds of training, but
+    tell nothing about mode tokens, which are new.
+    """
+    panels: dict[str, dict] = {}
+    spreads: dict[str, dict] = {}
+    for title, measures in PANELS.items():
+        panels[title], spreads[title] = {}, {}
+        for trained_on, with_token, name in LINES:
+            for measure in measures:
+                if measure.endswith("_mode") == with_token:
+                    chosen = [row for row in rows if row["trained_on"] == trained_on or row["steps"] == 0]
+                    chosen = [row for row in chosen if row["steps"] or not with_token]
+                    found = spread(chosen, ["steps"], measure).sort_index()
+                    steps = list(found.index)
+                    panels[title][name] = (steps, list(found["mean"]))
+                    spreads[title][name] = (list(found["lowest"]), list(found["highest"]))
+    return panels, spreads
 
 
 # ---- One network, three mode tokens
@@ -218,3 +238,9 @@ def written(run: Run, n: int = 40, max_new: int = 50) -> list[dict[str, Any]]:
             row |= {"begins": sum(begins) / len(begins), "ends": sum(len(a) < max_new for a in answers) / len(answers)}
             found.append(row | {"example": " ".join(tokenizer.tokens(answers[0]))})
     return found
+
+
+def switching(*, seed: int, steps: int, learning_rate: float) -> dict[str, Any]:
+    """A row of the sweep "u-palm-modes": `switched` and `written` after further training on the mixture."""
+    run = continue_gpt(runs.run("gpt", seed=seed), seed, "mixture", steps, learning_rate)
+    return {"switched": switched(run), "written": written(run)}
