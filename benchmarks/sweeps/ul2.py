@@ -2,13 +2,13 @@
 
 from benchmarks.sweeps.schema import Sweep, Trial
 
-from seqbook.experiments import ul2
+from seqbook.experiments import u_palm
 
 RATES = {"mixture": 3e-3, "language model": 1e-3}  # the lowest validation losses in "u-palm-rates"
 
 
-def _trial(trained_on: ul2.TrainedOn, steps: int, rate: float) -> Trial:
-    return Trial(ul2.continued, {"trained_on": trained_on, "steps": steps, "learning_rate": rate})
+def _trial(trained_on: u_palm.TrainedOn, steps: int, rate: float) -> Trial:
+    return Trial(u_palm.continued, {"trained_on": trained_on, "steps": steps, "learning_rate": rate})
 
 
 SWEEPS = {
@@ -27,7 +27,7 @@ SWEEPS = {
     ),
     "u-palm-modes": Sweep(
         "Chapter 6.3: what the three mode tokens change in one network.",
-        [Trial(ul2.switching, {"steps": 140, "learning_rate": RATES["mixture"]})],
+        [Trial(u_palm.switching, {"steps": 140, "learning_rate": RATES["mixture"]})],
     ),
     "u-palm-causes": Sweep(
         "Chapter 6.3, C29: further training with the causal mask, and for as many steps as GPT had.",

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from seqbook.experiments import ul2
+from seqbook.experiments import u_palm, ul2
 from seqbook.experiments.trials import untrained
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives.batch import IGNORED
@@ -43,15 +43,27 @@ def test_stories_are_neither_short_nor_long(run):
     assert [len(ids) for ids in ul2.stories(run, 9, longest=60)] == [30, 43]
 
 
+def test_how_much_each_setting_hides():
+    found = {(row["mode"], row["mean"], row["rate"]): row for row in ul2.hidden([[5] * 200] * 400)}
+    assert len(found) == 7
+    assert {setting[0] for setting in found} == set(MODES)
+    expected = {("R", 3, 0.15): (10, 3), ("R", 8, 0.15): (4, 7.5), ("X", 64, 0.15): (1, 30), ("X", 64, 0.5): (2, 50)}
+    for setting, (blanks, words) in expected.items():
+        assert (found[setting]["blanks"], found[setting]["words"]) == (blanks, words)
+        assert found[setting]["share"] == pytest.approx(setting[2])
+    assert found["S", "L/4", 0.25]["blanks"] == 1
+    assert found["S", "L/4", 0.25]["share"] == pytest.approx(0.25, abs=0.02)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_all_ways_predict_the_same_words(run, texts, mode):
     held_out = ul2.tasks(texts, mode)
     assert held_out == ul2.tasks(texts, mode)
     for task in held_out:
         hidden = [i for start, stop in task.spans for i in task.ids[start:stop]]
-        left, right = ul2.from_the_left(run.objective.tokenizer, task), ul2.with_mode(run.objective, task)
+        left, right = u_palm.from_the_left(run.objective.tokenizer, task), u_palm.with_mode(run.objective, task)
         assert words_of(left) == words_of(right) == hidden
-        marks = words_of(ul2.with_mode(run.objective, task, "marks"))
+        marks = words_of(u_palm.with_mode(run.objective, task, "marks"))
         n_marks = 0 if mode == "S" else len(task.spans)
         assert marks == [*run.objective.sentinels[:n_marks], run.objective.tokenizer.eos_id]
 
@@ -60,15 +72,17 @@ def test_what_is_right_of_a_blank_is_hidden_from_the_left(run, texts):
     task = ul2.Task(texts[0], "R", [(10, 12)])
     changed = task._replace(ids=[*texts[0][:13], *texts[1][13:30]])
     assert task.ids != changed.ids
-    left = [ul2.score(run.model, run.objective.tokenizer, [ul2.from_the_left(run.objective.tokenizer, t)])
+    left = [ul2.score(run.model, run.objective.tokenizer, [u_palm.from_the_left(run.objective.tokenizer, t)])
             for t in (task, changed)]  # fmt: skip
     assert left[0] == left[1]
-    both = [ul2.score(run.model, run.objective.tokenizer, [ul2.with_mode(run.objective, t)]) for t in (task, changed)]
+    both = [
+        ul2.score(run.model, run.objective.tokenizer, [u_palm.with_mode(run.objective, t)]) for t in (task, changed)
+    ]
     assert both[0] != both[1]
 
 
 def test_a_score_is_the_mean_over_all_labels(run, texts):
-    rows = [ul2.with_mode(run.objective, task) for task in ul2.tasks(texts, "X")]
+    rows = [u_palm.with_mode(run.objective, task) for task in ul2.tasks(texts, "X")]
     nats, right, n = 0.0, 0, 0
     for row in rows:
         log_p = run.model.eval()(torch.tensor([row.ids]), torch.tensor([row.prefix_length]))[0].log_softmax(-1)
@@ -80,7 +94,7 @@ def test_a_score_is_the_mean_over_all_labels(run, texts):
 
 def test_the_causal_variant_differs_in_the_mask_alone(run, texts):
     ours = run.objective
-    causal = ul2.CausalDenoisers(ours.tokenizer, ours.config, max_len=ours.max_len)
+    causal = u_palm.CausalDenoisers(ours.tokenizer, ours.config, max_len=ours.max_len)
     for task in ul2.tasks(texts, "R"):
         row, other = ours.corrupt(*task), causal.corrupt(*task)
         assert other == row._replace(prefix_length=0)
@@ -95,23 +109,23 @@ def test_the_causal_variant_differs_in_the_mask_alone(run, texts):
 
 
 def test_further_training_has_the_same_steps_and_rates():
-    mixture, plain = (ul2.further(kind, 35, 2e-3) for kind in ("mixture", "language model"))
+    mixture, plain = (u_palm.further(kind, 35, 2e-3) for kind in ("mixture", "language model"))
     assert (mixture.training.steps, mixture.training.learning_rate, mixture.training.warmup) == (35, 2e-3, 2)
     assert plain.training == replace(mixture.training, batch_size=16)
     assert plain.objective == configure("gpt").objective
     assert (plain.model, plain.data) == (mixture.model, mixture.data)
-    assert ul2.further("mixture", 140, 1e-3).training == replace(
+    assert u_palm.further("mixture", 140, 1e-3).training == replace(
         configure("u-palm").training, evaluations=1
     )  # so the chapter's run is a row of the sweep
 
 
 def test_each_measure_is_there_with_and_without_modes(run):
-    found = ul2.measured(run)
+    found = u_palm.measured(run)
     assert {"lm", "R_left", "R_mode", "X_mode", "S_mode", "S_prefix", "end_left", "end_mode", "R_marks"} <= set(found)
     assert all(value >= 0 for value in found.values())
     plain = SimpleNamespace(model=run.model, objective=SimpleNamespace(tokenizer=run.objective.tokenizer),
                             splits=run.splits)  # fmt: skip
-    without = ul2.measured(plain)
+    without = u_palm.measured(plain)
     assert not [name for name in without if "mode" in name or "marks" in name]
     assert {name: found[name] for name in without} == without
 
@@ -141,7 +155,7 @@ def test_measures_over_the_steps_have_a_line_for_each_training():
         return {"steps": steps, "trained_on": trained_on, **dict.fromkeys(names, value)} | more
 
     rows = [row(0, "mixture", 1.0, R_mode=9.0), row(7, "mixture", 2.0), row(7, "language model", 3.0)]
-    panels, spreads = ul2.by_steps([*rows, row(7, "mixture", 4.0)])
+    panels, spreads = u_palm.by_steps([*rows, row(7, "mixture", 4.0)])
     assert list(panels) == ["language modelling", "continuation", "short blanks"]
     for title in panels:
         assert panels[title]["plain text, from the left"] == ([0, 7], [1.0, 3.0])
@@ -154,15 +168,15 @@ def test_measures_over_the_steps_have_a_line_for_each_training():
 @pytest.mark.slow
 def test_further_training_begins_with_gpts_weights():
     gpt = untrained(configure("gpt"), 1)
-    start = ul2.continue_gpt(gpt, 1, steps=0)
+    start = u_palm.continue_gpt(gpt, 1, steps=0)
     ids, n = torch.tensor([[1, 40, 50, 60]]), len(gpt.objective.tokenizer)
     words = range(n)
     assert start.objective.tokenizer.tokens(words) == gpt.objective.tokenizer.tokens(words)
     with torch.no_grad():
         torch.testing.assert_close(start.model.eval()(ids)[..., :n], gpt.model.eval()(ids))
-    plain = ul2.continue_gpt(gpt, 1, "language model", steps=1)
+    plain = u_palm.continue_gpt(gpt, 1, "language model", steps=1)
     assert plain.objective.tokenizer.tokens(words) == gpt.objective.tokenizer.tokens(words)
     assert len(plain.history) == 1
-    causal = ul2.continue_gpt(gpt, 1, "mixture, causal mask", steps=0)
+    causal = u_palm.continue_gpt(gpt, 1, "mixture, causal mask", steps=0)
     assert causal.examples("test")[0] == start.examples("test")[0]
-    assert isinstance(causal.objective, ul2.CausalDenoisers)
+    assert isinstance(causal.objective, u_palm.CausalDenoisers)
