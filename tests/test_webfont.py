@@ -26,6 +26,15 @@ def site(tmp_path):
     return tmp_path
 
 
+def test_it_has_the_characters_that_a_live_model_can_write(site):
+    folder = site / "_static" / "live" / "models" / "rnn"
+    folder.mkdir(parents=True)
+    pattern = {"pre_tokenizer": {"Regex": "[一-鿿]"}, "model": {"vocab": {"<eos>": 0, "狗": 1}}}
+    (folder / "target_tokenizer.json").write_text(json.dumps(pattern, ensure_ascii=False), "utf-8")
+    assert "狗" in webfont.characters(site)
+    assert "鿿" not in webfont.characters(site), "the range of a pattern is no character of a vocabulary"
+
+
 def test_it_has_all_characters_of_the_pages_and_no_other_chinese(site):
     font = TTFont(webfont.write(site))
     assert {chr(code) for code in font.getBestCmap()} == set("安娜，看雨")

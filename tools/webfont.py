@@ -7,6 +7,7 @@ hundred kilobytes. `book/_static/course.css` names the file.
 """
 
 import html
+import json
 import re
 import shutil
 import sys
@@ -24,12 +25,13 @@ CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")  # also punctu
 def characters(site: Path) -> set[str]:
     """The Chinese characters in the text of all pages, in the state of their widgets, where they are escaped, and in the
     vocabularies of the live models."""
-    found: set[str] = set()
-    for path in (*site.rglob("*.html"), *site.glob("_static/live/models/*/*tokenizer.json")):
+    texts = []
+    for path in site.rglob("*.html"):
         text = html.unescape(path.read_text("utf-8"))
-        text = re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text)
-        found |= set(CHINESE.findall(text))
-    return found
+        texts.append(re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text))
+    for path in site.glob("_static/live/models/*/*tokenizer.json"):
+        texts += json.loads(path.read_text("utf-8"))["model"]["vocab"]
+    return {character for text in texts for character in CHINESE.findall(text)}
 
 
 def write(site: Path) -> Path:
