@@ -1,6 +1,6 @@
 // The filter of the page of claims. Without this script, the page shows all claims and no filter.
 document.addEventListener("DOMContentLoaded", () => {
-  const heading = (section) => section.querySelector("h2, h3").textContent.replace(/#$/, "").trim();
+  const heading = (section) => (section.querySelector("h2, h3")?.textContent ?? "").replace(/#$/, "").trim();
   const claims = [...document.querySelectorAll(".bd-article section section section")]
     .filter((section) => /^C\d+\./.test(heading(section)))
     .map((section) => {
