@@ -667,7 +667,9 @@ def test_refuses_ids_by_name(case, source, ids, message):
     if generates(case):
         with pytest.raises(ValueError, match=message):
             model.prefill(*case.family.given(source, ids))
-    if hasattr(model, "hidden"):
+    if hasattr(model, "hidden") and not hasattr(
+        model, "encode"
+    ):  # where both stacks read the text, its name is the source's
         with pytest.raises(ValueError, match=message):
             model.hidden(ids)
     if hasattr(model, "encode") and "source" in message:

@@ -2,6 +2,7 @@
 that predicts it, and no token is lost."""
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -234,6 +235,10 @@ def test_what_a_reader_writes_is_no_special_token(config):
     objective = build(config)
     names = objective.tokenizer.tokens(sorted(special_ids(objective.tokenizer)))
     for name in names:
+        if name.startswith(("[", "<extra")) and hasattr(objective, "fill"):  # GLM and UL2 refuse their own marks
+            with pytest.raises(ValueError, match=re.escape(name)):
+                objective.encode([f"w1 {name} w2"])
+            continue
         ((ids,),) = objective.encode([f"w1 {name} w2"])
         assert not special_ids(objective.tokenizer) - {objective.tokenizer.special_id("<unk>")} & set(ids)
 

@@ -367,11 +367,3 @@ def test_a_mistake_is_one_line(generate, arguments, message):
     assert errors.startswith("seqbook: ")
     assert errors.count("\n") == 1
     assert re.match(f"seqbook: {message}", errors)
-
-
-def test_a_gpt_cannot_fill_in_words(folder, capsys):
-    assert command_line.main(["fill", str(folder), "a [MASK]"]) == 2
-    assert (
-        capsys.readouterr().err
-        == f"seqbook: {folder} is a GPT, which cannot fill in words: give a BERT or T5 or BART\n"
-    )

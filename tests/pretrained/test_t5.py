@@ -79,7 +79,8 @@ def compare(ours, theirs, *lengths):
         )
         cache = found.past_key_values
         torch.testing.assert_close(logits, found.logits[:, -1], rtol=0, atol=1e-5)
-        torch.testing.assert_close(logits, expected[:, step], rtol=0, atol=1e-5)
+        # theirs with a cache and without one differ by as much on some processors
+        torch.testing.assert_close(logits, expected[:, step], rtol=0, atol=3e-5)
         if step + 1 < target.shape[1]:
             logits, state = ours.decode(target[:, step + 1], state)
 

@@ -67,6 +67,9 @@ def all_drawings():
         "heads_split": lambda: drawings.heads_split(torch.rand(4, 6, 4).softmax(-1), CHARACTERS, 32, keys=WORDS),
         "residual_stream": lambda: drawings.residual_stream(["attention", part], norm="post", final_norm=True),
         "shaded_tokens": lambda: drawings.shaded_tokens(CHARACTERS, [0.1, 0.9, 0.3, 0.2, 0.0, 1.0], name="nats"),
+        "source_and_target": lambda: drawings.source_and_target(
+            {"T5": (WORDS, CHARACTERS), "BART": (WORDS, 3 * WORDS)}
+        ),
         "token_rows": lambda: drawings.token_rows({"reads": WORDS, "decoder": row}),
     }
 

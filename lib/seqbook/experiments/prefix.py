@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -149,9 +148,7 @@ class _Conversation:
         self.ids = torch.cat([self.ids, new], dim=1)
 
 
-def append(
-    model: PrefixLM, ids: Int[Tensor, "batch new"], state: PrefixState
-) -> tuple[Float[Tensor, "batch vocab"], PrefixState]:
+def append(model: PrefixLM, ids: Tensor, state: PrefixState) -> tuple[Tensor, PrefixState]:
     """Read several more tokens at once, with a causal mask: logits of the next token, and the state for `decode`."""
     seen = state.length
     position_ids = torch.arange(seen, seen + ids.shape[1], device=ids.device).expand_as(ids)
