@@ -5,7 +5,6 @@ const KINDS = {
   translating: "./figures/translating.js",
   filling: "./figures/filling.js",
   "mask-bench": "./figures/mask_bench.js",
-  heads: "./figures/heads.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -71,31 +70,8 @@ class Figure {
   }
 }
 
-// "What do you expect?": a choice that stays in this browser.
-function remember(box) {
-  const key = `seqbook-expect-${box.dataset.name}`;
-  const said = element("p", { className: "live-status", aria: { role: "status" } });
-  box.append(said);
-  const show = (value) => {
-    const input = box.querySelector(`input[value="${value}"]`);
-    if (!input) return;
-    input.checked = true;
-    said.textContent = "Your choice is kept in this browser alone. Compare it with the result below.";
-  };
-  try {
-    show(localStorage.getItem(key));
-    box.addEventListener("change", ({ target }) => {
-      localStorage.setItem(key, target.value);
-      show(target.value);
-    });
-  } catch {
-    // Without storage the choice lasts as long as the page.
-  }
-}
-
 function begin() {
   for (const root of document.querySelectorAll("figure.live")) new Figure(root);
-  for (const box of document.querySelectorAll(".live-expect")) remember(box);
 }
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
 else begin();

@@ -1,5 +1,5 @@
 """Trained models on the published page: what the browser loads, and the places where the figures stand."""
 
-from seqbook.live.figure import expect, figure
+from seqbook.live.figure import figure
 
-__all__ = ["expect", "figure"]
+__all__ = ["figure"]
