@@ -43,7 +43,7 @@ def _equal_compute(best: dict[str, dict[str, Any]]) -> list[Case]:
     for name, row in best.items():
         reference = best.get(f"compare-encoder-decoder-{row['task']}")
         if reference and row["family"] != "encoder-decoder":
-            steps = round(recipes.TRAINING.steps * reference["flops_per_step"] / row["flops_per_step"])
+            steps = round(recipes.TRAININGS[row["task"]].steps * reference["flops_per_step"] / row["flops_per_step"])
             cases.append(_case(name, learning_rate=_rate(row), steps=steps))
     return cases
 
@@ -64,6 +64,15 @@ SWEEPS = {
     "which-architecture-compute": Sweep(
         "Chapter 7.1: the same, with as much training compute as the encoder-decoder.",
         _equal_compute(BEST),
+        measure=comparison.measured,
+    ),
+    "which-architecture-instruction": Sweep(
+        "Chapter 7.1: translation again, with an instruction that is the same in front of every source.",
+        [
+            _case(name, learning_rate=_rate(row), instruction="translate to Chinese: ")
+            for name, row in BEST.items()
+            if row["task"] == "translation"
+        ],
         measure=comparison.measured,
     ),
 }

@@ -9,9 +9,9 @@ An encoder alone does the other tasks with a head, by the objectives of chapter 
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,7 @@ from seqbook.objectives.filling import MASK
 from seqbook.objectives.layouts import CLS, DELIMITER, SEP
 from seqbook.objectives.prefix import PrefixMask, PrefixPairs
 from seqbook.objectives.seq2seq import Example, Seq2Seq
+from seqbook.objectives.text_to_text import Format
 
 PairTask = Literal["translation", "sentiment", "entailment", "ner", "qa", "infilling", "continuation"]
 Network = Literal["encoder-decoder", "prefix", "causal", "encoder"]
@@ -49,9 +50,20 @@ def halves(text: str) -> tuple[str, str]:
     return " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
 
 
-FORMATS = {task: text_to_text.FORMATS[task] for task in get_args(PairTask) if task in text_to_text.FORMATS} | {
-    "infilling": text_to_text.Format(("text",), lambda text: with_gap(text)[0], lambda text: with_gap(text)[1]),
-    "continuation": text_to_text.Format(("text",), lambda text: halves(text)[0], lambda text: halves(text)[1]),
+def _answered(task: text_to_text.Task, source: Callable[..., str]) -> Format:
+    """The columns and the answers of chapter 5.1, but a source that does not name the task."""
+    return text_to_text.FORMATS[task]._replace(source=source)
+
+
+# Each network learns one task, so that no source has to say which.
+FORMATS: dict[PairTask, Format] = {
+    "translation": _answered("translation", lambda en, **_: en),
+    "sentiment": _answered("sentiment", lambda text, **_: text),
+    "entailment": _answered("entailment", lambda premise, hypothesis, **_: f"{premise} hypothesis: {hypothesis}"),
+    "ner": _answered("ner", lambda tokens, **_: " ".join(tokens)),
+    "qa": _answered("qa", lambda context, question, **_: f"{question} {context}"),
+    "infilling": Format(("text",), lambda text: with_gap(text)[0], lambda text: with_gap(text)[1]),
+    "continuation": Format(("text",), lambda text: halves(text)[0], lambda text: halves(text)[1]),
 }
 
 
@@ -64,7 +76,8 @@ def pairs(task: PairTask, **columns: Sequence[Any]) -> tuple[list[str], list[str
 
 @dataclass(frozen=True, kw_only=True)
 class TaskPairsConfig:
-    """task: which task; network: what reads the source and writes the target.
+    """task: which task; network: what reads the source and writes the target; instruction: stands before each source, as
+    T5 names its task ("translate to Chinese: ").
 
     Raises:
         ValueError: an encoder for another task than infilling.
@@ -72,6 +85,7 @@ class TaskPairsConfig:
 
     task: PairTask = "translation"
     network: Network = "encoder-decoder"
+    instruction: str = ""
     fills: ClassVar[tuple[str, ...]] = ("source_vocab_size", "target_vocab_size", "vocab_size", "pad_id")
     # as in the objectives of translation, the same for all networks
     reverse_source: ClassVar[bool] = False
@@ -93,7 +107,8 @@ class TaskPairsConfig:
     def tokenizers(self, texts: dict[str, Sequence], _: dict[str, Tokenizer]) -> dict[str, Tokenizer]:
         """One vocabulary of words, with the special tokens of every network: so all have as many."""
         sources, targets = pairs(self.task, **texts)
-        tokenizer = Tokenizer.train([*(s.replace(MASK, "") for s in sources), *targets], "word")
+        seen = [self.instruction, *(s.replace(MASK, "") for s in sources), *targets]
+        tokenizer = Tokenizer.train(seen, "word")
         return {"tokenizer": tokenizer.with_special(DELIMITER, CLS, SEP, MASK)}
 
     def build(self, tokenizers: dict[str, Tokenizer], max_len: int) -> "Pairs":
@@ -118,6 +133,7 @@ class Pairs:
         """The ids of the sources. What a reader types never becomes a mask: only the gap of the task does."""
         mask, found = self.tokenizer.special_id(MASK), []
         for text in texts:
+            text = self.config.instruction + text
             parts = text.split(MASK) if self.config.task == "infilling" else [text]
             ids = self.tokenizer.encode_batch(parts)
             found.append([*ids[0], *(i for part in ids[1:] for i in (mask, *part))])

@@ -21,7 +21,12 @@ FAMILIES = {
 }
 ENCODER = BERTConfig(d_model=128, n_layers=5, positions="rotary", norm="pre", max_len=192)
 CORPORA = {"infilling": "texts", "continuation": "texts"}  # of the others, the task's own
-TRAINING = TrainingConfig(steps=600, batch_size=32, learning_rate=3e-3, warmup=60, evaluations=4)
+TRAINING = TrainingConfig(steps=800, batch_size=32, learning_rate=3e-3, warmup=60, evaluations=5)
+TRAININGS = {task: TRAINING for task in FORMATS} | {  # of each task, the same for all families
+    "translation": replace(TRAINING, steps=1_000),
+    "sentiment": replace(TRAINING, steps=300),
+    "qa": replace(TRAINING, batch_size=16),  # a story is four times as long as a sentence
+}
 HEADS = ("sentiment", "entailment", "ner", "qa")  # the tasks that an encoder does with a head
 
 
@@ -32,7 +37,7 @@ def _pairs(family: str, task: PairTask) -> Recipe:
         data=DataConfig(corpus=CORPORA.get(task, task)),
         objective=TaskPairsConfig(task=task, network="encoder-decoder" if family == "recurrent" else family),
         model=model,
-        training=TRAINING,
+        training=TRAININGS[task],
     )
 
 
@@ -44,7 +49,7 @@ def _head(task: str) -> Recipe:
         about=f"{task}, from scratch, by the family encoder (chapter 7.1)",
         data=DataConfig(corpus=task),
         model=replace(twin.model, backbone=replace(ENCODER, outputs="hidden")),
-        training=TRAINING,
+        training=TRAININGS[task],
         pretrained=False,
     )
 
