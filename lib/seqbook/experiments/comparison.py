@@ -1,18 +1,30 @@
-"""Part 7: what every system of the comparison is measured by, in the same way for every family."""
+"""Part 7: what every system of the comparison is measured by, in the same way for every family, and how rows are read."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
+import pandas as pd
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from seqbook import metrics, runs
 from seqbook.data.loader import batches
+from seqbook.experiments.prefix import step_operations
 from seqbook.objectives.task_pairs import Pairs
 from seqbook.objectives.text_to_text import names
+from seqbook.runs import published
 
 COUNTED = 8  # batches, of whose operations the mean is taken
+FAMILIES = ("recurrent", "encoder-decoder", "causal", "prefix", "encoder")
+TASKS = ("translation", "sentiment", "entailment", "ner", "qa", "infilling", "continuation")
+IMPOSSIBLE = {  # why an encoder has no row
+    ("encoder", "translation"): "it does not write",
+    ("encoder", "continuation"): "it does not write",
+}
+
+Row = Mapping[str, Any]  # of a published sweep
+Lines = dict[str, dict[str, tuple[list[float], list[float]]]]  # of viz.panels
 
 
 def measured(run: runs.Run) -> dict[str, Any]:
@@ -61,10 +73,7 @@ def flops_per_step(run: runs.Run) -> float:
     with torch.backends.mkldnn.flags(enabled=False):  # inside its own LSTM the counter sees nothing
         for step in range(COUNTED):
             batch = run.objective.collate([examples[i] for i in sampler.batch(step)]).to(runs.device())
-            with FlopCounterMode(display=False) as counter:
-                run.objective.loss(run.model.train()(*batch.inputs), batch.labels).backward()
-            run.model.zero_grad(set_to_none=True)
-            counts.append(counter.get_total_flops())
+            counts.append(step_operations(run.model.train(), run.objective, batch)["step"])
     run.model.train(training)
     return mean(counts)
 
@@ -73,3 +82,100 @@ def params_without_vocabulary(run: runs.Run) -> int:
     """The parameters outside the tables with one row per token, since the vocabularies differ from task to task."""
     tokens = len(run.objective.tokenizers["tokenizer"])
     return sum(p.numel() for p in run.model.parameters() if p.shape[0] != tokens)
+
+
+def row(run: runs.Run) -> dict[str, Any]:
+    """What a published row holds, of a run that was trained here."""
+    family, _, task = run.result["recipe"].removeprefix("compare-").rpartition("-")
+    evaluated = [step for step in run.history if "val_loss" in step]
+    kept = {name: run.result[name] for name in ("seed", "steps", "params", "val_loss")}
+    curve = {"val_losses": [step["val_loss"] for step in evaluated], "evaluated_at": [s["step"] for s in evaluated]}
+    return {"family": family, "task": task, **kept, **curve, **measured(run)}
+
+
+def for_bars(rows: Sequence[Row], tasks: Sequence[str]) -> dict[str, Any]:
+    """The arguments of `viz.bars`: for each family and task, the share of right answers (%), mean and spread over seeds."""
+    scores, spreads = {}, {}
+    for family in FAMILIES:
+        found = {task: [100 * r["score"] for r in _of(rows, family, task)] for task in tasks}
+        found = {task: values for task, values in found.items() if values}
+        if found:
+            scores[family] = {task: mean(values) for task, values in found.items()}
+            spreads[family] = {task: (min(values), max(values)) for task, values in found.items()}
+    baseline = {r["task"]: 100 * r["majority"] for r in rows if r["task"] in tasks}
+    return {"scores": scores, "spreads": spreads, "baseline": baseline}
+
+
+def by_operations(budgets: Sequence[Sequence[Row]], tasks: Sequence[str]) -> tuple[Lines, Lines]:
+    """For `viz.panels`: the score (%) of each family, and its spread, against the operations of its training (10^12), with
+    one point for each budget. Continuations have a loss (nats per token) instead."""
+    lines, spreads = {}, {}
+    for task in tasks:
+        title = "continuation (nats)" if task == "continuation" else f"{task} (%)"
+        lines[title], spreads[title] = {}, {}
+        for family in FAMILIES:
+            points = []
+            for rows in budgets:
+                if found := _of(rows, family, task):
+                    values = [r["loss"] if task == "continuation" else 100 * r["score"] for r in found]
+                    points.append((mean(r["flops"] for r in found) / 1e12, mean(values), min(values), max(values)))
+            if points:
+                operations, means, lowest, highest = (list(column) for column in zip(*sorted(points), strict=True))
+                lines[title][family] = operations, means
+                spreads[title][family] = lowest, highest
+    return lines, spreads
+
+
+def learning_curves(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[Lines, Lines]:
+    """For `viz.panels`: the validation loss against the steps, mean and spread over seeds, where it is in nats per token."""
+    lines, spreads = {}, {}
+    for task in tasks:
+        lines[task], spreads[task] = {}, {}
+        for family in FAMILIES:
+            if found := _of(rows, family, task):
+                columns = list(zip(*(r["val_losses"] for r in found), strict=True))
+                lines[task][family] = found[0]["evaluated_at"], [mean(column) for column in columns]
+                spreads[task][family] = [min(column) for column in columns], [max(column) for column in columns]
+    return lines, spreads
+
+
+def still_falling(row: Row) -> float:
+    """By which share the validation loss fell between the last two evaluations: in the last fifth of the steps."""
+    return 1 - row["val_losses"][-1] / row["val_losses"][-2]
+
+
+def answers(rows: Sequence[Row]) -> pd.DataFrame:
+    """One row per family and one column per task: the share of right answers, or the loss of continuations; mean, lowest and
+    highest of the seeds. Where a family can't do a task, why."""
+    kinds = {"continuation": ("loss", "{:.2f} nats")}
+    table = pd.DataFrame("", index=pd.Index(FAMILIES, name="family"), columns=list(TASKS))
+    for task in TASKS:
+        for family in FAMILIES:
+            column, form = kinds.get(task, ("score", "{:.0%}"))
+            if found := _of(rows, family, task):
+                table.loc[family, task] = published.summary(found, "family", {task: (column, form)})[task].iloc[0]
+    for (family, task), reason in IMPOSSIBLE.items():
+        table.loc[family, task] = reason
+    return table
+
+
+def for_picker(budgets: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+    """The rows of `live.picker`, from {name of a budget: its published rows}."""
+    picked = []
+    for budget, rows in budgets.items():
+        for task in TASKS:
+            for family in FAMILIES:
+                if found := _of(rows, family, task):
+                    nats = task == "continuation"
+                    values = [r["loss" if nats else "score"] for r in found]
+                    picked.append(
+                        {"family": family, "task": task, "measure": "nats" if nats else "exact", "budget": budget}
+                        | {"mean": mean(values), "low": min(values), "high": max(values)}
+                        | {"baseline": None if nats else found[0]["majority"]}
+                        | {"flops_per_step": found[0]["flops_per_step"], "flops": mean(r["flops"] for r in found)}
+                    )
+    return picked
+
+
+def _of(rows: Sequence[Row], family: str, task: str) -> list[Row]:
+    return [row for row in rows if row["family"] == family and row["task"] == task]
