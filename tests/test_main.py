@@ -14,7 +14,9 @@ from safetensors.torch import load_file, save_file
 import microworld
 from seqbook import __main__ as command_line
 from seqbook import claims
+from seqbook.experiments import comparison
 from seqbook.recipes import RECIPES, configure
+from seqbook.runs import published
 from seqbook.runs.published import commit
 
 
@@ -530,3 +532,26 @@ def test_claims_name_an_unknown_number(main):
     status, _, errors = main("claims", "--run", "C99")
     assert status == 2
     assert errors.startswith("seqbook: unknown claim 'C99': choose one of C1, C2, ")
+
+
+def test_compare_makes_each_sweep_in_order_and_goes_on_when_rows_fail(main, monkeypatch):
+    called = []
+
+    def run(command, cwd):
+        called.append((command[1:], cwd))
+        return subprocess.CompletedProcess(command, len(called) == 1)
+
+    monkeypatch.setattr(command_line.subprocess, "run", run)
+    status, _, _ = main("compare", "--jobs", 2)
+    assert status == 1
+    assert [words[:-1] for words, _ in called] == [["-m", "benchmarks.publish", "--jobs", "2"]] * 4
+    assert [words[-1] for words, _ in called] == list(comparison.SWEEPS)
+    assert called[0][0][-1] == "which-architecture-rates"
+    assert {cwd for _, cwd in called} == {claims.ROOT}
+
+
+def test_compare_needs_the_repository(main, monkeypatch, tmp_path):
+    monkeypatch.setattr(published, "FOLDER", tmp_path / "no" / "results")
+    status, _, errors = main("compare")
+    assert status == 2
+    assert re.fullmatch(r"seqbook: there is no folder .*results: it is part of the repository: clone it.*\n", errors)

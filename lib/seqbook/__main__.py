@@ -1,4 +1,4 @@
-"""The command line: `python -m seqbook list | train | generate | fill | show | claims`."""
+"""The command line: `python -m seqbook list | train | generate | fill | show | claims | compare`."""
 
 import argparse
 import ast
@@ -14,13 +14,14 @@ from typing import Any
 
 import microworld
 from seqbook import claims
+from seqbook.experiments.comparison import SWEEPS
 from seqbook.models import GPT
 from seqbook.objectives import FILLING
 from seqbook.objectives.filling import Filled
 from seqbook.pretrained import files, from_pretrained
 from seqbook.pretrained.generation import with_tokenizer
 from seqbook.recipes import RECIPES
-from seqbook.runs import System, device, load, run
+from seqbook.runs import System, device, load, published, run
 from seqbook.runs.published import commit
 from seqbook.storage import writing
 
@@ -94,6 +95,13 @@ def main(arguments: list[str] | None = None) -> int:
     listed = commands.add_parser("claims", help="the claims that the course tests, with their verdicts")
     listed.add_argument("--run", metavar="NUMBER", help="do the experiment of one claim anew, for example of C11")
     listed.set_defaults(do=_claims)
+
+    compare = commands.add_parser(
+        "compare",
+        help="train every family on every task, for chapter 7.1 (hours); goes on with the rows that are missing",
+    )
+    compare.add_argument("--jobs", type=int, metavar="N", help="rows at a time (default: one per GPU, or per core)")
+    compare.set_defaults(do=_compare)
 
     try:
         options = parser.parse_args(arguments)
@@ -265,6 +273,24 @@ def _claims(options: argparse.Namespace) -> int:
     command = claims.experiment(options.run)
     print(f"{options.run}: {shlex.join(['python', *command[1:]])}", flush=True)
     return subprocess.run(command, cwd=claims.ROOT).returncode
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Each sweep in a process of its own, because the later ones take their rates and steps from the rows of the first."""
+    repository = published.FOLDER.parents[1]
+    if not published.FOLDER.is_dir():
+        raise FileNotFoundError(f"there is no folder {published.FOLDER}: {claims.ELSEWHERE}")
+    statuses = []
+    for sweep in SWEEPS:
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.publish",
+            *(["--jobs", str(options.jobs)] if options.jobs else []),
+            sweep,
+        ]
+        statuses.append(subprocess.run(command, cwd=repository).returncode)
+    return max(statuses)
 
 
 if __name__ == "__main__":

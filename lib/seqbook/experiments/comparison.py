@@ -15,6 +15,12 @@ from seqbook.objectives.task_pairs import Pairs
 from seqbook.objectives.text_to_text import names
 from seqbook.runs import published
 
+SWEEPS = (  # in benchmarks/results; the first one is the search, from which the others take their rates and steps
+    "which-architecture-rates",
+    "which-architecture",
+    "which-architecture-compute",
+    "which-architecture-instruction",
+)
 COUNTED = 8  # batches, of whose operations the mean is taken
 FAMILIES = ("recurrent", "encoder-decoder", "causal", "prefix", "encoder")
 TASKS = ("translation", "sentiment", "entailment", "ner", "qa", "infilling", "continuation")
@@ -147,7 +153,7 @@ def still_falling(row: Row) -> float:
 def answers(rows: Sequence[Row]) -> pd.DataFrame:
     """One row per family and one column per task: the share of right answers, or the loss of continuations; mean, lowest and
     highest of the seeds. Where a family can't do a task, why."""
-    kinds = {"continuation": ("loss", "{:.2f} nats")}
+    kinds = {"continuation": ("loss", "{:.2f}")}
     table = pd.DataFrame("", index=pd.Index(FAMILIES, name="family"), columns=list(TASKS))
     for task in TASKS:
         for family in FAMILIES:
@@ -156,7 +162,7 @@ def answers(rows: Sequence[Row]) -> pd.DataFrame:
                 table.loc[family, task] = published.summary(found, "family", {task: (column, form)})[task].iloc[0]
     for (family, task), reason in IMPOSSIBLE.items():
         table.loc[family, task] = reason
-    return table
+    return table.rename(columns={"continuation": "continuation (nats)"})
 
 
 def for_picker(budgets: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
