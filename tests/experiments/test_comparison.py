@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from seqbook.experiments import comparison
 from seqbook.experiments.prefix import operations
