@@ -1,12 +1,9 @@
 """The live figures: exported graphs give the model's numbers, and the page's own code gives Python's tokens."""
 
-import functools
-import http.server
 import json
 import random
 import subprocess
 import sys
-import threading
 import unicodedata
 from pathlib import Path
 
@@ -36,18 +33,11 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def page(browser):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=FOLDER)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/live.css")
-        yield page
-        page.close()
-        server.shutdown()
+def page(browser, address):
+    page = browser.new_page()
+    page.goto(f"{address}/live.css")
+    yield page
+    page.close()
 
 
 def in_page(page, tokenizer: Tokenizer, texts: list[str]) -> list[dict]:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,26 @@ import pytest
 from seqbook.live.export import GRAPHS
 
 SITE = Path(__file__).parents[2] / "_build" / "html"
-FIGURES = [
-    (path.relative_to(SITE).as_posix(), i)
+EVERY = [
+    (path.relative_to(SITE).as_posix(), i, " data-model=" in tag)
     for path in sorted(SITE.glob("book/[0-9]*/*.html"))
-    for i in range(path.read_text("utf-8").count('<figure class="live"'))
+    for i, tag in enumerate(re.findall('<figure class="live"[^>]*', path.read_text("utf-8")))
 ]
+FIGURES = [(path, i) for path, i, has_model in EVERY if has_model]
+AT_ONCE = [(path, i) for path, i, has_model in EVERY if not has_model]
 READY = "i => document.querySelectorAll('figure.live')[i].dataset.ready !== undefined"
 
 
 def test_there_are_live_figures():
     assert len(FIGURES) >= 4, "no page has a live figure: was the site built?"
+    assert AT_ONCE
+
+
+@pytest.mark.parametrize(("path", "number"), AT_ONCE)
+def test_a_figure_without_a_model_works_at_once(open_page, path, number):
+    page = open_page(path, width=390)
+    page.wait_for_function(READY, arg=number)
+    assert page.faults == []
 
 
 @pytest.mark.parametrize(("path", "number"), FIGURES)

@@ -20,7 +20,6 @@ from seqbook.generation.decoding import greedy
 from seqbook.generation.sampling import filter_logits
 from seqbook.models.gpt import GPT, GPTConfig
 from seqbook.models.transformer import Transformer, TransformerConfig
-from seqbook.nn import masks
 from seqbook.objectives.causal import Causal, CausalConfig
 from seqbook.runs import System
 
@@ -69,31 +68,6 @@ def systems(toy):
     heads = {"n_layers": 2, "n_heads": 4, "d_ff": 32}
     models = {"transformer": Transformer(TransformerConfig(**sizes, **heads)), "rnn": toy.model(context="dot")}
     return {name: System(model, toy.objective) for name, model in models.items()}
-
-
-def test_every_mask_of_the_explorer_is_the_one_it_says(links):
-    prefix, padding, by_padding = viz.mask_explorer(4).children
-    assert (prefix.description, prefix.min, prefix.max) == ("prefix", 0, 4)
-    assert (padding.description, padding.min, padding.max) == ("padding", 0, 3)
-    assert links[by_padding] == (padding, "value")
-    assert len(by_padding.children) == 4
-    for p, row in enumerate(by_padding.children):
-        assert links[row] == (prefix, "value")
-        assert len(row.children) == 5
-        for n, child in enumerate(row.children):
-            picture = Picture(child)
-            mask = masks.prefix(torch.tensor([n]), 4) & (torch.arange(4) < 4 - p)
-            assert picture.caption.startswith(f"Prefix {n}, padding {p}: ")
-            assert ("GPT" in picture.caption, "BERT" in picture.caption) == (n == 0, n == 4)
-            assert picture.alt.endswith(f": {', '.join(str(int(row.sum())) for row in mask[0, 0])}.")
-            assert picture.image.getpixel((1, 1)) == (255, 255, 255)
-    assert plt.get_fignums() == []
-
-
-@pytest.mark.parametrize("max_len", [3, 17])
-def test_masks_too_short_or_too_long_are_refused(max_len):
-    with pytest.raises(ValueError, match=f"max_len={max_len} must be 4 to 16"):
-        viz.mask_explorer(max_len)
 
 
 def test_heads_of_a_recorded_model(links, systems):
@@ -283,8 +257,8 @@ def test_widgets_are_small():
     model = Transformer(TransformerConfig(**sizes)).eval()
     with viz.record(model) as maps:
         model(torch.randint(4, 12, (1, 14)), torch.randint(4, 12, (1, 20)))
-    for widget in (viz.mask_explorer(), viz.head_explorer(maps, ["word"] * 14, ["字"] * 20)):
-        assert len(json.dumps(dependency_state([widget]))) < 600_000
+    widget = viz.head_explorer(maps, ["word"] * 14, ["字"] * 20)
+    assert len(json.dumps(dependency_state([widget]))) < 600_000
 
 
 @pytest.fixture
@@ -325,20 +299,6 @@ def visible(page):
 
 @pytest.mark.slow
 def test_sliders_move_without_a_kernel(show, systems):
-    page = show(viz.mask_explorer())
-    prefix, padding = page.get_by_role("slider").all()
-    assert visible(page).startswith("Prefix 0, padding 0: causal, as in GPT")
-    before = page.locator("img:visible").screenshot()
-    prefix.press("End")
-    assert visible(page).startswith("Prefix 8, padding 0: bidirectional, as in BERT")
-    assert page.locator("img:visible").screenshot() != before
-    padding.press("ArrowRight")
-    assert visible(page).startswith("Prefix 8, padding 1")
-    prefix.press("ArrowLeft")
-    assert visible(page).startswith("Prefix 7, padding 1")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.faults == []
-
     maps = {name: torch.rand(4, 3, 3).softmax(-1) for name in ("encoder.0.attention", "decoder.0.cross_attention")}
     page = show(viz.head_explorer(maps, list("abc"), list("甲乙丙")))
     page.get_by_role("slider").press("End")

@@ -1,22 +1,16 @@
 // Live figures: a chapter's trained model works in the page. Nothing is loaded before a reader asks for it.
 
+import { element } from "./element.js";
+
 const KINDS = {
   sampling: "./figures/sampling.js",
   translating: "./figures/translating.js",
   filling: "./figures/filling.js",
   "mask-bench": "./figures/mask_bench.js",
+  masks: "./figures/masks.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
-
-export function element(tag, properties = {}, ...children) {
-  const { dataset = {}, aria = {}, ...rest } = properties;
-  const made = Object.assign(document.createElement(tag), rest);
-  Object.assign(made.dataset, dataset);
-  for (const [name, value] of Object.entries(aria)) made.setAttribute(name === "role" ? name : `aria-${name}`, value);
-  made.append(...children);
-  return made;
-}
 
 // A place for one figure: says what it costs, starts it, reports what goes wrong, and gives the memory back.
 class Figure {
@@ -70,8 +64,18 @@ class Figure {
   }
 }
 
+// A figure without a model costs a few kilobytes and works at once.
+async function draw(root) {
+  const { build } = await import(KINDS[root.dataset.figure]);
+  const status = element("p", { className: "live-status", aria: { role: "status" } });
+  const content = element("div", { className: "live-content" });
+  await build(content, JSON.parse(root.dataset.settings), (text) => (status.textContent = text));
+  root.querySelector(".live-body").replaceChildren(content, status);
+  root.dataset.ready = "";
+}
+
 function begin() {
-  for (const root of document.querySelectorAll("figure.live")) new Figure(root);
+  for (const root of document.querySelectorAll("figure.live")) root.dataset.model ? new Figure(root) : draw(root).catch(console.warn);
 }
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
 else begin();

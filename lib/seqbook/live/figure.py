@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Literal, get_args
 
-Kind = Literal["sampling", "translating", "filling", "mask-bench"]
+Kind = Literal["sampling", "translating", "filling", "mask-bench", "masks"]
 
 
 class Html(str):
@@ -14,20 +14,22 @@ class Html(str):
         return str(self)
 
 
-def figure(kind: Kind, model: str, caption: str, **settings: str | int) -> Html:
+def figure(kind: Kind, model: str | None, caption: str, **settings: str | int) -> Html:
     """A figure in which the chapter's own model works: a sentence in its place until the page's reader starts it.
 
-    model: the recipe, one of `export.GRAPHS`; settings: what the figure begins with, for example text="Anna had a key."
+    model: the recipe, one of `export.GRAPHS`, or None for a figure that needs no model and works at once; settings: what
+    the figure begins with, for example text="Anna had a key."
 
     Raises:
         ValueError: an unknown kind.
     """
     if kind not in get_args(Kind):
         raise ValueError(f"kind={kind!r}: choose one of {', '.join(get_args(Kind))}")
+    of_model = f' data-model="{escape(model)}"' if model else ""
+    works = "the trained model works here" if model else "this figure can be changed"
     return Html(
-        f'<figure class="live" data-figure="{kind}" data-model="{escape(model)}" '
-        f'data-settings="{escape(json.dumps(settings))}">'
-        '<div class="live-body"><p>On the published page, the trained model works here. It needs JavaScript and a page that '
+        f'<figure class="live" data-figure="{kind}"{of_model} data-settings="{escape(json.dumps(settings))}">'
+        f'<div class="live-body"><p>On the published page, {works}. It needs JavaScript and a page that '
         "is served over HTTP (<code>make serve</code>), not opened as a file.</p></div>"
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )

@@ -1,6 +1,6 @@
 // Chapter 4.1: hide any words of a text, and see what BERT puts in their places.
 
-import { element } from "../live.js";
+import { element } from "../element.js";
 import { ranked, softmax } from "../decoding.js";
 import { bars, field, latest, tooLong, unknown } from "./parts.js";
 

@@ -1,7 +1,7 @@
 // Chapter 6.1: one network, one slider. Where the prefix ends decides which positions attend to which, which logits a
 // changed token can move, and which tokens are predicted at all.
 
-import { element } from "../live.js";
+import { element } from "../element.js";
 import { nll, ranked, softmax } from "../decoding.js";
 import { button, field, latest, slider, tooLong, unknown } from "./parts.js";
 

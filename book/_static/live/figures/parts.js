@@ -1,6 +1,6 @@
 // What the figures have in common: fields, bars, maps of weights and their tables.
 
-import { element } from "../live.js";
+import { element } from "../element.js";
 
 let number = 0;
 

@@ -1,6 +1,6 @@
 // Chapter 3.1: the distribution of the next token, and a text that grows by draws from it.
 
-import { element } from "../live.js";
+import { element } from "../element.js";
 import { distribution, draw, ranked, stream } from "../decoding.js";
 import { bars, button, field, latest, slider, tooLong, unknown } from "./parts.js";
 

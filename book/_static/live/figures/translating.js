@@ -1,6 +1,6 @@
 // Chapters 1.1 and 1.2: a sentence is translated token by token; the context vector, or the weights of every step.
 
-import { element } from "../live.js";
+import { element } from "../element.js";
 import { ranked } from "../decoding.js";
 import { button, field, latest, map, tooLong, unknown } from "./parts.js";
 

@@ -2,7 +2,6 @@
 
 from seqbook.viz.widgets.filling import filling, filling_explorer
 from seqbook.viz.widgets.heads import head_explorer
-from seqbook.viz.widgets.masks import mask_explorer
 from seqbook.viz.widgets.perturbation import perturbation_explorer
 from seqbook.viz.widgets.sampling import sampling, sampling_explorer
 from seqbook.viz.widgets.stepper import decoder_stepper
@@ -13,7 +12,6 @@ __all__ = [
     "filling",
     "filling_explorer",
     "head_explorer",
-    "mask_explorer",
     "perturbation_explorer",
     "sampling",
     "sampling_explorer",
