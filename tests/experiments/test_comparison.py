@@ -38,6 +38,24 @@ def test_bars_have_the_mean_the_spread_and_the_baseline_of_each_family():
     assert found["scores"] == {"causal": {"ner": 30}, "encoder": {"ner": pytest.approx(60)}}
     assert found["spreads"]["encoder"]["ner"] == pytest.approx((50, 70))
     assert found["baseline"] == {"ner": 20}
+    losses = comparison.for_bars(rows(), ["continuation"], "loss", 1)
+    assert losses["scores"] == {"causal": {"continuation": 3}}
+    assert losses["baseline"] is None
+
+
+def searched(losses):
+    rates = (1e-3, 3e-3, 1e-2)
+    return [
+        {"family": "causal", "task": "qa", "val_loss": loss, "config": {"training": {"learning_rate": rate}}}
+        for rate, loss in zip(rates, losses, strict=True)
+    ]
+
+
+def test_the_best_rate_has_the_lowest_loss_and_a_star_at_the_edge_of_the_search():
+    assert comparison.best_rates(searched([3, 1, 2])).loc["causal", "qa"] == "0.003"
+    assert comparison.best_rates(searched([3, 2, 1])).loc["causal", "qa"] == "0.01*"
+    assert comparison.best_rates(searched([1, 2, 3])).loc["causal", "qa"] == "0.001*"
+    assert comparison.at_the_edge(searched([3, 1, 2])) == []
 
 
 def test_each_budget_is_a_point_in_the_order_of_the_operations():

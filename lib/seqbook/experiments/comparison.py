@@ -99,17 +99,44 @@ def row(run: runs.Run) -> dict[str, Any]:
     return {"family": family, "task": task, **kept, **curve, **measured(run)}
 
 
-def for_bars(rows: Sequence[Row], tasks: Sequence[str]) -> dict[str, Any]:
-    """The arguments of `viz.bars`: for each family and task, the share of right answers (%), mean and spread over seeds."""
+def best_rates(rows: Sequence[Row]) -> pd.DataFrame:
+    """The learning rate with the lowest validation loss: one row per family and one column per task. A star stands at a rate
+    that is the lowest or the highest of the search, so that a better one may lie beyond it."""
+    table = pd.DataFrame("", index=pd.Index(FAMILIES, name="family"), columns=list(TASKS))
+    edges = at_the_edge(rows)
+    for family, task in {(row["family"], row["task"]): None for row in rows}:
+        best = min(_of(rows, family, task), key=lambda row: row["val_loss"])
+        table.loc[family, task] = f"{_rate(best):g}" + "*" * ((family, task) in edges)
+    return table
+
+
+def at_the_edge(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """The family and the task of each system whose best rate is the lowest or the highest of its search."""
+    found = []
+    for family, task in {(row["family"], row["task"]): None for row in rows}:
+        tried = _of(rows, family, task)
+        best = min(tried, key=lambda row: row["val_loss"])
+        if _rate(best) in (min(map(_rate, tried)), max(map(_rate, tried))):
+            found.append((family, task))
+    return found
+
+
+def _rate(row: Row) -> float:
+    return row["config"]["training"]["learning_rate"]
+
+
+def for_bars(rows: Sequence[Row], tasks: Sequence[str], measure: str = "score", scale: float = 100) -> dict[str, Any]:
+    """The arguments of `viz.bars`: for each family and task, mean and spread of a measure over the seeds, here of the share
+    of right answers in %, and the most frequent answer as the baseline."""
     scores, spreads = {}, {}
     for family in FAMILIES:
-        found = {task: [100 * r["score"] for r in _of(rows, family, task)] for task in tasks}
+        found = {task: [scale * r[measure] for r in _of(rows, family, task)] for task in tasks}
         found = {task: values for task, values in found.items() if values}
         if found:
             scores[family] = {task: mean(values) for task, values in found.items()}
             spreads[family] = {task: (min(values), max(values)) for task, values in found.items()}
-    baseline = {r["task"]: 100 * r["majority"] for r in rows if r["task"] in tasks}
-    return {"scores": scores, "spreads": spreads, "baseline": baseline}
+    baseline = {r["task"]: scale * r["majority"] for r in rows if r["task"] in tasks and measure == "score"}
+    return {"scores": scores, "spreads": spreads, "baseline": baseline or None}
 
 
 def by_operations(budgets: Sequence[Sequence[Row]], tasks: Sequence[str]) -> tuple[Lines, Lines]:
