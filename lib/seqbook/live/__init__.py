@@ -1,5 +1,6 @@
-"""Trained models on the published page: what the browser loads, and the places where the figures stand."""
+"""What works on the published page: trained models that the browser loads, and the picker of chapter 7.1."""
 
 from seqbook.live.figure import figure
+from seqbook.live.picker import picker
 
-__all__ = ["figure"]
+__all__ = ["figure", "picker"]
