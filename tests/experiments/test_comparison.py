@@ -4,12 +4,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from datasets import Dataset
 
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.experiments import comparison
 from seqbook.experiments.prefix import operations
 from seqbook.models import PrefixLMConfig, RNNConfig
 from seqbook.objectives import TaskPairsConfig
+from seqbook.objectives.filling import MASK
+from seqbook.objectives.layouts import CLS, SEP
 from seqbook.objectives.text_to_text import names
+from seqbook.recipes import configure
 from seqbook.recipes.schema import fill
 
 
@@ -117,3 +122,22 @@ def test_a_step_costs_three_times_its_forward_products(network, config):
     assert not model.training
     # without the table of its words, which are as many as its logits
     assert 0 < comparison.params_without_vocabulary(run) < sum(p.numel() for p in model.parameters())
+
+
+def test_the_steps_of_every_recipe_can_be_counted(monkeypatch):
+    """A batch of a head has labels of its own kind. Nothing is trained."""
+    monkeypatch.setattr(comparison, "COUNTED", 1)
+    columns = {
+        "sentiment": {"text": ["a b c"] * 64, "label": ["positive", "negative"] * 32},
+        "ner": {"tokens": [["Anna", "ran"]] * 64, "tags": [["B-PER", "O"]] * 64},
+    }
+    for task, rows in columns.items():
+        recipe = configure(f"compare-encoder-{task}", d_model=8, n_layers=1, n_heads=2)
+        pretrained = Tokenizer.train(["a b c Anna ran"], "word").with_special(CLS, SEP, MASK)
+        tokenizers = recipe.objective.tokenizers(rows, {"tokenizer": pretrained})
+        objective = recipe.objective.build(tokenizers, 192)
+        model = fill(recipe.model, objective.sizes()).build()
+        examples = objective.examples(Dataset.from_dict(rows | objective.tokenize(**rows)))
+        result = {"config": {"training": {"batch_size": 4}}}
+        run = SimpleNamespace(examples=lambda split, of=examples: of, objective=objective, model=model, result=result)
+        assert comparison.flops_per_step(run) > 0

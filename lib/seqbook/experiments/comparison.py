@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import mean
 from typing import Any
 
 import pandas as pd
 import torch
+from torch import nn
 
 from seqbook import metrics, runs
 from seqbook.data.loader import batches
-from seqbook.experiments.prefix import step_operations
+from seqbook.experiments.prefix import operations
+from seqbook.objectives.batch import Batch, Objective
 from seqbook.objectives.task_pairs import Pairs
 from seqbook.objectives.text_to_text import names
 from seqbook.runs import published
@@ -79,9 +82,14 @@ def flops_per_step(run: runs.Run) -> float:
     with torch.backends.mkldnn.flags(enabled=False):  # inside its own LSTM the counter sees nothing
         for step in range(COUNTED):
             batch = run.objective.collate([examples[i] for i in sampler.batch(step)]).to(runs.device())
-            counts.append(step_operations(run.model.train(), run.objective, batch)["step"])
+            counts.append(operations(partial(_backward, run.model.train(), run.objective, batch)))
+            run.model.zero_grad(set_to_none=True)
     run.model.train(training)
     return mean(counts)
+
+
+def _backward(model: nn.Module, objective: Objective, batch: Batch) -> None:
+    objective.loss(model(*batch.inputs), batch.labels).backward()
 
 
 def params_without_vocabulary(run: runs.Run) -> int:
