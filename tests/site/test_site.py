@@ -14,13 +14,15 @@ SITE = ROOT / "_build" / "html"
 PAGES = repository.pages()
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 
-# Elements that reach past the screen's edge outside of anything that scrolls by itself.
+# Elements that reach past the screen's edge outside of anything that scrolls by itself, or past a box that hides the rest.
 CUT_OFF = """[...document.querySelectorAll(".bd-article *")].filter(e => {
+    const { right } = e.getBoundingClientRect();
     for (let p = e; p && p !== document.body; p = p.parentElement) {
         const { overflowX, position } = getComputedStyle(p);
-        if (overflowX !== "visible" || position === "absolute") return false;
+        if (["auto", "scroll"].includes(overflowX) || position === "absolute") return false;
+        if (["hidden", "clip"].includes(overflowX) && right > p.getBoundingClientRect().right + 1) return true;
     }
-    return e.getBoundingClientRect().right > innerWidth + 1;
+    return right > innerWidth + 1;
 }).map(e => e.outerHTML.slice(0, 120))"""
 
 # Code cells hold thousands of coloured words, which would take axe-core most of its time: their contrast is measured
@@ -171,6 +173,20 @@ def test_search_finds_a_word_of_the_chapter(open_page, path):
     page = open_page(f"search.html?q={word}")
     page.wait_for_selector(f"#search-results a[href*='{path}.html']")
     assert page.faults == []
+
+
+def test_search_finds_each_abbreviation_where_it_is_explained(open_page):
+    rows = "rows => rows.map(row => [row.cells[0].innerText, row.cells[2].querySelector('a').pathname.slice(1)])"
+    rows = open_page("book/glossary.html").eval_on_selector_all("#abbreviations tbody tr", rows)
+    assert len(rows) >= 40
+    page = open_page("search.html?q=seqbook")
+    page.wait_for_function("Search.hasIndex()")
+    query = "query => Search._performSearch(...Search._parseQuery(query)).map(result => result[5])"
+    missed = []
+    for short, path in rows:
+        sources = {result.rpartition(".")[0] for result in page.evaluate(query, short)}
+        missed += [(short, wanted) for wanted in ("book/glossary", path.removesuffix(".html")) if wanted not in sources]
+    assert missed == []
 
 
 def test_internal_links_and_anchors_are_whole(site):
