@@ -167,6 +167,32 @@ def test_figures_have_name_caption_and_alt_text_and_are_referred_to(chapter):
         )
 
 
+# "Four grids.", "A row of tokens:", "Two panels with three curves each."
+BARE = re.compile(
+    r"(an?|the|some|several|one|two|three|four|five|six|seven|eight|nine|ten|\d+)( [\w-]+){0,3} (grid|panel|curve|line|row|column|bar|"
+    r"table|boxe?|map|cell|square|group|dot|point|plot|chart|graph|diagram|figure|image|picture)s?( (with|of|on) [\w -]+)?[.:;]",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("page", [*CHAPTERS, "book/world.md"])
+def test_alt_texts_say_what_a_figure_shows(page):
+    """Not what kind of figure it is: a reader who cannot see it wants to know the trend, the values, the relation."""
+    if page.endswith(".ipynb"):
+        alts = [c.metadata.mystnb.image.alt for c in code_cells(read(page)) if "image" in c.metadata.get("mystnb", {})]
+    else:
+        alts = re.findall(r"^ +alt: (.+)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+    assert alts
+    assert [alt for alt in alts if len(alt) < 100 or BARE.match(alt)] == []
+
+
+@pytest.mark.parametrize(
+    "alt", ["Four grids.", "A diagram of an LSTM cell. The old state", "Two panels with two curves each: the"]
+)
+def test_a_bare_noun_is_no_alt_text(alt):
+    assert BARE.match(alt)
+
+
 def test_names_of_figures_and_equations_are_unique_in_the_book():
     names = []
     for chapter in CHAPTERS:
