@@ -193,6 +193,60 @@ def test_a_bare_noun_is_no_alt_text(alt):
     assert BARE.match(alt)
 
 
+CALLBACKS = {
+    "interact",
+    "interact_manual",
+    "interactive",
+    "interactive_output",
+    "observe",
+    "on_click",
+    "on_submit",
+    "on_msg",
+}
+WIDGET = re.compile(r"\w+_(explorer|stepper)")
+
+
+def calls(tree: ast.AST) -> set[str]:
+    """The names of the functions that are called, or that decorate one."""
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called += [name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for name in node.decorator_list]
+    return {getattr(node, "attr", getattr(node, "id", "")) for node in called}
+
+
+def stands_near(notebook: nbformat.NotebookNode, i: int, cells: int = 3) -> tuple[str, bool]:
+    """The text near a cell, and whether there is a figure."""
+    near = notebook.cells[max(i - cells, 0) : i + cells + 1]
+    text = "\n".join(cell.source for cell in near if cell.cell_type == "markdown")
+    return text, any("figure" in cell.metadata.get("mystnb", {}) for cell in near)
+
+
+def test_no_widget_of_the_package_needs_python():
+    """The published page has no kernel: its widgets are tied with jslink, or written for the browser."""
+    files = [*(ROOT / "lib" / "seqbook").rglob("*.py")]
+    found = {path.name: calls(ast.parse(path.read_text("utf-8"))) & CALLBACKS for path in files}
+    assert {name: callbacks for name, callbacks in found.items() if callbacks} == {}
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_widget_has_a_still_picture_beside_it_and_a_dead_one_says_so(chapter):
+    notebook = read(chapter)
+    for i, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        called = calls(python(cell))
+        text, figure = stands_near(notebook, i)
+        if called & CALLBACKS or any(map(WIDGET.fullmatch, called)):
+            assert figure, f"no figure with the same content near {cell.id}"
+        if called & CALLBACKS:
+            assert "needs a kernel" in text, f"the text near {cell.id} doesn't say where it can be run"
+
+
+def test_callbacks_are_seen_however_they_are_written():
+    source = "@interact(k=3)\ndef f(k): ...\nbutton.on_click(f)\nwidgets.interactive(f)\nslider.observe(f, 'value')"
+    assert calls(ast.parse(source)) & CALLBACKS == {"interact", "on_click", "interactive", "observe"}
+    assert calls(ast.parse("@interact\ndef f(k): ...")) & CALLBACKS == {"interact"}
+
+
 def test_names_of_figures_and_equations_are_unique_in_the_book():
     names = []
     for chapter in CHAPTERS:

@@ -1,5 +1,7 @@
 """The built site in a real browser, as its readers meet it. `make site` builds it first."""
 
+import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -118,6 +120,22 @@ def test_widgets_look_for_their_fonts_where_they_are(open_page, part):
     page = open_page("book/1_recurrent/attention_seq2seq.html")
     url = page.evaluate(f"new URL(require.toUrl('@jupyter-widgets/{part}.js'), document.location).pathname")
     assert url.rpartition("/")[0] == "/_static/widgets"
+
+
+CONTROL = re.compile(r".*(Slider|Dropdown|Select\w*|Buttons?|Checkbox|Text|Textarea|Picker|Play|Combobox|Valid)Model")
+
+
+@pytest.mark.parametrize("path", CHAPTERS)
+def test_every_control_of_a_widget_moves_something_without_a_kernel(path):
+    """A control whose only listener is a Python function does nothing on the published page."""
+    html = (SITE / f"{path}.html").read_text("utf-8")
+    states = re.findall(r'<script type="application/vnd.jupyter.widget-state\+json">(.*?)</script>', html, re.DOTALL)
+    models = {name: model for state in states for name, model in json.loads(state)["state"].items()}
+    tied = [
+        m["state"]["source"][0] for m in models.values() if m["model_name"] in {"LinkModel", "DirectionalLinkModel"}
+    ]
+    controls = [name for name, model in models.items() if CONTROL.fullmatch(model["model_name"])]
+    assert {f"IPY_MODEL_{name}" for name in controls} <= set(tied)
 
 
 # One element of each kind that holds Chinese characters of its own: prose, code, what a cell prints, tables, captions.
