@@ -35,6 +35,21 @@ def test_it_has_the_characters_that_a_live_model_can_write(site):
     assert "鿿" not in webfont.characters(site), "the range of a pattern is no character of a vocabulary"
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("book/output.html", '<div class="cell_output"><pre>猫</pre></div>'),
+        ("book/figure.html", f"<figure class='live' data-settings='{json.dumps({'text': '猫'})}'></figure>"),
+        ("_static/live/live.js", 'const caption = "猫";'),
+        ("_static/live/figures/translating.js", r'const target = "\u732B";'),
+    ],
+)
+def test_it_has_the_characters_of_outputs_and_of_live_figures(site, file, text):
+    (site / file).parent.mkdir(parents=True, exist_ok=True)
+    (site / file).write_text(text, "utf-8")
+    assert "猫" in webfont.characters(site)
+
+
 def test_it_has_all_characters_of_the_pages_and_no_other_chinese(site):
     font = TTFont(webfont.write(site))
     assert {chr(code) for code in font.getBestCmap()} == set("安娜，看雨")

@@ -23,12 +23,12 @@ CHINESE = re.compile("[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")  # also punctu
 
 
 def characters(site: Path) -> set[str]:
-    """The Chinese characters in the text of all pages, in the state of their widgets, where they are escaped, and in the
-    vocabularies of the live models."""
+    """The Chinese characters in the text of all pages, in the state of their widgets and the settings of their live
+    figures, where they are escaped, in the scripts of these figures, and in the vocabularies of their models."""
     texts = []
-    for path in site.rglob("*.html"):
+    for path in [*site.rglob("*.html"), *site.glob("_static/live/*.js"), *site.glob("_static/live/figures/*.js")]:
         text = html.unescape(path.read_text("utf-8"))
-        texts.append(re.sub(r"\\u([0-9a-f]{4})", lambda match: chr(int(match[1], 16)), text))
+        texts.append(re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text))
     for path in site.glob("_static/live/models/*/*tokenizer.json"):
         texts += json.loads(path.read_text("utf-8"))["model"]["vocab"]
     return {character for text in texts for character in CHINESE.findall(text)}
