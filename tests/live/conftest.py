@@ -2,6 +2,10 @@
 
 import functools
 import http.server
+import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +23,84 @@ THEME = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="ut
   figure {{ margin: 0; }}
 </style><link rel="stylesheet" href="live.css"><script type="module" src="live.js?v=1"></script>
 <body class="bd-content"><main class="bd-article"><h1>A chapter</h1>{body}</main></body></html>"""
+
+
+EXPORT = """
+import json, sys, unicodedata
+from pathlib import Path
+import numpy as np, onnxruntime, torch
+from seqbook import runs
+from seqbook.data.tokenizer import Tokenizer
+from seqbook.live.export import GRAPHS, export
+from seqbook.recipes import configure
+from seqbook.recipes.schema import fill
+
+name, folder, texts = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
+graph = GRAPHS[name]
+if graph.labels:  # untrained, with a head that is large enough to tell the classes apart
+    recipe = configure(name, **graph.settings)
+    words = "Anna gave had the key to Ben . The dinner was good I did not like visit , Harry studied at Porto School In met"
+    special = "[MASK]", "[CLS]", "[SEP]", "<delimiter>", "<extract>"
+    tokenizer = Tokenizer.train([words], "word").with_special(*special)
+    objective = recipe.objective.build({"tokenizer": tokenizer}, recipe.model.max_len)
+    torch.manual_seed(0)
+    run = runs.System(fill(recipe.model, objective.sizes()).build().eval(), objective)
+    torch.nn.init.normal_(run.model.head.weight)
+else:
+    run = runs.run(name, steps=2, evaluations=1, warmup=1)
+export(name, folder, "now", run)
+session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+module = graph.module(run.model).eval()
+for batch, length in ((1, 1), (1, 9), (3, 4)):
+    given = [
+        torch.full((batch,), (length + 1) // 2) if key == "prefix_lengths" else torch.randint(4, 30, (batch, length + i))
+        for i, key in enumerate(graph.inputs)
+    ]
+    found = session.run(None, {key: t.numpy() for key, t in zip(graph.inputs, given)})
+    with torch.no_grad():
+        wanted = module(*given)
+    for a, b in zip(found, wanted, strict=True):
+        assert a.shape == tuple(b.shape), (a.shape, b.shape)
+        assert np.abs(a - b.numpy()).max() < 1e-4
+
+wanted = []
+for text in texts:  # what the course's own code says about them
+    objective = run.objective
+    if graph.labels == "classes":
+        columns = {column: [part] for column, part in zip(objective.reads, text, strict=True)}
+        batch = objective.collate(objective.encode(**columns, label=[objective.classes[0]]))
+        wanted.append([text, run.model(*batch.inputs).task.softmax(-1)[0].tolist()])
+    else:
+        composed = unicodedata.normalize("NFC", text)
+        encoding = objective.tokenizer.backend.encode(composed, add_special_tokens=False)
+        words = [composed[left:right] for left, right in encoding.offsets]
+        wanted.append([text, [words, objective.predict(run.model, [words])[0]]])
+(folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
+"""
+TEXTS = {  # of which a fine-tuned model is asked
+    "gpt-sentiment": [["The dinner was good."], ["I did not like the visit, <extract> quokka."]],
+    "gpt-entailment": [["Anna gave the key to Ben.", "Ben had the key."], ["Ben left.", "Was quokka here?"]],
+    "bert-ner": ["Harry studied at Porto School.", "In London,  Xanthippe met Paula \u2014 <eos>, 我 cafe\u0301."],
+}
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory, microworld_home):
+    """Export a model of two steps, or an untrained one with a head: its folder, with [text, what Python says about it] for its `TEXTS` in wanted.json.
+
+    In a process of its own: beartype's wrappers can't be traced, and a process exports one model with LSTMs.
+    """
+
+    @functools.cache
+    def export(name: str) -> Path:
+        base = tmp_path_factory.mktemp("exported")
+        command = [sys.executable, "-c", EXPORT, name, str(base / name), json.dumps(TEXTS.get(name, []))]
+        environment = os.environ | {"SEQBOOK_HOME": str(base / "home")}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=550, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return base / name
+
+    return export
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,13 @@
 """The live figures in a browser: what a reader chooses and writes, and what the figure then says."""
 
+import json
+import random
+import unicodedata
+
 import pytest
 import torch
 from axe_playwright_python.base import AXE_SCRIPT
+from seqeval.scheme import IOB2, Entities
 
 from seqbook import live
 from seqbook.nn import masks
@@ -64,3 +69,96 @@ def test_without_javascript_a_sentence_stands_in_the_place_of_the_masks():
     html = live.figure("masks", None, "Masks.", text=WORDS)
     assert "data-model" not in html
     assert "On the published page, this figure can be changed." in html
+
+
+def entities(tags: list[str]) -> list[tuple[str, int, int]]:
+    return [(name.tag, name.start, name.end) for name in Entities([tags], IOB2).entities[0]]
+
+
+def start(page):
+    page.locator("button.live-start").press("Enter")
+    page.locator("figure[data-ready]").wait_for(timeout=60_000)
+
+
+def said(page, text: str) -> str:
+    """What the live region says when it has said `text`."""
+    region = page.locator(".live-status", has_text=text)
+    region.wait_for()
+    return region.inner_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gpt-sentiment", "gpt-entailment"])
+def test_a_head_says_in_the_page_what_it_says_in_python(show, exported, name):
+    folder = exported(name)
+    wanted, classes = (json.loads((folder / f).read_text("utf-8")) for f in ("wanted.json", "about.json"))
+    first, *second = wanted[0][0]
+    fields = ["Premise", "Hypothesis"] if second else ["Your text"]
+    begins = {"fields": ", ".join(fields), "text": first} | ({"second": second[0]} if second else {})
+    page = show(live.figure("classifying", name, "A head.", **begins), 390, "dark", folder.parent)
+    assert not any("onnx" in url or "ort" in url for url in page.asked)
+    start(page)
+    for texts, shares in wanted:
+        for label, text in zip(fields, texts, strict=True):
+            page.get_by_label(label, exact=True).fill(text)
+        best = max(range(len(shares)), key=shares.__getitem__)
+        said(page, f"Most probable: {classes['labels'][best]}, {100 * shares[best]:.1f} %.")
+        rows = page.locator(".live-bars tr")
+        assert rows.locator("th").all_inner_texts() == classes["labels"]
+        shown = [float(text.split()[0]) for text in rows.locator(".live-number").all_inner_texts()]
+        assert shown == pytest.approx([100 * share for share in shares], abs=0.06)
+    assert said(page, "never seen").count("“quokka”") == 1
+    assert page.locator(".live-tokens .special").all_inner_texts()[:: len(fields)] == ["<bos>", "<extract>"]
+    assert page.locator(".live-tokens .unknown", has_text="quokka → <unk>").count() == 1
+    if len(fields) == 1:  # what a reader types is never a special token
+        assert page.locator(".live-tokens .unknown", has_text="extract → <unk>").count() == 1
+    assert_accessible(page)
+    page.get_by_label(fields[0], exact=True).fill("key " * 191)
+    said(page, "tokens long; the model reads at most 192. Shorten it.")
+    page.get_by_label(fields[0], exact=True).fill(" ")
+    said(page, "Write a text in each field.")
+    assert page.locator(".live-bars").count() == 0
+
+
+def test_names_in_the_page_are_those_of_the_chapter(show):
+    """Also among tags in which an I continues nothing."""
+    page, letters = show(""), random.Random(0)
+    drawn = [letters.choices(["O", "B-PER", "I-PER", "B-ORG", "I-ORG"], k=12) for _ in range(200)]
+    found = page.evaluate(
+        "async all => { const { entities } = await import('./figures/tagging.js'); return all.map(entities); }", drawn
+    )
+    for tags, names in zip(drawn, found, strict=True):
+        assert [tuple(name) for name in names] == entities(tags)
+
+
+@pytest.mark.slow
+def test_names_are_marked_in_the_text_as_python_tags_it(show, exported):
+    folder = exported("bert-ner")
+    wanted = json.loads((folder / "wanted.json").read_text("utf-8"))
+    page = show(live.figure("tagging", "bert-ner", "Names.", text=wanted[0][0]), 390, "dark", folder.parent)
+    start(page)
+    page.locator("summary").press("Enter")
+    n_names = 0
+    for text, (words, tags) in wanted:
+        page.get_by_label("Your text").fill(text)
+        names = entities(tags)
+        n_names += len(names)
+        kinds = {"PER": "person", "LOC": "place", "ORG": "organisation"}
+        told = ", ".join(f"{' '.join(words[i:j])} ({kinds[kind]})" for kind, i, j in names)
+        said(page, f"Names: {told}." if told else "No names.")
+        assert page.locator("tbody th").all_inner_texts() == words
+        assert page.locator("tbody td:nth-child(2)").all_inner_texts() == tags
+        marks = page.locator(".live-marked mark")
+        assert [mark.split()[-1] for mark in marks.all_inner_texts()] == [kinds[kind] for kind, _, _ in names]
+        bare = "p => { p = p.cloneNode(true); p.querySelectorAll('.live-kind').forEach(e => e.remove()); return p.textContent; }"
+        assert page.locator(".live-marked").evaluate(bare) == unicodedata.normalize("NFC", text)
+    assert n_names > 0
+    assert "Xanthippe" in page.locator(".live-unknown").all_inner_texts()
+    assert_accessible(page)
+
+
+def test_a_model_that_is_not_there_leaves_a_sentence_and_the_button(show, tmp_path):
+    page = show(live.figure("tagging", "no-such-model", "Names."))
+    page.locator("button.live-start").click()
+    assert "The rest of the page does not need it." in said(page, "could not be loaded")
+    assert page.locator("button.live-start").is_enabled()

@@ -1,12 +1,12 @@
 """The live figures: exported graphs give the model's numbers, and the page's own code gives Python's tokens."""
 
+import ast
 import json
 import random
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from microworld import load
@@ -88,43 +88,14 @@ def test_draws_follow_the_distribution_that_the_sliders_set(page):
     assert found["nll"] == pytest.approx(0.4402, abs=1e-4)
 
 
-EXPORT = """
-import sys
-from pathlib import Path
-import numpy as np, onnxruntime, torch
-from seqbook import runs
-from seqbook.live.export import GRAPHS, export
-
-name, folder = sys.argv[1], Path(sys.argv[2])
-run = runs.run(name, steps=2, evaluations=1, warmup=1)
-export(name, folder, "now", run)
-session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
-module = GRAPHS[name].module(run.model).eval()
-for batch, length in ((1, 1), (1, 9), (3, 4)):
-    given = [
-        torch.full((batch,), (length + 1) // 2) if key == "prefix_lengths" else torch.randint(4, 30, (batch, length + i))
-        for i, key in enumerate(GRAPHS[name].inputs)
-    ]
-    found = session.run(None, {key: t.numpy() for key, t in zip(GRAPHS[name].inputs, given)})
-    with torch.no_grad():
-        wanted = module(*given)
-    for a, b in zip(found, wanted, strict=True):
-        assert a.shape == tuple(b.shape), (a.shape, b.shape)
-        assert np.abs(a - b.numpy()).max() < 1e-4
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GRAPHS)
-def test_the_exported_graph_gives_the_numbers_of_the_model(name, tmp_path):
-    """In a process of its own: beartype's wrappers can't be traced, and a process exports one model with LSTMs."""
-    command = [sys.executable, "-c", EXPORT, name, str(tmp_path / name)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=550, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    about = json.loads((tmp_path / name / "about.json").read_text("utf-8"))
+def test_the_exported_graph_gives_the_numbers_of_the_model(name, exported):
+    folder = exported(name)
+    about = json.loads((folder / "about.json").read_text("utf-8"))
     assert about["identity"] == "now"
-    assert about["bytes"] == (tmp_path / name / "model.onnx").stat().st_size < 6e6
-    assert all((tmp_path / name / f"{key}.json").is_file() for key in about["tokenizers"])
+    assert about["bytes"] == (folder / "model.onnx").stat().st_size < 6e6
+    assert all((folder / f"{key}.json").is_file() for key in about["tokenizers"])
 
 
 def test_what_no_figure_uses_is_refused(tmp_path):
@@ -140,6 +111,25 @@ def test_a_figure_says_in_its_place_what_it_needs_and_holds_its_settings():
     assert "A &lt;caption&gt;." in html
     assert "&quot;text&quot;: &quot;\\&quot;Anna\\&quot; &amp; co&quot;" in html
     assert "<script" not in html
+
+
+@pytest.mark.parametrize(
+    ("name", "chapter", "cell"),
+    [
+        ("gpt-sentiment", "3_gpt/finetuning", ["short_run", '("gpt-sentiment", short_run | {"lm_weight": 0.0})']),
+        ("gpt-entailment", "3_gpt/finetuning", ["settings", '"gpt-entailment", learning_rate=1e-3, **settings)']),
+        ("bert-ner", "4_bert/finetuning", ["settings", '("bert-ner", settings)']),
+    ],
+)
+def test_the_live_model_is_the_one_that_its_chapter_trains(name, chapter, cell):
+    """Or the page would train a second one when it is built."""
+    notebook = nbformat.read(FOLDER.parents[1] / f"{chapter}.ipynb", 4)
+    variable, call = cell
+    (source,) = (c.source for c in notebook.cells if call in c.source)
+    line = next(line for line in source.splitlines() if line.startswith(f"{variable} = "))
+    trained = ast.literal_eval(line.removeprefix(f"{variable} = "))
+    rest = {"gpt-sentiment": {"lm_weight": 0.0}, "gpt-entailment": {"learning_rate": 1e-3}}
+    assert GRAPHS[name].settings == trained | rest.get(name, {})
 
 
 def test_the_live_prefix_decoder_is_the_one_that_its_chapter_trains():

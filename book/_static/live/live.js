@@ -8,6 +8,8 @@ const KINDS = {
   filling: "./figures/filling.js",
   "mask-bench": "./figures/mask_bench.js",
   masks: "./figures/masks.js",
+  classifying: "./figures/classifying.js",
+  tagging: "./figures/tagging.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

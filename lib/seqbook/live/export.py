@@ -19,7 +19,7 @@ from seqbook import runs
 from seqbook.data.tokenizer import SPECIAL_TOKENS
 from seqbook.nn.record import record
 from seqbook.objectives.filling import MASK
-from seqbook.objectives.layouts import CLS, SEP
+from seqbook.objectives.layouts import CLS, DELIMITER, EXTRACT, SEP
 from seqbook.storage import writing
 
 
@@ -71,24 +71,47 @@ class Aligning(Decoder):
         return logits, weights
 
 
+class Classifier(Decoder):
+    """ids (B, T) with GPT's special tokens → scores of the classes and their probabilities (B, classes)."""
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        last = torch.full_like(ids[:, :1], ids.shape[1] - 1)
+        scores = self.model(ids[:, None], last).task
+        return scores, scores.softmax(-1)
+
+
+class Tagger(Decoder):
+    """ids (B, T) with the special tokens → scores of the tags of each token and their probabilities (B, T, tags)."""
+
+    def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        scores = self.model(ids)
+        return scores, scores.softmax(-1)
+
+
 @dataclass(frozen=True)
 class Graph:
-    """How the model of a recipe is exported: the module, the names of its inputs, the name of its second output, and the
-    settings of the recipe that its chapter changes."""
+    """How the model of a recipe is exported: the module, the names of its inputs, the name of its second output, the
+    settings of the recipe that its chapter changes, and the objective's attribute with the names of its classes or tags."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
     looks: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    labels: str = ""
 
 
 SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter 6.1 trains it
+SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weight": 0.0}  # as chapter 3.2
+FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
 GRAPHS = {  # by recipe; a new chapter adds its own
     "rnn": Graph(Recurrent, ("source_ids", "target_ids"), "context"),
     "attention": Graph(Aligning, ("source_ids", "target_ids"), "weights"),
     "gpt": Graph(Decoder, ("ids",), "weights"),
     "bert": Graph(Encoder, ("ids",), "weights"),
     "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), "weights", SMALL),
+    "gpt-sentiment": Graph(Classifier, ("ids",), "probabilities", SHORT, "classes"),
+    "gpt-entailment": Graph(Classifier, ("ids",), "probabilities", FEW, "classes"),
+    "bert-ner": Graph(Tagger, ("ids",), "probabilities", {"size": 100, "patience": 5}, "tags"),
 }
 
 
@@ -110,7 +133,11 @@ def export(name: str, folder: Path, identity: str = "", run: runs.System | None 
     for key, tokenizer in run.objective.tokenizers.items():
         tokenizer.save(folder / f"{key}.json")
     tokenizer = next(iter(run.objective.tokenizers.values()))
-    special = [name for name in (*SPECIAL_TOKENS, MASK, CLS, SEP) if tokenizer.backend.token_to_id(name) is not None]
+    special = [
+        name
+        for name in (*SPECIAL_TOKENS, MASK, CLS, SEP, DELIMITER, EXTRACT)
+        if tokenizer.backend.token_to_id(name) is not None
+    ]
     about = {
         "name": name,
         "identity": identity,
@@ -118,6 +145,7 @@ def export(name: str, folder: Path, identity: str = "", run: runs.System | None 
         "looks": graph.looks,
         "tokenizers": list(run.objective.tokenizers),
         "special": {name: tokenizer.special_id(name) for name in special},
+        "labels": getattr(run.objective, graph.labels) if graph.labels else [],
         "max_len": run.model.config.max_len,
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "bytes": (folder / "model.onnx").stat().st_size,

@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Literal, get_args
 
-Kind = Literal["sampling", "translating", "filling", "mask-bench", "masks"]
+Kind = Literal["sampling", "translating", "filling", "mask-bench", "masks", "classifying", "tagging"]
 
 
 class Html(str):

@@ -66,6 +66,16 @@ export function map(caption, rows, columns, weight) {
   return element("div", { className: "live-scroll", tabIndex: 0, aria: { role: "region", label: caption } }, table);
 }
 
+// Tokens as a row of boxes. `written` has each one as it stands in the text, and "" for the special tokens, which do not.
+export function tokenList(caption, tokenizer, ids, written) {
+  const boxes = ids.map((id, i) => {
+    if (!written[i]) return element("li", { className: "special" }, tokenizer.names[id]);
+    if (id === tokenizer.unk) return element("li", { className: "unknown" }, `${written[i]} → ${tokenizer.names[id]}`);
+    return element("li", {}, tokenizer.names[id]);
+  });
+  return element("div", {}, element("p", {}, `${caption}:`), element("ul", { className: "live-tokens", aria: { label: caption } }, ...boxes));
+}
+
 export function unknown(tokenizer, text) {
   const words = tokenizer.unknown(text);
   if (!words.length) return "";
