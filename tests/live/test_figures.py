@@ -1,9 +1,13 @@
 """The live figures in a browser: what a reader chooses and writes, and what the figure then says."""
 
+import ast
 import json
 import random
+import re
 import unicodedata
+from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from axe_playwright_python.base import AXE_SCRIPT
@@ -162,3 +166,54 @@ def test_a_model_that_is_not_there_leaves_a_sentence_and_the_button(show, tmp_pa
     page.locator("button.live-start").click()
     assert "The rest of the page does not need it." in said(page, "could not be loaded")
     assert page.locator("button.live-start").is_enabled()
+
+
+EXPECTED = re.compile(r"(?:live|page)\.(expect|outcome)\((.*?)\n?\)$", re.DOTALL)
+QUESTION = "What do you expect? A <b> makes", ["it better.", "it worse & slower."]
+
+
+def test_what_a_reader_expected_stands_beside_the_outcome_and_in_this_browser_alone(show):
+    body = live.expect("c0", *QUESTION) + live.outcome("c0", "it worse & slower.")
+    page = show(body, 390, "dark")
+    result = page.locator(".live-expected")
+    page.get_by_role("group", name=QUESTION[0]).wait_for()
+    assert result.inner_text() == "The result: it worse & slower."
+    page.get_by_role("radio", name="it better.").focus()
+    page.keyboard.press("ArrowDown")
+    assert result.inner_text() == "You expected: it worse & slower. The result: it worse & slower."
+    page.get_by_role("radio", name="it better.").press(" ")
+    said(page, "kept in this browser alone")
+    assert_accessible(page)
+    asked = len(page.asked)
+    page.reload()
+    page.get_by_role("radio", name="it better.", checked=True).wait_for()
+    assert result.inner_text() == "You expected: it better. The result: it worse & slower."
+    names = {url.rpartition("/")[2] for url in page.asked} - {"favicon.ico"}
+    assert names == {"chapter.html", "live.css", "live.js?v=1", "element.js", "expect.js"}, page.asked[asked:]
+
+
+def test_a_browser_that_keeps_nothing_still_shows_the_choice(show):
+    page = show(live.expect("c0", *QUESTION) + live.outcome("c0", "it better."))
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('forbidden'); } })")
+    page.reload()
+    page.get_by_role("radio", name="it better.").press(" ")
+    assert page.locator(".live-expected").inner_text() == "You expected: it better. The result: it better."
+    assert page.faults == []
+
+
+def test_a_question_without_javascript_is_text():
+    html = live.expect("c0", *QUESTION)
+    assert "<p>What do you expect? A &lt;b&gt; makes</p>" in html
+    assert "<li>it worse &amp; slower.</li>" in html
+    with pytest.raises(ValueError, match="give two or more, each one once"):
+        live.expect("c0", "?", ["yes", "yes"])
+
+
+@pytest.mark.parametrize("chapter", ["3_gpt/finetuning", "4_bert/finetuning", "6_prefix_decoders/prefix_lm"])
+def test_every_outcome_is_one_of_the_answers(chapter):
+    path = Path(__file__).parents[2] / "book" / f"{chapter}.ipynb"
+    calls = [call for cell in nbformat.read(path, 4).cells for call in EXPECTED.findall(cell.source)]
+    asked = {ast.literal_eval(f"[{of}]")[0]: ast.literal_eval(f"[{of}]")[2] for kind, of in calls if kind == "expect"}
+    came = {ast.literal_eval(f"[{of}]")[0]: ast.literal_eval(f"[{of}]")[1] for kind, of in calls if kind == "outcome"}
+    assert asked.keys() == came.keys() != set()
+    assert all(came[name] in answers for name, answers in asked.items())

@@ -78,6 +78,7 @@ async function draw(root) {
 
 function begin() {
   for (const root of document.querySelectorAll("figure.live")) root.dataset.model ? new Figure(root) : draw(root).catch(console.warn);
+  if (document.querySelector(".live-expect")) import("./expect.js").catch(console.warn);
 }
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
 else begin();
