@@ -74,7 +74,9 @@ for text in texts:  # what the course's own code says about them
         composed = unicodedata.normalize("NFC", text)
         encoding = objective.tokenizer.backend.encode(composed, add_special_tokens=False)
         words = [composed[left:right] for left, right in encoding.offsets]
-        wanted.append([text, [words, objective.predict(run.model, [words])[0]]])
+        ids = torch.tensor([objective.layout.single(encoding.ids)])
+        shares = run.model(ids).softmax(-1).amax(-1)[0, 1:-1].tolist()
+        wanted.append([text, [words, objective.predict(run.model, [words])[0], shares]])
 (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
 """
 TEXTS = {  # of which a fine-tuned model is asked

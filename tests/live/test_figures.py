@@ -143,7 +143,7 @@ def test_names_are_marked_in_the_text_as_python_tags_it(show, exported):
     start(page)
     page.locator("summary").press("Enter")
     n_names = 0
-    for text, (words, tags) in wanted:
+    for text, (words, tags, shares) in wanted:
         page.get_by_label("Your text").fill(text)
         names = entities(tags)
         n_names += len(names)
@@ -152,6 +152,8 @@ def test_names_are_marked_in_the_text_as_python_tags_it(show, exported):
         said(page, f"Names: {told}." if told else "No names.")
         assert page.locator("tbody th").all_inner_texts() == words
         assert page.locator("tbody td:nth-child(2)").all_inner_texts() == tags
+        shown = [float(cell.split()[0]) for cell in page.locator("tbody td:nth-child(3)").all_inner_texts()]
+        assert shown == pytest.approx([100 * share for share in shares], abs=0.06)
         marks = page.locator(".live-marked mark")
         assert [mark.split()[-1] for mark in marks.all_inner_texts()] == [kinds[kind] for kind, _, _ in names]
         bare = "p => { p = p.cloneNode(true); p.querySelectorAll('.live-kind').forEach(e => e.remove()); return p.textContent; }"
