@@ -46,6 +46,7 @@ def test_bars_have_the_mean_the_spread_and_the_baseline_of_each_family():
     losses = comparison.for_bars(rows(), ["continuation"], "loss", 1)
     assert losses["scores"] == {"causal": {"continuation": 3}}
     assert losses["baseline"] is None
+    assert comparison.for_bars(rows(), ["qa"])["scores"] == {"published on the site": {"qa": 0}}
 
 
 def searched(losses):
@@ -81,7 +82,8 @@ def test_the_table_of_answers_says_what_a_family_can_not_do():
     table = comparison.answers(rows())
     assert table.loc["encoder", "ner"] == "60% (50%–70%)"
     assert table.loc["causal", "continuation (nats)"] == "3.00 (2.00–4.00)"
-    assert table.loc["encoder", "translation"] == "it does not write"
+    assert table.loc["encoder", "continuation (nats)"] == "it does not write"
+    assert list(table) == ["ner", "continuation (nats)"]
     assert table.loc["recurrent", "ner"] == ""
 
 

@@ -79,11 +79,14 @@ def flops_per_step(run: runs.Run) -> float:
     """The operations of one training step, forward and backward: the mean over a few batches, by torch's counter."""
     examples, counts, training = run.examples("train"), [], run.model.training
     sampler = batches(examples, run.objective.lengths, run.result["config"]["training"]["batch_size"])
-    with torch.backends.mkldnn.flags(enabled=False):  # inside its own LSTM the counter sees nothing
+    enabled, *_ = torch.backends.mkldnn.set_flags(_enabled=False)  # inside its own LSTM the counter sees nothing
+    try:
         for step in range(COUNTED):
             batch = run.objective.collate([examples[i] for i in sampler.batch(step)]).to(runs.device())
             counts.append(operations(partial(_backward, run.model.train(), run.objective, batch)))
             run.model.zero_grad(set_to_none=True)
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=enabled)
     run.model.train(training)
     return mean(counts)
 
@@ -110,7 +113,8 @@ def row(run: runs.Run) -> dict[str, Any]:
 def best_rates(rows: Sequence[Row]) -> pd.DataFrame:
     """The learning rate with the lowest validation loss: one row per family and one column per task. A star stands at a rate
     that is the lowest or the highest of the search, so that a better one may lie beyond it."""
-    table = pd.DataFrame("", index=pd.Index(FAMILIES, name="family"), columns=list(TASKS))
+    tasks = [task for task in TASKS if any(row["task"] == task for row in rows)]
+    table = pd.DataFrame("", index=pd.Index(FAMILIES, name="family"), columns=tasks)
     edges = at_the_edge(rows)
     for family, task in {(row["family"], row["task"]): None for row in rows}:
         best = min(_of(rows, family, task), key=lambda row: row["val_loss"])
@@ -143,6 +147,8 @@ def for_bars(rows: Sequence[Row], tasks: Sequence[str], measure: str = "score", 
         if found:
             scores[family] = {task: mean(values) for task, values in found.items()}
             spreads[family] = {task: (min(values), max(values)) for task, values in found.items()}
+    if not scores:  # as in Colab, where a page must still run to its end
+        scores = {"published on the site": dict.fromkeys(tasks, 0.0)}
     baseline = {r["task"]: scale * r["majority"] for r in rows if r["task"] in tasks and measure == "score"}
     return {"scores": scores, "spreads": spreads, "baseline": baseline or None}
 
@@ -189,14 +195,16 @@ def answers(rows: Sequence[Row]) -> pd.DataFrame:
     """One row per family and one column per task: the share of right answers, or the loss of continuations; mean, lowest and
     highest of the seeds. Where a family can't do a task, why."""
     kinds = {"continuation": ("loss", "{:.2f}")}
-    table = pd.DataFrame("", index=pd.Index(FAMILIES, name="family"), columns=list(TASKS))
-    for task in TASKS:
+    tasks = [task for task in TASKS if any(row["task"] == task for row in rows)]
+    table = pd.DataFrame("", index=pd.Index(FAMILIES, name="family"), columns=tasks)
+    for task in tasks:
         for family in FAMILIES:
             column, form = kinds.get(task, ("score", "{:.0%}"))
             if found := _of(rows, family, task):
                 table.loc[family, task] = published.summary(found, "family", {task: (column, form)})[task].iloc[0]
     for (family, task), reason in IMPOSSIBLE.items():
-        table.loc[family, task] = reason
+        if task in tasks:
+            table.loc[family, task] = reason
     return table.rename(columns={"continuation": "continuation (nats)"})
 
 
