@@ -40,9 +40,9 @@ def rows():
 
 def test_bars_have_the_mean_the_spread_and_the_baseline_of_each_family():
     found = comparison.for_bars(rows(), ["ner"])
-    assert found["scores"] == {"causal": {"ner": 30}, "encoder": {"ner": pytest.approx(60)}}
-    assert found["spreads"]["encoder"]["ner"] == pytest.approx((50, 70))
-    assert found["baseline"] == {"ner": 20}
+    assert found["scores"] == {"causal": {"names": 30}, "encoder": {"names": pytest.approx(60)}}
+    assert found["spreads"]["encoder"]["names"] == pytest.approx((50, 70))
+    assert found["baseline"] == {"names": 20}
     losses = comparison.for_bars(rows(), ["continuation"], "loss", 1)
     assert losses["scores"] == {"causal": {"continuation": 3}}
     assert losses["baseline"] is None
@@ -58,33 +58,33 @@ def searched(losses):
 
 
 def test_the_best_rate_has_the_lowest_loss_and_a_star_at_the_edge_of_the_search():
-    assert comparison.best_rates(searched([3, 1, 2])).loc["causal", "qa"] == "0.003"
-    assert comparison.best_rates(searched([3, 2, 1])).loc["causal", "qa"] == "0.01*"
-    assert comparison.best_rates(searched([1, 2, 3])).loc["causal", "qa"] == "0.001*"
+    assert comparison.best_rates(searched([3, 1, 2])).loc["causal", "questions"] == "0.003"
+    assert comparison.best_rates(searched([3, 2, 1])).loc["causal", "questions"] == "0.01*"
+    assert comparison.best_rates(searched([1, 2, 3])).loc["causal", "questions"] == "0.001*"
     assert comparison.at_the_edge(searched([3, 1, 2])) == []
 
 
 def test_each_budget_is_a_point_in_the_order_of_the_operations():
     fewer = [row | {"flops": row["flops"] / 2, "score": row.get("score", 0) / 2} for row in rows()]
     lines, spreads = comparison.by_operations([rows(), fewer], ["ner", "continuation"])
-    assert lines["ner (%)"]["encoder"] == ([3, 6], pytest.approx([30, 60]))
-    assert spreads["ner (%)"]["encoder"] == (pytest.approx([25, 50]), pytest.approx([35, 70]))
+    assert lines["names (%)"]["encoder"] == ([3, 6], pytest.approx([30, 60]))
+    assert spreads["names (%)"]["encoder"] == (pytest.approx([25, 50]), pytest.approx([35, 70]))
     assert lines["continuation (nats)"] == {"causal": ([2.5, 5], [3, 3])}
 
 
 def test_curves_are_means_over_seeds_and_their_end_tells_what_still_falls():
     lines, _ = comparison.learning_curves(rows(), ["ner"])
-    assert lines["ner"]["encoder"] == ([10, 20, 30], pytest.approx([1.0, 0.5, 0.4]))
+    assert lines["names"]["encoder"] == ([10, 20, 30], pytest.approx([1.0, 0.5, 0.4]))
     assert comparison.still_falling(rows()[0]) == pytest.approx(0.2)
 
 
 def test_the_table_of_answers_says_what_a_family_can_not_do():
     table = comparison.answers(rows())
-    assert table.loc["encoder", "ner"] == "60% (50%–70%)"
+    assert table.loc["encoder", "names"] == "60% (50%–70%)"
     assert table.loc["causal", "continuation (nats)"] == "3.00 (2.00–4.00)"
-    assert table.loc["encoder", "continuation (nats)"] == "it does not write"
-    assert list(table) == ["ner", "continuation (nats)"]
-    assert table.loc["recurrent", "ner"] == ""
+    assert table.loc["encoder", "continuation (nats)"] == "It does not write."
+    assert list(table) == ["names", "continuation (nats)"]
+    assert table.loc["recurrent", "names"] == ""
 
 
 def test_the_picker_gets_one_row_for_each_family_task_and_budget():

@@ -27,9 +27,10 @@ SWEEPS = (  # in benchmarks/results; the first one is the search, from which the
 COUNTED = 8  # batches, of whose operations the mean is taken
 FAMILIES = ("recurrent", "encoder-decoder", "causal", "prefix", "encoder")
 TASKS = ("translation", "sentiment", "entailment", "ner", "qa", "infilling", "continuation")
+TITLES = {"ner": "names", "qa": "questions", "infilling": "gaps"}  # of tasks, where the name is not a word
 IMPOSSIBLE = {  # why an encoder has no row
-    ("encoder", "translation"): "it does not write",
-    ("encoder", "continuation"): "it does not write",
+    ("encoder", "translation"): "It does not write.",
+    ("encoder", "continuation"): "It does not write.",
 }
 
 Row = Mapping[str, Any]  # of a published sweep
@@ -119,7 +120,7 @@ def best_rates(rows: Sequence[Row]) -> pd.DataFrame:
     for family, task in {(row["family"], row["task"]): None for row in rows}:
         best = min(_of(rows, family, task), key=lambda row: row["val_loss"])
         table.loc[family, task] = f"{_rate(best):g}" + "*" * ((family, task) in edges)
-    return table
+    return table.rename(columns=TITLES)
 
 
 def at_the_edge(rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -142,14 +143,15 @@ def for_bars(rows: Sequence[Row], tasks: Sequence[str], measure: str = "score", 
     of right answers in %, and the most frequent answer as the baseline."""
     scores, spreads = {}, {}
     for family in FAMILIES:
-        found = {task: [scale * r[measure] for r in _of(rows, family, task)] for task in tasks}
+        found = {TITLES.get(task, task): [scale * r[measure] for r in _of(rows, family, task)] for task in tasks}
         found = {task: values for task, values in found.items() if values}
         if found:
             scores[family] = {task: mean(values) for task, values in found.items()}
             spreads[family] = {task: (min(values), max(values)) for task, values in found.items()}
     if not scores:  # as in Colab, where a page must still run to its end
         scores = {"published on the site": dict.fromkeys(tasks, 0.0)}
-    baseline = {r["task"]: scale * r["majority"] for r in rows if r["task"] in tasks and measure == "score"}
+    guesses = {r["task"]: scale * r["majority"] for r in rows if r["task"] in tasks and measure == "score"}
+    baseline = {TITLES.get(task, task): guess for task, guess in guesses.items()}
     return {"scores": scores, "spreads": spreads, "baseline": baseline or None}
 
 
@@ -158,7 +160,7 @@ def by_operations(budgets: Sequence[Sequence[Row]], tasks: Sequence[str]) -> tup
     one point for each budget. Continuations have a loss (nats per token) instead."""
     lines, spreads = {}, {}
     for task in tasks:
-        title = "continuation (nats)" if task == "continuation" else f"{task} (%)"
+        title = "continuation (nats)" if task == "continuation" else f"{TITLES.get(task, task)} (%)"
         lines[title], spreads[title] = {}, {}
         for family in FAMILIES:
             points = []
@@ -177,12 +179,13 @@ def learning_curves(rows: Sequence[Row], tasks: Sequence[str]) -> tuple[Lines, L
     """For `viz.panels`: the validation loss against the steps, mean and spread over seeds, where it is in nats per token."""
     lines, spreads = {}, {}
     for task in tasks:
-        lines[task], spreads[task] = {}, {}
+        title = TITLES.get(task, task)
+        lines[title], spreads[title] = {}, {}
         for family in FAMILIES:
             if found := _of(rows, family, task):
                 columns = list(zip(*(r["val_losses"] for r in found), strict=True))
-                lines[task][family] = found[0]["evaluated_at"], [mean(column) for column in columns]
-                spreads[task][family] = [min(column) for column in columns], [max(column) for column in columns]
+                lines[title][family] = found[0]["evaluated_at"], [mean(column) for column in columns]
+                spreads[title][family] = [min(column) for column in columns], [max(column) for column in columns]
     return lines, spreads
 
 
@@ -205,7 +208,7 @@ def answers(rows: Sequence[Row]) -> pd.DataFrame:
     for (family, task), reason in IMPOSSIBLE.items():
         if task in tasks:
             table.loc[family, task] = reason
-    return table.rename(columns={"continuation": "continuation (nats)"})
+    return table.rename(columns=TITLES | {"continuation": "continuation (nats)"})
 
 
 def for_picker(budgets: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
