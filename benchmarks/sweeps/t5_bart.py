@@ -5,7 +5,7 @@ from benchmarks.sweeps.schema import Case, Sweep, Trial
 from seqbook.experiments import t5_bart
 from seqbook.runs import published
 
-RATES = (1e-3, 3e-3, 1e-2)  # the same search for each output
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)  # the same search for each output
 NOISES = ("mix", "infilling", "masking", "deletion", "permutation", "rotation")
 OUTPUTS = {  # how the answer comes out of the network: the recipe, and what the head reads
     "text": ("t5-{}-as-text", {}),
