@@ -42,9 +42,14 @@
     const out = new Set(reasons.map(([family]) => family));
     const budget = scarce === "compute" ? "compute" : "steps";
     const rows = data.rows.filter((row) => row.task === task && row.budget === budget && !out.has(row.family)).sort(better);
-    const left = data.families.filter((family) => !out.has(family) && !rows.some((row) => row.family === family));
+    const measured = data.rows.some((row) => row.task === task && row.budget === budget);
+    const left = !measured ? [] : data.families.filter((family) => !out.has(family) && !rows.some((row) => row.family === family));
     reasons.push(...left.map((family) => [family, "Not measured with this budget."]));
-    if (!rows.length) return { rows, reasons, said: "No measured family is left." };
+    // Each family once, with all that keeps it out.
+    const grouped = [...new Set(reasons.map(([family]) => family))].map((family) =>
+      [family, reasons.filter(([of]) => of === family).map(([, reason]) => reason).join(" ")]);
+    if (!measured) return { rows, reasons: grouped, said: "This task was not measured with this budget." };
+    if (!rows.length) return { rows, reasons: grouped, said: "No measured family is left." };
 
     const [best] = rows;
     const said = [`${best.family} has the best mean: ${score(best.mean, best.measure)} ${SCORES[best.measure]}.`];
@@ -55,10 +60,10 @@
       rows.sort((a, b) => works(b) - works(a) || a.flops_per_step - b.flops_per_step);
       const [least] = rows;
       const times = (best.flops_per_step / least.flops_per_step).toFixed(1);
-      said.push(least === best ? "It also needs the fewest operations per training step."
+      said.push(least === best ? `${best.family} also needs the fewest operations per training step.`
         : `${least.family} needs the fewest operations per training step; ${best.family} needs ${times} times as many.`);
     }
-    return { rows, reasons, said: said.map((text) => text[0].toUpperCase() + text.slice(1)).join(" ") };
+    return { rows, reasons: grouped, said: said.map((text) => text[0].toUpperCase() + text.slice(1)).join(" ") };
   }
 
   function table(rows, title) {

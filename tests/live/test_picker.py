@@ -113,9 +113,12 @@ def test_needs_leave_families_out_with_a_reason(page):
     assert families(page) == ["encoder"], "a label needs no length"
     page.get_by_label("write text of any length").check()
     assert families(page) == []
+    assert said(page) == "No measured family is left."
     page.get_by_label("Task").select_option("translation")
     page.get_by_label("work without the length of the answer").uncheck()
     assert len(families(page)) == 4
+    names = page.locator("figure.picker ul li strong").all_text_contents()
+    assert names == ["encoder"], "one entry for both reasons"
 
 
 def test_what_is_scarce_decides_the_rows_and_their_order(page):
@@ -131,7 +134,8 @@ def test_what_is_scarce_decides_the_rows_and_their_order(page):
     page.get_by_label("training computation").check()
     page.get_by_label("Task").select_option("continuation")
     assert families(page) == []
-    assert said(page) == "No measured family is left."
+    assert said(page) == "This task was not measured with this budget."
+    assert left_out(page).keys() == {"encoder"}, "and not each family once more"
 
 
 def test_it_works_with_the_keyboard(page):
