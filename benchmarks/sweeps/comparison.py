@@ -14,7 +14,7 @@ from seqbook.runs import published
 
 NAMES = [name for name in RECIPES if name.startswith("compare-")]
 SEARCHED = (1e-3, 3e-3, 1e-2)  # the same three rates for every system
-RATES = "which-architecture-rates"
+RATES, EQUAL_STEPS, EQUAL_COMPUTE, INSTRUCTION = comparison.SWEEPS
 
 
 def _case(name: str, **settings: Any) -> Case:
@@ -56,17 +56,17 @@ SWEEPS = {
         seeds=[0],
         measure=comparison.measured,
     ),
-    "which-architecture": Sweep(
+    EQUAL_STEPS: Sweep(
         "Chapter 7.1: every family on every task, with the best of its three rates.",
         [_case(name, learning_rate=_rate(row)) for name, row in BEST.items()],
         measure=comparison.measured,
     ),
-    "which-architecture-compute": Sweep(
+    EQUAL_COMPUTE: Sweep(
         "Chapter 7.1: the same, with as much training compute as the encoder-decoder.",
         _equal_compute(BEST),
         measure=comparison.measured,
     ),
-    "which-architecture-instruction": Sweep(
+    INSTRUCTION: Sweep(
         "Chapter 7.1: translation again, with an instruction that is the same in front of every source.",
         [
             _case(name, learning_rate=_rate(row), instruction="translate to Chinese: ")

@@ -277,20 +277,11 @@ def _claims(options: argparse.Namespace) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     """Each sweep in a process of its own, because the later ones take their rates and steps from the rows of the first."""
-    repository = published.FOLDER.parents[1]
     if not published.FOLDER.is_dir():
         raise FileNotFoundError(f"there is no folder {published.FOLDER}: {claims.ELSEWHERE}")
-    statuses = []
-    for sweep in SWEEPS:
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.publish",
-            *(["--jobs", str(options.jobs)] if options.jobs else []),
-            sweep,
-        ]
-        statuses.append(subprocess.run(command, cwd=repository).returncode)
-    return max(statuses)
+    jobs = ["--jobs", str(options.jobs)] if options.jobs else []
+    publish = [sys.executable, "-m", "benchmarks.publish", *jobs]
+    return max(subprocess.run([*publish, sweep], cwd=claims.ROOT).returncode for sweep in SWEEPS)
 
 
 if __name__ == "__main__":

@@ -43,9 +43,6 @@ def test_bars_have_the_mean_the_spread_and_the_baseline_of_each_family():
     assert found["scores"] == {"causal": {"names": 30}, "encoder": {"names": pytest.approx(60)}}
     assert found["spreads"]["encoder"]["names"] == pytest.approx((50, 70))
     assert found["baseline"] == {"names": 20}
-    losses = comparison.for_bars(rows(), ["continuation"], "loss", 1)
-    assert losses["scores"] == {"causal": {"continuation": 3}}
-    assert losses["baseline"] is None
     assert comparison.for_bars(rows(), ["qa"])["scores"] == {"published on the site": {"qa": 0}}
 
 
@@ -66,10 +63,9 @@ def test_the_best_rate_has_the_lowest_loss_and_a_star_at_the_edge_of_the_search(
 
 def test_each_budget_is_a_point_in_the_order_of_the_operations():
     fewer = [row | {"flops": row["flops"] / 2, "score": row.get("score", 0) / 2} for row in rows()]
-    lines, spreads = comparison.by_operations([rows(), fewer], ["ner", "continuation"])
+    lines, spreads = comparison.by_operations([rows(), fewer], ["ner"])
     assert lines["names (%)"]["encoder"] == ([3, 6], pytest.approx([30, 60]))
     assert spreads["names (%)"]["encoder"] == (pytest.approx([25, 50]), pytest.approx([35, 70]))
-    assert lines["continuation (nats)"] == {"causal": ([2.5, 5], [3, 3])}
 
 
 def test_curves_are_means_over_seeds_and_their_end_tells_what_still_falls():

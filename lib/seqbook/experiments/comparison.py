@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import mean
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import torch
@@ -14,7 +14,7 @@ from seqbook import metrics, runs
 from seqbook.data.loader import batches
 from seqbook.experiments.prefix import operations
 from seqbook.objectives.batch import Batch, Objective
-from seqbook.objectives.task_pairs import Pairs
+from seqbook.objectives.task_pairs import Pairs, PairTask
 from seqbook.objectives.text_to_text import names
 from seqbook.runs import published
 
@@ -26,7 +26,7 @@ SWEEPS = (  # in benchmarks/results; the first one is the search, from which the
 )
 COUNTED = 8  # batches, of whose operations the mean is taken
 FAMILIES = ("recurrent", "encoder-decoder", "causal", "prefix", "encoder")
-TASKS = ("translation", "sentiment", "entailment", "ner", "qa", "infilling", "continuation")
+TASKS = get_args(PairTask)
 TITLES = {"ner": "names", "qa": "questions", "infilling": "gaps"}  # of tasks, where the name is not a word
 IMPOSSIBLE = {  # why an encoder has no row
     ("encoder", "translation"): "It does not write.",
@@ -106,7 +106,7 @@ def row(run: runs.Run) -> dict[str, Any]:
     """What a published row holds, of a run that was trained here."""
     family, _, task = run.result["recipe"].removeprefix("compare-").rpartition("-")
     evaluated = [step for step in run.history if "val_loss" in step]
-    kept = {name: run.result[name] for name in ("seed", "steps", "params", "val_loss")}
+    kept = {name: run.result[name] for name in ("seed", "steps", "params", "seconds", "val_loss")}
     curve = {"val_losses": [step["val_loss"] for step in evaluated], "evaluated_at": [s["step"] for s in evaluated]}
     return {"family": family, "task": task, **kept, **curve, **measured(run)}
 
@@ -138,35 +138,34 @@ def _rate(row: Row) -> float:
     return row["config"]["training"]["learning_rate"]
 
 
-def for_bars(rows: Sequence[Row], tasks: Sequence[str], measure: str = "score", scale: float = 100) -> dict[str, Any]:
-    """The arguments of `viz.bars`: for each family and task, mean and spread of a measure over the seeds, here of the share
-    of right answers in %, and the most frequent answer as the baseline."""
+def for_bars(rows: Sequence[Row], tasks: Sequence[str]) -> dict[str, Any]:
+    """The arguments of `viz.bars`: for each family and task, the share of right answers (%), mean and spread over the seeds,
+    and the share of the most frequent answer as the baseline."""
     scores, spreads = {}, {}
     for family in FAMILIES:
-        found = {TITLES.get(task, task): [scale * r[measure] for r in _of(rows, family, task)] for task in tasks}
+        found = {TITLES.get(task, task): [100 * r["score"] for r in _of(rows, family, task)] for task in tasks}
         found = {task: values for task, values in found.items() if values}
         if found:
             scores[family] = {task: mean(values) for task, values in found.items()}
             spreads[family] = {task: (min(values), max(values)) for task, values in found.items()}
     if not scores:  # as in Colab, where a page must still run to its end
         scores = {"published on the site": dict.fromkeys(tasks, 0.0)}
-    guesses = {r["task"]: scale * r["majority"] for r in rows if r["task"] in tasks and measure == "score"}
-    baseline = {TITLES.get(task, task): guess for task, guess in guesses.items()}
-    return {"scores": scores, "spreads": spreads, "baseline": baseline or None}
+    baseline = {TITLES.get(r["task"], r["task"]): 100 * r["majority"] for r in rows if r["task"] in tasks}
+    return {"scores": scores, "spreads": spreads, "baseline": baseline}
 
 
 def by_operations(budgets: Sequence[Sequence[Row]], tasks: Sequence[str]) -> tuple[Lines, Lines]:
     """For `viz.panels`: the score (%) of each family, and its spread, against the operations of its training (10^12), with
-    one point for each budget. Continuations have a loss (nats per token) instead."""
+    one point for each budget."""
     lines, spreads = {}, {}
     for task in tasks:
-        title = "continuation (nats)" if task == "continuation" else f"{TITLES.get(task, task)} (%)"
+        title = f"{TITLES.get(task, task)} (%)"
         lines[title], spreads[title] = {}, {}
         for family in FAMILIES:
             points = []
             for rows in budgets:
                 if found := _of(rows, family, task):
-                    values = [r["loss"] if task == "continuation" else 100 * r["score"] for r in found]
+                    values = [100 * r["score"] for r in found]
                     points.append((mean(r["flops"] for r in found) / 1e12, mean(values), min(values), max(values)))
             if points:
                 operations, means, lowest, highest = (list(column) for column in zip(*sorted(points), strict=True))

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from seqbook.experiments.comparison import FAMILIES
 from seqbook.live.figure import Html
 
-FAMILIES = ("recurrent", "encoder-decoder", "causal", "prefix", "encoder")
 TASKS = {
     "translation": "translation",
     "sentiment": "sentiment",
