@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -52,13 +52,22 @@ def chain(
     }
 
 
-def order(seed: int, prefix: PrefixMask, rotary: bool, *, n_layers: int = 2, steps: int = 1_000) -> dict[str, Any]:
-    """Translation by one stack with this mask, with rotary positions or without any. Nothing is decoded.
+def order(
+    seed: int,
+    prefix: PrefixMask,
+    positions: Literal["rotary", "learned", "none"],
+    *,
+    n_layers: int = 2,
+    steps: int = 1_000,
+) -> dict[str, Any]:
+    """Translation by one stack with this mask and these positions. Nothing is decoded.
 
     Without positions, only the mask can tell the order of the tokens.
     """
-    recipe = configure("prefix-translation", prefix=prefix, n_layers=n_layers, steps=steps, evaluations=2)
-    run = train(untrained(recipe, seed, (lambda model: model) if rotary else without_positions), recipe, seed)
+    changed = {"positions": "learned"} if positions == "learned" else {}
+    recipe = configure("prefix-translation", prefix=prefix, n_layers=n_layers, steps=steps, evaluations=2, **changed)
+    change = without_positions if positions == "none" else lambda model: model
+    run = train(untrained(recipe, seed, change), recipe, seed)
     return {name: run.result[name] for name in ("params", "steps", "learning_rate", "val_losses", "val_loss")}
 
 
