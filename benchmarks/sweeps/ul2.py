@@ -14,7 +14,7 @@ def _trial(trained_on: u_palm.TrainedOn, steps: int, rate: float) -> Trial:
 SWEEPS = {
     "u-palm-rates": Sweep(
         "Chapter 6.3, C29: learning rates of further training, for 20 % of GPT's steps.",
-        [_trial(trained_on, 140, rate) for trained_on in RATES for rate in (3e-4, 1e-3, 3e-3)],
+        [_trial(trained_on, 140, rate) for trained_on in RATES for rate in (3e-4, 1e-3, 3e-3, 1e-2)],
         seeds=[0],
     ),
     "u-palm": Sweep(

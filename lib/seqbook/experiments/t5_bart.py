@@ -96,9 +96,10 @@ def restored(run: Run, n: int = 100) -> dict[str, Any]:
 
 
 def rewritten(run: Run) -> dict[str, Any]:
-    """A row of the sweep "bart-rewriting": `restored`, and `GAPS` as the network fills them."""
+    """A row of the sweep "bart-rewriting": `restored`, `losses`, and `GAPS` as the network fills them."""
     filled = run.objective.fill(run.model, GAPS)
     return restored(run) | {
+        "losses": losses(run),
         "filled": [{"text": gap, "rewritten": new.text} for gap, new in zip(GAPS, filled, strict=True)]
     }
 
