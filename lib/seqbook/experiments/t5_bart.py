@@ -100,7 +100,7 @@ def rewritten(run: Run) -> dict[str, Any]:
     filled = run.objective.fill(run.model, GAPS)
     return restored(run) | {
         "losses": losses(run),
-        "filled": [{"text": gap, "rewritten": new.text} for gap, new in zip(GAPS, filled, strict=True)]
+        "filled": [{"text": gap, "rewritten": new.text} for gap, new in zip(GAPS, filled, strict=True)],
     }
 
 
