@@ -1,10 +1,22 @@
 """Part 6: prefix decoders beside causal decoders and encoder-decoders."""
 
+from typing import Any
+
 from benchmarks.sweeps.schema import Case, Sweep, Trial
 
 from seqbook.experiments import prefix
+from seqbook.runs import published
 
 MASKS = ("causal", "bidirectional")  # of the source
+
+
+def _translation(mask: str, columns: dict[str, str], **settings: Any) -> Case:
+    """One stack that translates, at the rate with the lowest validation loss in prefix-translation-rates.json."""
+    file = published.FOLDER / "prefix-translation-rates.json"
+    rows = published.rows("prefix-translation-rates", prefix=(mask,)) if file.is_file() else []
+    best = min(rows, key=lambda row: row["val_loss"], default={"rate": 1.5e-3})["rate"]
+    return Case("prefix-translation", {"prefix": mask, "learning_rate": best} | settings, columns)
+
 
 SWEEPS = {
     "prefix-translation-rates": Sweep(
@@ -12,7 +24,7 @@ SWEEPS = {
         [
             Case("prefix-translation", {"prefix": mask, "learning_rate": rate}, {"prefix": mask, "rate": rate})
             for mask in MASKS
-            for rate in (1.5e-3, 3e-3, 6e-3)
+            for rate in (7.5e-4, 1.5e-3, 3e-3, 6e-3)
         ],
         seeds=[0],
     ),
@@ -20,31 +32,23 @@ SWEEPS = {
         "Chapter 6.1, C25 and C26: translation by one stack, with either mask, beside an encoder-decoder: with as many "
         "parameters and steps, and with as many operations (a step of the one stack costs about 2.5 times as much).",
         [
-            Case("prefix-translation", {"prefix": "causal"}, {"system": "causal decoder", "equal": "parameters"}),
-            Case("prefix-translation", {}, {"system": "prefix decoder", "equal": "parameters"}),
+            _translation("causal", {"system": "causal decoder", "equal": "parameters"}),
+            _translation("bidirectional", {"system": "prefix decoder", "equal": "parameters"}),
             Case("transformer-rotary", {}, {"system": "encoder-decoder", "equal": "parameters"}),
-            Case(
-                "prefix-translation",
-                {"prefix": "causal", "steps": 600},
-                {"system": "causal decoder", "equal": "compute"},
-            ),
-            Case("prefix-translation", {"steps": 600}, {"system": "prefix decoder", "equal": "compute"}),
+            _translation("causal", {"system": "causal decoder", "equal": "compute"}, steps=600),
+            _translation("bidirectional", {"system": "prefix decoder", "equal": "compute"}, steps=600),
         ],
     ),
     "prefix-loss": Sweep(
         "Chapter 6.1, C27: a causal decoder whose loss is on the target alone, or on source and target.",
         [
-            Case("prefix-translation", {"prefix": "causal", "loss_on": loss_on}, {"loss_on": loss_on})
-            for loss_on in ("target", "whole")
+            _translation("causal", {"loss_on": "target"}),
+            _translation("causal", {"loss_on": "whole"}, loss_on="whole"),
         ],
     ),
     "prefix-chain": Sweep(
-        "Chapter 6.1, C25: chains of assignments of one or two hops, read with either mask.",
-        [
-            Trial(prefix.chain, {"prefix": mask, "hops": hops, "steps": steps})
-            for hops, steps in ((2, 4_000), (1, 1_500))
-            for mask in MASKS
-        ],
+        "Chapter 6.1, C25: chains of assignments of one hop, read with either mask.",
+        [Trial(prefix.chain, {"prefix": mask, "hops": 1, "steps": 3_000}) for mask in MASKS],
     ),
     "prefix-order": Sweep(
         "Chapter 6.1: translation by one stack of two blocks, with either mask and with rotary, learned or no positions.",

@@ -27,7 +27,7 @@ from seqbook.training import TrainingConfig, fit
 
 
 def chain(
-    seed: int, prefix: PrefixMask, hops: int, steps: int, *, n_layers: int = 2, n_train: int = 20_000
+    seed: int, prefix: PrefixMask, hops: int, steps: int, *, n_layers: int = 2, n_train: int = 400_000
 ) -> dict[str, Any]:
     """A small stack that learns to follow chains of assignments, with this mask.
 
@@ -39,7 +39,7 @@ def chain(
     torch.manual_seed(seed)
     sizes = {"d_model": 64, "n_layers": n_layers, "max_len": 2 * config.n_chains * hops + 2}
     model = PrefixLMConfig(**objective.sizes(), **sizes, positions="rotary").build()
-    training = TrainingConfig(steps=steps, batch_size=64, learning_rate=3e-3, warmup=100, evaluations=10)
+    training = TrainingConfig(steps=steps, batch_size=64, learning_rate=1e-3, warmup=100, evaluations=10)
     splits = Rows(n_train, config, seed=seed), Rows(500, config, seed=1_000_000)
     out = home() / "trials" / fingerprint("chain", seed, prefix, hops, steps, n_layers, n_train)  # to continue there
     history = [step for step in fit(model, objective, *splits, training, seed=seed, out=out) if "val_loss" in step]
