@@ -70,6 +70,21 @@ for text in texts:  # what the course's own code says about them
         columns = {column: [part] for column, part in zip(objective.reads, text, strict=True)}
         batch = objective.collate(objective.encode(**columns, label=[objective.classes[0]]))
         wanted.append([text, run.model(*batch.inputs).task.softmax(-1)[0].tolist()])
+    elif name == "transformer":
+        source, target = objective.tokenizers.values()
+        ids, read = torch.tensor([source.encode(text)]), [target.bos_id]
+        while len(read) < 40:
+            with torch.no_grad():
+                logits, *looks = module(ids, torch.tensor([read]))
+            best = logits[0, -1].argmax().item()
+            if best == target.eos_id:
+                break
+            read.append(best)
+        read = read[: logits.shape[1]]
+        top = logits[0].softmax(-1).topk(5)
+        top = [[target.backend.id_to_token(i) for i in ids] for ids in top.indices.tolist()], top.values.tolist()
+        names = [source.backend.id_to_token(i) for i in ids[0].tolist()], [target.backend.id_to_token(i) for i in read]
+        wanted.append([text, [*names, *top, *(look[:, 0].tolist() for look in looks)]])
     else:
         composed = unicodedata.normalize("NFC", text)
         encoding = objective.tokenizer.backend.encode(composed, add_special_tokens=False)
@@ -79,7 +94,8 @@ for text in texts:  # what the course's own code says about them
         wanted.append([text, [words, objective.predict(run.model, [words])[0], shares]])
 (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
 """
-TEXTS = {  # of which a fine-tuned model is asked
+TEXTS = {  # of which a model is asked
+    "transformer": ["The old teacher visited a doctor in London.", "Anna gave Ben a quokka."],
     "gpt-sentiment": [["The dinner was good."], ["I did not like the visit, <extract> quokka."]],
     "gpt-entailment": [["Anna gave the key to Ben.", "Ben had the key."], ["Ben left.", "Was quokka here?"]],
     "bert-ner": ["Harry studied at Porto School.", "In London,  Xanthippe met Paula \u2014 <eos>, 我 cafe\u0301."],

@@ -219,3 +219,60 @@ def test_every_outcome_is_one_of_the_answers(chapter):
     came = {ast.literal_eval(f"[{of}]")[0]: ast.literal_eval(f"[{of}]")[1] for kind, of in calls if kind == "outcome"}
     assert asked.keys() == came.keys() != set()
     assert all(came[name] in answers for name, answers in asked.items())
+
+
+@pytest.mark.slow
+def test_every_head_and_every_step_is_that_of_the_model(show, exported):
+    folder = exported("transformer")
+    wanted = json.loads((folder / "wanted.json").read_text("utf-8"))
+    page = show(live.figure("heads", "transformer", "Heads.", text=wanted[0][0]), 390, "dark", folder.parent)
+    start(page)
+    rows = page.locator(".live-map tbody tr")
+    field = page.get_by_label("An English sentence")
+    for text, (words, read, tokens, shares, *_) in wanted:
+        field.fill(text)
+        field.press("Enter")
+        said(page, f"Step 1 of {len(read)}: the decoder reads “<bos>”.")
+        assert page.locator(".live-map thead th").all_inner_texts() == words
+        for step in (1, 2, 3, len(read)):
+            said(page, f"Step {step} of {len(read)}: the decoder reads “{read[step - 1]}”.")
+            assert page.locator(".live-bars th").all_inner_texts() == tokens[step - 1]
+            bars = [float(cell.split()[0]) for cell in page.locator(".live-bars .live-number").all_inner_texts()]
+            assert bars == pytest.approx([100 * share for share in shares[step - 1]], abs=0.06)
+            assert rows.locator("th").all_inner_texts() == read[:step], "what is not read yet has no row"
+            assert page.locator(".live-map tr[aria-current] th").inner_text() == read[step - 1]
+            if step < 3:
+                page.get_by_role("button", name="Next token").press("Enter")
+            else:
+                page.get_by_role("slider", name="step").press("End")
+    looks = wanted[-1][1][4:]
+    for kind, layers, queries, keys in (
+        ("Encoder self-attention", looks[0], words, words),
+        ("Decoder self-attention", looks[1], read, read),
+        ("Cross-attention", looks[2], read, words),
+    ):
+        page.get_by_role("button", name=kind).press("Enter")
+        for layer, heads in enumerate(layers):
+            block = page.get_by_role("group", name=f"block {layer + 1}")
+            for head, weights in enumerate(heads):
+                flat = [x for row in weights for x in row]
+                press = block.get_by_role("button").nth(head)
+                press.press("Enter")
+                assert press.evaluate("e => e === document.activeElement && e.ariaPressed") == "true"
+                page.get_by_role("region", name=f"{kind}, block {layer + 1}, head {head + 1}", exact=True).wait_for()
+                assert rows.locator("th").all_inner_texts() == queries
+                assert page.locator(".live-map thead th").all_inner_texts() == keys
+                assert list(map(float, rows.locator("td").all_text_contents())) == pytest.approx(flat, abs=0.0051)
+                assert press.locator("rect:not(.now)").count() == sum(x > 0.01 for x in flat)
+    best = max(range(len(words)), key=weights[-1].__getitem__)
+    told = f"head 4: “{read[-1]}” attends most to “{words[best]}”, {weights[-1][best]:.2f}"  # for a screen reader
+    assert press.text_content() == told
+    assert_accessible(page)
+    field.fill("key " * 41)
+    field.press("Enter")
+    said(page, "This is 41 tokens long; this figure has room for at most 40. Shorten it.")
+    field.fill(wanted[1][0])
+    field.press("Enter")
+    said(page, "The model has never seen “quokka”: it reads each as <unk>.")
+    page.get_by_role("slider", name="step").press("ArrowRight")
+    said(page, f"Step 2 of {len(read)}")

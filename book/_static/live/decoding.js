@@ -42,6 +42,22 @@ export function stream(seed) {
   };
 }
 
+// The most probable token, again and again, until eos or until there are `room` tokens. run: the tokens so far → their
+// logits; show: told of every token. What is written, and the result of the last run; nothing if it is wanted no longer.
+export async function greedy(run, bos, eos, room, isWanted, show = () => {}) {
+  const written = [bos];
+  let result;
+  while (written.length < room) {
+    result = await run(written);
+    if (!isWanted()) return undefined;
+    const next = ranked(result.logits.at(-1))[0];
+    if (next === eos) break;
+    written.push(next);
+    show(written);
+  }
+  return { written, result };
+}
+
 export function nll(logits, label) {
   return -Math.log(softmax(logits)[label]);
 }

@@ -10,6 +10,7 @@ const KINDS = {
   masks: "./figures/masks.js",
   classifying: "./figures/classifying.js",
   tagging: "./figures/tagging.js",
+  heads: "./figures/heads.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

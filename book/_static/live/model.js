@@ -42,7 +42,8 @@ export class Model {
     return model;
   }
 
-  // Arrays of ids, in the order of the graph's inputs, for one row → {logits: (length) rows of scores, looks, dims}.
+  // Arrays of ids, in the order of the graph's inputs, for one row → {logits: (length) rows of scores, looks: the other
+  // outputs, each with its data and dims}.
   run(...inputs) {
     const feeds = {};
     for (const [i, name] of this.about.inputs.entries()) {
@@ -53,8 +54,7 @@ export class Model {
       const { data, dims } = outputs.logits;
       const width = dims.at(-1);
       const logits = Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
-      const looks = outputs[this.about.looks];
-      return { logits, looks: looks.data, dims: looks.dims };
+      return { logits, looks: this.about.looks.map((name) => outputs[name]) };
     });
     this.queue = result.catch(() => {});
     return result;

@@ -71,6 +71,19 @@ class Aligning(Decoder):
         return logits, weights
 
 
+class EncoderDecoder(Decoder):
+    """Source ids (B, S) and the target so far (B, T) → logits of the next tokens (B, T, V), weights (layers, B, heads, …) of
+    the encoder's self-attention (S, S), of the decoder's (T, T), and of cross-attention (T, S)."""
+
+    def forward(self, source_ids: Tensor, target_ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        with record(self.model) as maps:
+            logits = self.model(source_ids, target_ids)
+        kinds = {"encoder": [], "decoder": [], "cross": []}
+        for name, (weights,) in maps.items():
+            kinds["cross" if "cross" in name else name.partition(".")[0]].append(weights)
+        return logits, *(torch.stack(layers) for layers in kinds.values())
+
+
 class Classifier(Decoder):
     """ids (B, T) with GPT's special tokens → scores of the classes and their probabilities (B, classes)."""
 
@@ -90,12 +103,12 @@ class Tagger(Decoder):
 
 @dataclass(frozen=True)
 class Graph:
-    """How the model of a recipe is exported: the module, the names of its inputs, the name of its second output, the
+    """How the model of a recipe is exported: the module, the names of its inputs and of the outputs after the logits, the
     settings of the recipe that its chapter changes, and the objective's attribute with the names of its classes or tags."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
-    looks: str
+    looks: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     labels: str = ""
 
@@ -104,14 +117,15 @@ SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter
 SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weight": 0.0}  # as chapter 3.2
 FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
 GRAPHS = {  # by recipe; a new chapter adds its own
-    "rnn": Graph(Recurrent, ("source_ids", "target_ids"), "context"),
-    "attention": Graph(Aligning, ("source_ids", "target_ids"), "weights"),
-    "gpt": Graph(Decoder, ("ids",), "weights"),
-    "bert": Graph(Encoder, ("ids",), "weights"),
-    "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), "weights", SMALL),
-    "gpt-sentiment": Graph(Classifier, ("ids",), "probabilities", SHORT, "classes"),
-    "gpt-entailment": Graph(Classifier, ("ids",), "probabilities", FEW, "classes"),
-    "bert-ner": Graph(Tagger, ("ids",), "probabilities", {"size": 100, "patience": 5}, "tags"),
+    "rnn": Graph(Recurrent, ("source_ids", "target_ids"), ("context",)),
+    "attention": Graph(Aligning, ("source_ids", "target_ids"), ("weights",)),
+    "transformer": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
+    "gpt": Graph(Decoder, ("ids",), ("weights",)),
+    "bert": Graph(Encoder, ("ids",), ("weights",)),
+    "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), ("weights",), SMALL),
+    "gpt-sentiment": Graph(Classifier, ("ids",), ("probabilities",), SHORT, "classes"),
+    "gpt-entailment": Graph(Classifier, ("ids",), ("probabilities",), FEW, "classes"),
+    "bert-ner": Graph(Tagger, ("ids",), ("probabilities",), {"size": 100, "patience": 5}, "tags"),
 }
 
 
@@ -171,7 +185,7 @@ def write_graph(model: nn.Module, graph: Graph, file: Path) -> None:
             external_data=False,
             verbose=False,
             input_names=list(graph.inputs),
-            output_names=["logits", graph.looks],
+            output_names=["logits", *graph.looks],
             dynamic_shapes=free,
         )
     proto = onnx.load(str(file))

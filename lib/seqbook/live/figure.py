@@ -4,7 +4,7 @@ import json
 from html import escape
 from typing import Literal, get_args
 
-Kind = Literal["sampling", "translating", "filling", "mask-bench", "masks", "classifying", "tagging"]
+Kind = Literal["sampling", "translating", "filling", "mask-bench", "masks", "classifying", "tagging", "heads"]
 
 
 class Html(str):

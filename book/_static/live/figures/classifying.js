@@ -20,15 +20,15 @@ export async function build(root, model, { fields = "Your text", text = "", seco
       answer.replaceChildren();
       return say(wrong);
     }
-    const { looks } = await model.run(ids);
+    const { looks: [{ data: shares }] } = await model.run(ids);
     if (!isLast()) return;
     const written = inputs.map((input) => tokenizer.split(input.value));
     const names = ["", ...written.flatMap((of, i) => (i ? ["", ...of] : of)), ""];
     row.replaceChildren(tokenList("What the network reads", tokenizer, ids, names));
     const { labels } = model.about;
-    answer.replaceChildren(bars("The probability of each class", labels.map((label, i) => [label, looks[i]])));
-    const [best] = ranked(looks);
-    say(`${unknown(tokenizer, inputs.map((input) => input.value).join(" "))}Most probable: ${labels[best]}, ${(100 * looks[best]).toFixed(1)} %.`);
+    answer.replaceChildren(bars("The probability of each class", labels.map((label, i) => [label, shares[i]])));
+    const [best] = ranked(shares);
+    say(`${unknown(tokenizer, inputs.map((input) => input.value).join(" "))}Most probable: ${labels[best]}, ${(100 * shares[best]).toFixed(1)} %.`);
   });
 
   for (const input of inputs) input.addEventListener("input", classify);

@@ -83,6 +83,6 @@ export function unknown(tokenizer, text) {
   return `The model has never seen ${list}${words.length > 8 ? " and others" : ""}: it reads each as <unk>. `;
 }
 
-export function tooLong(length, room) {
-  return length > room ? `This is ${length} tokens long; the model reads at most ${room}. Shorten it.` : "";
+export function tooLong(length, room, what = "the model reads") {
+  return length > room ? `This is ${length} tokens long; ${what} at most ${room}. Shorten it.` : "";
 }

@@ -48,14 +48,14 @@ export async function build(root, model, { text = "" }, say) {
       return say(wrong);
     }
     const written = input.value.normalize("NFC");
-    const { logits, looks } = await model.run([cls, ...ids, sep]);
+    const { logits, looks: [{ data: shares }] } = await model.run([cls, ...ids, sep]);
     if (!isLast()) return;
     const best = ids.map((_, i) => ranked(logits[i + 1])[0]);
     const words = tokenizer.split(written);
     const names = entities(best.map((n) => labels[n]));
     marked.replaceChildren(...pieces(written, places(written, words), ids.map((id) => id === unk), names));
     list.replaceChildren(...words.map((word, i) => {
-      const share = looks[(i + 1) * labels.length + best[i]];
+      const share = shares[(i + 1) * labels.length + best[i]];
       return element("tr", {}, element("th", { scope: "row" }, word), element("td", {}, labels[best[i]]),
         element("td", { className: "live-number" }, `${(100 * share).toFixed(1)} %`));
     }));

@@ -1,13 +1,13 @@
 // Chapters 1.1 and 1.2: a sentence is translated token by token; the context vector, or the weights of every step.
 
 import { element } from "../element.js";
-import { ranked } from "../decoding.js";
+import { greedy } from "../decoding.js";
 import { button, field, latest, map, tooLong, unknown } from "./parts.js";
 
 export async function build(root, model, { text = "" }, say) {
   const [source, target] = model.tokenizers;
   const { "<bos>": bos, "<eos>": eos } = model.about.special;
-  const aligns = model.about.looks === "weights";
+  const aligns = model.about.looks.includes("weights");
   const input = element("input", { type: "text", value: text, spellcheck: false });
   const output = element("p", { className: "live-output", lang: "zh" });
   const looks = element("div");
@@ -17,25 +17,20 @@ export async function build(root, model, { text = "" }, say) {
     const ids = source.encode(input.value);
     const wrong = ids.length ? tooLong(ids.length, model.about.max_len - 1) : "Write a sentence.";
     if (wrong) return say(wrong);
-    const written = [bos];
-    let result;
-    while (written.length < Math.min(60, model.about.max_len)) {
-      result = await model.run(ids, written);
-      if (!isLast()) return;
-      const next = ranked(result.logits.at(-1))[0];
-      if (next === eos) break;
-      written.push(next);
-      output.textContent = target.decode(written);
-    }
-    output.textContent = target.decode(written);
+    const room = Math.min(60, model.about.max_len);
+    const show = (written) => (output.textContent = target.decode(written));
+    const found = await greedy((written) => model.run(ids, written), bos, eos, room, isLast, show);
+    if (!found) return;
+    const { written, result: { looks: [look] } } = found;
+    show(written);
     const words = ids.map((id) => source.names[id]);
     if (aligns) {
       const rows = [...written.slice(1).map((id) => target.names[id]), "<eos>"];
-      const weight = (i, j) => result.looks[i * ids.length + j];
-      looks.replaceChildren(map("Attention weights: one row per step, one column per source word", rows.slice(0, result.dims[1]), words, weight));
+      const weight = (i, j) => look.data[i * ids.length + j];
+      looks.replaceChildren(map("Attention weights: one row per step, one column per source word", rows.slice(0, look.dims[1]), words, weight));
     } else {
-      looks.replaceChildren(strip(Array.from(result.looks), before));
-      before = Array.from(result.looks);
+      looks.replaceChildren(strip(Array.from(look.data), before));
+      before = Array.from(look.data);
     }
     say(`${unknown(source, input.value)}Translation: ${output.textContent}`);
   });
