@@ -24,8 +24,9 @@ MODELS = repository.ROOT / "book" / "_static" / "live" / "models"
 
 def identity(name: str) -> str:
     """What an exported model depends on."""
-    run = identify(configure(name, **GRAPHS[name].settings), None, 0)
-    return fingerprint(run.settings, run.code, code_identity("seqbook.live.export"))
+    graph = GRAPHS[name]
+    run = identify(configure(graph.recipe or name, **graph.settings), None, 0)
+    return fingerprint(run.settings, run.code, graph.steps, code_identity("seqbook.live.export"))
 
 
 def is_done(folder: Path, its_identity: str) -> bool:
@@ -47,7 +48,7 @@ def main(names: list[str]) -> int:
         failed = [line for line in pool.map(export, names or GRAPHS) if line]
     for line in failed:
         print(f"live: {line}", file=sys.stderr)
-    size = sum(path.stat().st_size for path in MODELS.rglob("*.onnx")) / 1e6
+    size = sum(path.stat().st_size for path in MODELS.rglob("*") if path.suffix in (".onnx", ".bin")) / 1e6
     print(f"{MODELS}: {len(list(MODELS.glob('*/about.json')))} models, {size:.0f} MB")
     return 1 if failed else 0
 

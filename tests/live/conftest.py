@@ -30,6 +30,7 @@ import json, sys, unicodedata
 from pathlib import Path
 import numpy as np, onnxruntime, torch
 from seqbook import runs
+from seqbook.live import timelapse
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.live.export import GRAPHS, export
 from seqbook.recipes import configure
@@ -37,7 +38,13 @@ from seqbook.recipes.schema import fill
 
 name, folder, texts = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
 graph = GRAPHS[name]
-if graph.labels:  # untrained, with a head that is large enough to tell the classes apart
+lapse = None
+if graph.steps:
+    lapse = timelapse.train(
+        "attention", (0, 75, 150), d_model=32, steps=150, evaluations=1, learning_rate=0.04, warmup=10
+    )
+    run = lapse.run
+elif graph.labels:  # untrained, with a head that is large enough to tell the classes apart
     recipe = configure(name, **graph.settings)
     words = "Anna gave had the key to Ben . The dinner was good I did not like visit , Harry studied at Porto School In met"
     special = "[MASK]", "[CLS]", "[SEP]", "<delimiter>", "<extract>"
@@ -48,7 +55,7 @@ if graph.labels:  # untrained, with a head that is large enough to tell the clas
     torch.nn.init.normal_(run.model.head.weight)
 else:
     run = runs.run(name, steps=2, evaluations=1, warmup=1)
-export(name, folder, "now", run)
+export(name, folder, "now", run, lapse)
 session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
 module = graph.module(run.model).eval()
 for batch, length in ((1, 1), (1, 9), (3, 4)):
@@ -63,6 +70,19 @@ for batch, length in ((1, 1), (1, 9), (3, 4)):
         assert a.shape == tuple(b.shape), (a.shape, b.shape)
         assert np.abs(a - b.numpy()).max() < 1e-4
 
+if lapse:  # of every step: the translation, and the weights and the predictions beside the last step's translation
+    wanted = {"text": "Anna went to London on Monday.", "steps": []}
+    (row,) = run.objective.encode([wanted["text"]], lapse.at(150).generate([wanted["text"]]))
+    batch = run.objective.collate([row])
+    for step in lapse.states:
+        at = lapse.at(step)
+        with torch.no_grad():
+            logits, weights = graph.module(at.model)(*batch.inputs)
+        right = (logits.argmax(-1) == batch.labels)[0].tolist()
+        translation = at.generate([wanted["text"]])[0]
+        wanted["steps"].append({"translation": translation, "weights": weights[0].tolist(), "right": right})
+    (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
+    sys.exit()
 wanted = []
 for text in texts:  # what the course's own code says about them
     objective = run.objective

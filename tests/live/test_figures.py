@@ -5,6 +5,7 @@ import json
 import random
 import re
 import unicodedata
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -276,3 +277,36 @@ def test_every_head_and_every_step_is_that_of_the_model(show, exported):
     said(page, "The model has never seen “quokka”: it reads each as <unk>.")
     page.get_by_role("slider", name="step").press("ArrowRight")
     said(page, f"Step 2 of {len(read)}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
+def test_the_slider_shows_what_each_step_computes_in_python(show, exported, width, theme):
+    folder = exported("attention-timelapse")
+    wanted, about = (json.loads((folder / f).read_text("utf-8")) for f in ("wanted.json", "about.json"))
+    page = show(live.figure("timelapse", folder.name, "Steps.", text=wanted["text"]), width, theme, folder.parent)
+    assert not any("models" in url or "ort" in url for url in page.asked)
+    start(page)
+    slider = page.get_by_role("slider", name="step of training")
+    assert slider.evaluate("e => e === document.activeElement")
+    shown = []
+    for of_step, python in zip(about["steps"], wanted["steps"], strict=True):
+        step, last = of_step["step"], about["steps"][-1]["step"]
+        told = said(page, f"After step {step} of {last}, the loss is {of_step['loss']:.2f} nats per token.")
+        assert told.endswith(f"Translation: {python['translation'] or '(nothing)'}")
+        assert slider.get_attribute("aria-valuetext") == f"step {step}"
+        cells = [float(text) for text in page.locator(".live-map tbody .live-hidden").all_text_contents()]
+        assert cells == pytest.approx(list(chain.from_iterable(python["weights"])), abs=0.0051)
+        marks = page.locator(".live-map tbody th").all_inner_texts()
+        assert [mark[-1] == "✓" for mark in marks] == python["right"]
+        shown.append((cells, marks))
+        slider.press("ArrowRight")
+    assert shown[0] != shown[-1]
+    assert_accessible(page)
+    page.get_by_label("An English sentence").fill("Anna quokka a lamp.")
+    page.get_by_label("An English sentence").press("Enter")
+    assert "“quokka”" in said(page, "never seen")
+    page.get_by_label("An English sentence").fill("")
+    page.get_by_role("button", name="Translate").press("Enter")
+    said(page, "Write a sentence.")
+    assert page.faults == []

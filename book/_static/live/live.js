@@ -11,6 +11,7 @@ const KINDS = {
   classifying: "./figures/classifying.js",
   tagging: "./figures/tagging.js",
   heads: "./figures/heads.js",
+  timelapse: "./figures/timelapse.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

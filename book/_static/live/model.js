@@ -30,15 +30,28 @@ export class Model {
     model.about = await about(name);
     library ??= runtime();
     library.catch(() => (library = undefined)); // the next reader's click tries again
-    const [ort, graph, ...files] = await Promise.all([
+    const steps = model.about.steps ?? []; // of a time-lapse: one graph, and a file of weights for each step
+    const bytes = (file) => get(`models/${name}/${file}`).then((answer) => answer.arrayBuffer());
+    const [ort, graph, weights, ...files] = await Promise.all([
       library,
-      get(`models/${name}/model.onnx`).then((answer) => answer.arrayBuffer()),
+      bytes("model.onnx"),
+      Promise.all(steps.map(({ file }) => bytes(file))),
       ...model.about.tokenizers.map((key) => get(`models/${name}/${key}.json`).then((answer) => answer.json())),
     ]);
     model.ort = ort;
     model.tokenizers = files.map((json) => new Tokenizer(json));
-    model.session = await ort.InferenceSession.create(graph, { executionProviders: ["wasm"] });
     model.queue = Promise.resolve(); // a session runs one input at a time
+    if (!steps.length) {
+      model.session = await ort.InferenceSession.create(graph, { executionProviders: ["wasm"] });
+      return model;
+    }
+    model.steps = [];
+    for (const data of weights) { // one after the other: the graph knows all of them by the name of the last file
+      const externalData = [{ path: steps.at(-1).file, data: new Uint8Array(data) }];
+      const session = await ort.InferenceSession.create(graph.slice(), { executionProviders: ["wasm"], externalData });
+      model.steps.push(Object.assign(Object.create(Model.prototype), model, { session, queue: Promise.resolve() }));
+    }
+    model.session = model.steps.at(-1).session;
     return model;
   }
 
@@ -61,7 +74,9 @@ export class Model {
   }
 
   async release() {
-    await this.queue;
-    await this.session.release();
+    for (const { queue, session } of this.steps ?? [this]) {
+      await queue;
+      await session.release();
+    }
   }
 }

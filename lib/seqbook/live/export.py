@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from seqbook import runs
 from seqbook.data.tokenizer import SPECIAL_TOKENS
+from seqbook.live import timelapse
 from seqbook.nn.record import record
 from seqbook.objectives.filling import MASK
 from seqbook.objectives.layouts import CLS, DELIMITER, EXTRACT, SEP
@@ -104,21 +105,32 @@ class Tagger(Decoder):
 @dataclass(frozen=True)
 class Graph:
     """How the model of a recipe is exported: the module, the names of its inputs and of the outputs after the logits, the
-    settings of the recipe that its chapter changes, and the objective's attribute with the names of its classes or tags."""
+    settings of the recipe that its chapter changes, the objective's attribute with the names of its classes or tags, and
+    the recipe, where it has another name. A time-lapse has the weights of several steps."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
     looks: tuple[str, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
     labels: str = ""
+    recipe: str = ""
+    steps: tuple[int, ...] = ()
 
 
 SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter 6.1 trains it
 SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weight": 0.0}  # as chapter 3.2
 FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
-GRAPHS = {  # by recipe; a new chapter adds its own
+GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "rnn": Graph(Recurrent, ("source_ids", "target_ids"), ("context",)),
     "attention": Graph(Aligning, ("source_ids", "target_ids"), ("weights",)),
+    "attention-timelapse": Graph(
+        Aligning,
+        ("source_ids", "target_ids"),
+        ("weights",),
+        timelapse.SMALL,
+        recipe="attention",
+        steps=timelapse.STEPS,
+    ),
     "transformer": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
     "gpt": Graph(Decoder, ("ids",), ("weights",)),
     "bert": Graph(Encoder, ("ids",), ("weights",)),
@@ -129,21 +141,33 @@ GRAPHS = {  # by recipe; a new chapter adds its own
 }
 
 
-def export(name: str, folder: Path, identity: str = "", run: runs.System | None = None) -> None:
+def export(
+    name: str,
+    folder: Path,
+    identity: str = "",
+    run: runs.System | None = None,
+    lapse: timelapse.Timelapse | None = None,
+) -> None:
     """Write model.onnx, the tokenizers and about.json of a recipe's model into `folder`. The last one is about.json, so
-    a folder that has it is whole.
+    a folder that has it is whole. The model of a time-lapse has its weights in files of their own, one for each step.
 
-    identity: what tells whether the files are still those of the recipe; run: the trained system (None: the recipe's).
+    identity: what tells whether the files are still those of the recipe; run: the trained system (None: the recipe's);
+    lapse: the same for a time-lapse.
 
     Raises:
         ValueError: a recipe whose model no figure uses.
     """
     if name not in GRAPHS:
         raise ValueError(f"no figure uses the model of {name!r}: choose one of {', '.join(GRAPHS)}")
-    graph, run = GRAPHS[name], run or runs.run(name, **GRAPHS[name].settings)
+    graph = GRAPHS[name]
+    if graph.steps:
+        lapse = lapse or timelapse.train(graph.recipe, graph.steps, **graph.settings)
+        run = lapse.run
+    run = run or runs.run(name, **graph.settings)
     folder.mkdir(parents=True, exist_ok=True)
     model = graph.module(run.model.cpu()).eval()
-    write_graph(model, graph, folder / "model.onnx")
+    write_graph(model, graph, folder / "model.onnx", optimize=lapse is None)
+    steps = write_weights(lapse, folder) if lapse else []
     for key, tokenizer in run.objective.tokenizers.items():
         tokenizer.save(folder / f"{key}.json")
     tokenizer = next(iter(run.objective.tokenizers.values()))
@@ -162,14 +186,41 @@ def export(name: str, folder: Path, identity: str = "", run: runs.System | None 
         "labels": getattr(run.objective, graph.labels) if graph.labels else [],
         "max_len": run.model.config.max_len,
         "parameters": sum(p.numel() for p in run.model.parameters()),
-        "bytes": (folder / "model.onnx").stat().st_size,
+        "bytes": sum((folder / file).stat().st_size for file in ("model.onnx", *(step["file"] for step in steps))),
     }
+    if steps:
+        about |= {"steps": steps}
     with writing(folder / "about.json") as scratch:
         scratch.write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def write_graph(model: nn.Module, graph: Graph, file: Path) -> None:
-    """The graph of a module, for any batch and any lengths."""
+def write_weights(lapse: timelapse.Timelapse, folder: Path) -> list[dict[str, Any]]:
+    """Take the weights out of the graph in `folder`, and write one file for each step. Returns what the page has to know:
+    `step`, its `loss`, and the `file`. The graph by itself reads the file of the last step."""
+    import onnx
+    from onnx.external_data_helper import set_external_data
+
+    proto, at = onnx.load(str(folder / "model.onnx")), 0
+    steps = [{"step": step, "loss": lapse.losses[step], "file": f"weights-{step}.bin"} for step in sorted(lapse.states)]
+    weights = {f"model.{name}" for name in lapse.run.model.state_dict()}
+    tensors = [t for t in proto.graph.initializer if t.name in weights]
+    assert {t.name for t in tensors} == weights, weights - {t.name for t in tensors}
+    for tensor in tensors:
+        length = len(tensor.raw_data)
+        set_external_data(tensor, steps[-1]["file"], at, length)
+        tensor.ClearField("raw_data")
+        at += length
+    for of_step in steps:
+        state = lapse.states[of_step["step"]]
+        parts = [state[tensor.name.removeprefix("model.")].numpy().tobytes() for tensor in tensors]
+        (folder / of_step["file"]).write_bytes(b"".join(parts))
+    onnx.save(proto, str(folder / "model.onnx"))
+    return steps
+
+
+def write_graph(model: nn.Module, graph: Graph, file: Path, *, optimize: bool = True) -> None:
+    """The graph of a module, for any batch and any lengths. Without `optimize`, its weights are those of the module, each
+    with its own name."""
     import onnx  # only the build of the site has it
 
     example = tuple(
@@ -183,6 +234,7 @@ def write_graph(model: nn.Module, graph: Graph, file: Path) -> None:
             str(file),
             dynamo=True,
             external_data=False,
+            optimize=optimize,
             verbose=False,
             input_names=list(graph.inputs),
             output_names=["logits", *graph.looks],

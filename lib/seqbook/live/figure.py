@@ -4,7 +4,9 @@ import json
 from html import escape
 from typing import Literal, get_args
 
-Kind = Literal["sampling", "translating", "filling", "mask-bench", "masks", "classifying", "tagging", "heads"]
+Kind = Literal[
+    "sampling", "translating", "filling", "mask-bench", "masks", "classifying", "tagging", "heads", "timelapse"
+]
 
 
 class Html(str):
