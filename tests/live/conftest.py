@@ -26,12 +26,13 @@ THEME = """<!doctype html><html lang="en" data-theme="{theme}"><meta charset="ut
 
 
 EXPORT = """
-import json, sys, unicodedata
+import json, math, sys, unicodedata
 from pathlib import Path
 import numpy as np, onnxruntime, torch
 from seqbook import runs
 from seqbook.live import timelapse
 from seqbook.data.tokenizer import Tokenizer
+from seqbook.experiments import prompting
 from seqbook.live.export import GRAPHS, export
 from seqbook.recipes import configure
 from seqbook.recipes.schema import fill
@@ -44,15 +45,17 @@ if graph.steps:
         "attention", (0, 75, 150), d_model=32, steps=150, evaluations=1, learning_rate=0.04, warmup=10
     )
     run = lapse.run
-elif graph.labels:  # untrained, with a head that is large enough to tell the classes apart
+elif graph.labels or name == "gpt-prompting":  # untrained, with weights that are large enough to tell answers apart
     recipe = configure(name, **graph.settings)
     words = "Anna gave had the key to Ben . The dinner was good I did not like visit , Harry studied at Porto School In met"
+    words += " Question : Is this opinion or bad ? Answer film"
     special = "[MASK]", "[CLS]", "[SEP]", "<delimiter>", "<extract>"
     tokenizer = Tokenizer.train([words], "word").with_special(*special)
     objective = recipe.objective.build({"tokenizer": tokenizer}, recipe.model.max_len)
     torch.manual_seed(0)
     run = runs.System(fill(recipe.model, objective.sizes()).build().eval(), objective)
-    torch.nn.init.normal_(run.model.head.weight)
+    last = run.model.head if graph.labels else run.model.embedding.tokens
+    torch.nn.init.normal_(last.weight, std=1 if graph.labels else 0.1)
 else:
     run = runs.run(name, steps=2, evaluations=1, warmup=1)
 export(name, folder, "now", run, lapse)
@@ -90,6 +93,12 @@ for text in texts:  # what the course's own code says about them
         columns = {column: [part] for column, part in zip(objective.reads, text, strict=True)}
         batch = objective.collate(objective.encode(**columns, label=[objective.classes[0]]))
         wanted.append([text, run.model(*batch.inputs).task.softmax(-1)[0].tolist()])
+    elif name == "gpt-prompting":
+        *examples, question, answers = text.splitlines()
+        prompts = [" ".join([*examples, question]), question]
+        pairs = [[(prompt, answer) for answer in answers.split(" / ")] for prompt in prompts]
+        shares = [[math.exp(x) for x in prompting.log_p(run, of)] for of in pairs]
+        wanted.append([text, [shares, prompting.write(run, [{"prompt": prompt} for prompt in prompts])]])
     elif name == "transformer":
         source, target = objective.tokenizers.values()
         ids, read = torch.tensor([source.encode(text)]), [target.bos_id]
@@ -114,7 +123,12 @@ for text in texts:  # what the course's own code says about them
         wanted.append([text, [words, objective.predict(run.model, [words])[0], shares]])
 (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
 """
+ASKED = " Question: Is this opinion good or bad? Answer:"
 TEXTS = {  # of which a model is asked
+    "gpt-prompting": [
+        f"The dinner was good.{ASKED} good.\nAnna met Ben.{ASKED} bad.\nThe film was bad.{ASKED}\ngood. / bad. / the",
+        f"I did not like the quokka.{ASKED}\nbad. / good. / Ben",
+    ],
     "transformer": ["The old teacher visited a doctor in London.", "Anna gave Ben a quokka."],
     "gpt-sentiment": [["The dinner was good."], ["I did not like the visit, <extract> quokka."]],
     "gpt-entailment": [["Anna gave the key to Ben.", "Ben had the key."], ["Ben left.", "Was quokka here?"]],

@@ -310,3 +310,57 @@ def test_the_slider_shows_what_each_step_computes_in_python(show, exported, widt
     page.get_by_role("button", name="Translate").press("Enter")
     said(page, "Write a sentence.")
     assert page.faults == []
+
+
+@pytest.mark.slow
+def test_the_answers_to_a_prompt_have_the_probabilities_of_the_library(show, exported):
+    folder = exported("gpt-prompting")
+    wanted = json.loads((folder / "wanted.json").read_text("utf-8"))
+    begins = dict(zip(("examples", "text", "answers"), wanted[0][0].rsplit("\n", 2), strict=True))
+    page = show(live.figure("prompting", "gpt-prompting", "Prompts.", **begins), 390, "dark", folder.parent)
+    start(page)
+    examples, question, answers = (
+        page.get_by_label(label) for label in ("Examples", "The question", "Possible answers")
+    )
+    tables = page.locator(".live-bars")
+    for text, (shares, written) in wanted:
+        *given, asked, choices = text.split("\n")
+        for field, value in ((examples, "\n".join(given)), (question, asked), (answers, choices)):
+            field.fill(value)
+        choices = choices.split(" / ")
+        top = [max(range(len(of)), key=of.__getitem__) for of in shares]
+        names = ["With the examples", "Without the examples"] if given else ["Without examples"]
+        told = [
+            f"{name}, the most probable answer is “{choices[i]}”, {100 * of[i]:.1f} %."
+            for name, i, of in zip(names, top, shares, strict=False)
+        ]
+        said(page, " ".join(told))
+        assert tables.count() == len(names)
+        for i, of in enumerate(shares[: len(names)]):
+            assert tables.nth(i).locator("th").all_inner_texts() == choices
+            shown = [float(cell.split()[0]) for cell in tables.nth(i).locator(".live-number").all_inner_texts()]
+            assert shown == pytest.approx([100 * share for share in of], abs=0.06)
+            assert max(of) > 0.005, "or the numbers would say nothing"
+        assert page.locator(".live-columns p").all_inner_texts() == [
+            f"The network writes: “{w}”" for w in written[: len(names)]
+        ]
+    assert said(page, "never seen").count("“quokka”") == 1
+    assert page.locator(".live-tokens .unknown").all_inner_texts() == ["quokka → <unk>"]
+    assert page.locator(".live-tokens .special").all_inner_texts() == ["<bos>"]
+    page.get_by_role("button", name="Start over").press("Enter")
+    said(page, "With the examples")
+    page.get_by_role("button", name="Exchange the answers").press("Enter")
+    ends = [line.rsplit(": ", 1)[1] for line in examples.input_value().splitlines()]
+    assert ends == ["bad.", "the"], "each answer is replaced by the next possible one"
+    said(page, "With the examples")
+    assert_accessible(page)
+    page.get_by_role("button", name="Remove the examples").press("Enter")
+    said(page, "Without examples, the most")
+    question.fill("key " * 190)
+    said(page, "This is 193 tokens long; the model reads at most 192. Shorten it.")
+    assert tables.count() == 0
+    question.fill(" ")
+    said(page, "Write a question.")
+    question.fill("Anna met")
+    answers.fill(" / ")
+    said(page, "Write 1 to 10 possible answers, with / between them.")

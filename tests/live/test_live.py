@@ -133,6 +133,19 @@ def test_the_live_model_is_the_one_that_its_chapter_trains(name, chapter, cell):
     assert GRAPHS[name].settings == trained | rest.get(name, {})
 
 
+@pytest.mark.parametrize(
+    ("name", "chapter", "call"),
+    [
+        ("transformer", "2_transformer/transformer", '"Transformer": ("transformer", {}),'),
+        ("gpt-prompting", "3_gpt/prompting", 'run = runs.run("gpt-prompting")'),
+    ],
+)
+def test_the_live_model_is_the_one_that_its_chapter_trains_without_settings(name, chapter, call):
+    notebook = nbformat.read(FOLDER.parents[1] / f"{chapter}.ipynb", 4)
+    assert any(call in cell.source for cell in notebook.cells)
+    assert GRAPHS[name].settings == {}
+
+
 def test_the_live_prefix_decoder_is_the_one_that_its_chapter_trains():
     """Or the page would train a second one when it is built."""
     chapter = (FOLDER.parents[1] / "6_prefix_decoders" / "prefix_lm.ipynb").read_text("utf-8")

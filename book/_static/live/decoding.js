@@ -42,16 +42,16 @@ export function stream(seed) {
   };
 }
 
-// The most probable token, again and again, until eos or until there are `room` tokens. run: the tokens so far → their
-// logits; show: told of every token. What is written, and the result of the last run; nothing if it is wanted no longer.
-export async function greedy(run, bos, eos, room, isWanted, show = () => {}) {
-  const written = [bos];
+// The most probable token, again and again, until one of the stops or until there are `room` tokens. run: the tokens so far
+// → their logits; show: told of every token. All tokens, and the result of the last run; nothing if it is wanted no longer.
+export async function greedy(run, start, stops, room, isWanted, show = () => {}) {
+  const written = [...start];
   let result;
   while (written.length < room) {
     result = await run(written);
     if (!isWanted()) return undefined;
     const next = ranked(result.logits.at(-1))[0];
-    if (next === eos) break;
+    if (stops.includes(next)) break;
     written.push(next);
     show(written);
   }

@@ -12,6 +12,7 @@ const KINDS = {
   tagging: "./figures/tagging.js",
   heads: "./figures/heads.js",
   timelapse: "./figures/timelapse.js",
+  prompting: "./figures/prompting.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -133,6 +133,7 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     ),
     "transformer": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
     "gpt": Graph(Decoder, ("ids",), ("weights",)),
+    "gpt-prompting": Graph(Decoder, ("ids",), ("weights",)),
     "bert": Graph(Encoder, ("ids",), ("weights",)),
     "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), ("weights",), SMALL),
     "gpt-sentiment": Graph(Classifier, ("ids",), ("probabilities",), SHORT, "classes"),

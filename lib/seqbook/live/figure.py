@@ -5,7 +5,16 @@ from html import escape
 from typing import Literal, get_args
 
 Kind = Literal[
-    "sampling", "translating", "filling", "mask-bench", "masks", "classifying", "tagging", "heads", "timelapse"
+    "sampling",
+    "translating",
+    "filling",
+    "mask-bench",
+    "masks",
+    "classifying",
+    "tagging",
+    "heads",
+    "timelapse",
+    "prompting",
 ]
 
 

@@ -30,7 +30,7 @@ export async function build(root, model, { text = "" }, say) {
     const ids = source.encode(input.value);
     const wrong = ids.length ? tooLong(ids.length, LONGEST, "this figure has room for") : "Write a sentence.";
     if (wrong) return say(wrong);
-    const found = await greedy((written) => model.run(ids, written), bos, eos, LONGEST, isLast);
+    const found = await greedy((written) => model.run(ids, written), [bos], [eos], LONGEST, isLast);
     if (!found) return;
     result = found.result;
     words = ids.map((id) => source.names[id]);

@@ -19,7 +19,7 @@ export async function build(root, model, { text = "" }, say) {
     if (wrong) return say(wrong);
     const room = Math.min(60, model.about.max_len);
     const show = (written) => (output.textContent = target.decode(written));
-    const found = await greedy((written) => model.run(ids, written), bos, eos, room, isLast, show);
+    const found = await greedy((written) => model.run(ids, written), [bos], [eos], room, isLast, show);
     if (!found) return;
     const { written, result: { looks: [look] } } = found;
     show(written);
