@@ -73,6 +73,18 @@ for batch, length in ((1, 1), (1, 9), (3, 4)):
         assert a.shape == tuple(b.shape), (a.shape, b.shape)
         assert np.abs(a - b.numpy()).max() < 1e-4
 
+if graph.heldout:  # a few examples; a translator that has learned nothing gets some references that it meets
+    held = json.loads((folder / "heldout.json").read_text("utf-8"))
+    rows, right = held["examples"][:6], 0
+    for i, row in enumerate(rows):
+        if name == "attention":
+            row["reference"] = run.generate([row["source"]])[0] if i % 2 else row["reference"]
+            right += i % 2
+        else:
+            logits = module(torch.tensor([row["reads"]]))[0][0, row["places"]]
+            right += (logits.argmax(-1) == torch.tensor(row["labels"])).sum().item()
+    n = len(rows) if name == "attention" else sum(len(row["labels"]) for row in rows)
+    (folder / "heldout.json").write_text(json.dumps(held | {"examples": rows, "right": right, "of": n}), encoding="utf-8")
 if lapse:  # of every step: the translation, and the weights and the predictions beside the last step's translation
     wanted = {"text": "Anna went to London on Monday.", "steps": []}
     (row,) = run.objective.encode([wanted["text"]], lapse.at(150).generate([wanted["text"]]))

@@ -364,3 +364,33 @@ def test_the_answers_to_a_prompt_have_the_probabilities_of_the_library(show, exp
     question.fill("Anna met")
     answers.fill(" / ")
     said(page, "Write 1 to 10 possible answers, with / between them.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "width", "theme"), [("attention", 390, "dark"), ("bert", 1280, "light")])
+def test_the_page_counts_on_held_out_examples_what_python_counts(show, exported, name, width, theme):
+    folder = exported(name)
+    held = json.loads((folder / "heldout.json").read_text("utf-8"))
+    right, of, unit = held["right"], held["of"], held["unit"]
+    assert 0 < right < of
+    body = live.figure("recompute", name, "Again.", start="Recompute", printed="91.2 %")
+    page = show(body, width, theme, folder.parent)
+    assert page.get_by_role("button", name="Recompute").inner_text() == "Recompute"
+    assert not any("models" in url or "ort" in url for url in page.asked)
+    start(page)
+    told = f"This browser: {100 * right / of:.1f} %, {right} of {of} {unit} right. Python: {right} of {of}. Both agree."
+    assert said(page, "This browser") == told
+    rows = [cells.split("\t") for cells in page.locator("table tr").all_inner_texts()]
+    assert [row[1] for row in rows] == ["91.2 %", f"{100 * right / of:.1f} %", f"{100 * right / of:.1f} %"]
+    assert page.get_by_role("progressbar").get_attribute("value") == str(len(held["examples"]))
+    assert_accessible(page)
+    again = page.get_by_role("button", name="Compute again")
+    label = again.evaluate("e => { e.focus(); e.click(); const during = e.textContent; e.click(); return during; }")
+    assert label == "Cancel"
+    said(page, "Cancelled.")
+    assert again.evaluate("e => e === document.activeElement")
+    page.wait_for_timeout(500)
+    assert said(page, "Cancelled.") == "Cancelled."
+    again.press("Enter")
+    assert said(page, "This browser") == told
+    assert page.faults == []

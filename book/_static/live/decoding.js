@@ -61,3 +61,11 @@ export async function greedy(run, start, stops, room, isWanted, show = () => {})
 export function nll(logits, label) {
   return -Math.log(softmax(logits)[label]);
 }
+
+// What a translator writes for the source, without <bos> and <eos>: at most as many tokens as `Seq2Seq.longest` allows.
+export async function translation(model, ids, isWanted) {
+  const { "<bos>": bos, "<eos>": eos } = model.about.special;
+  const room = Math.min(model.about.max_len, 2 * ids.length + 10) + 1;
+  const found = await greedy((written) => model.run(ids, written), bos, eos, room, isWanted);
+  return found?.written.slice(1) ?? [];
+}

@@ -13,6 +13,7 @@ const KINDS = {
   heads: "./figures/heads.js",
   timelapse: "./figures/timelapse.js",
   prompting: "./figures/prompting.js",
+  recompute: "./figures/recompute.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -28,7 +29,7 @@ class Figure {
   }
 
   offer(message = "") {
-    const start = element("button", { type: "button", className: "live-start" }, "Start the model");
+    const start = element("button", { type: "button", className: "live-start" }, this.settings.start ?? "Start the model");
     const said = element("p", { className: "live-status", aria: { role: "status" } }, message);
     this.body.replaceChildren(this.still, start, said);
     this.still.textContent = "The model that this chapter trains can work here, in your browser. Nothing leaves your device.";

@@ -73,6 +73,11 @@ export class Model {
     return result;
   }
 
+  // Another file of this model, which only one figure needs.
+  async json(file) {
+    return (await get(`models/${this.about.name}/${file}`)).json();
+  }
+
   async release() {
     for (const { queue, session } of this.steps ?? [this]) {
       await queue;

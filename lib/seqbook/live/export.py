@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seqbook import runs
 from seqbook.data.tokenizer import SPECIAL_TOKENS
-from seqbook.live import timelapse
+from seqbook.live import heldout, timelapse
 from seqbook.nn.record import record
 from seqbook.objectives.filling import MASK
 from seqbook.objectives.layouts import CLS, DELIMITER, EXTRACT, SEP
@@ -106,7 +106,8 @@ class Tagger(Decoder):
 class Graph:
     """How the model of a recipe is exported: the module, the names of its inputs and of the outputs after the logits, the
     settings of the recipe that its chapter changes, the objective's attribute with the names of its classes or tags, and
-    the recipe, where it has another name. A time-lapse has the weights of several steps."""
+    the recipe, where it has another name. A time-lapse has the weights of several steps. `heldout` chooses the examples
+    on which the page recomputes a number of the chapter."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
@@ -115,6 +116,7 @@ class Graph:
     labels: str = ""
     recipe: str = ""
     steps: tuple[int, ...] = ()
+    heldout: Callable[[runs.Run], dict[str, Any]] | None = None
 
 
 SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter 6.1 trains it
@@ -122,7 +124,7 @@ SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weigh
 FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
 GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "rnn": Graph(Recurrent, ("source_ids", "target_ids"), ("context",)),
-    "attention": Graph(Aligning, ("source_ids", "target_ids"), ("weights",)),
+    "attention": Graph(Aligning, ("source_ids", "target_ids"), ("weights",), heldout=heldout.translations),
     "attention-timelapse": Graph(
         Aligning,
         ("source_ids", "target_ids"),
@@ -134,7 +136,7 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "transformer": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
     "gpt": Graph(Decoder, ("ids",), ("weights",)),
     "gpt-prompting": Graph(Decoder, ("ids",), ("weights",)),
-    "bert": Graph(Encoder, ("ids",), ("weights",)),
+    "bert": Graph(Encoder, ("ids",), ("weights",), heldout=heldout.masked_words),
     "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), ("weights",), SMALL),
     "gpt-sentiment": Graph(Classifier, ("ids",), ("probabilities",), SHORT, "classes"),
     "gpt-entailment": Graph(Classifier, ("ids",), ("probabilities",), FEW, "classes"),
@@ -171,6 +173,8 @@ def export(
     steps = write_weights(lapse, folder) if lapse else []
     for key, tokenizer in run.objective.tokenizers.items():
         tokenizer.save(folder / f"{key}.json")
+    if graph.heldout:
+        (folder / "heldout.json").write_text(json.dumps(graph.heldout(run), separators=(",", ":")), encoding="utf-8")
     tokenizer = next(iter(run.objective.tokenizers.values()))
     special = [
         name

@@ -15,6 +15,7 @@ Kind = Literal[
     "heads",
     "timelapse",
     "prompting",
+    "recompute",
 ]
 
 

@@ -1,23 +1,8 @@
 // Chapter 1.2: the weights of a training at twelve of its steps. A slider shows the attention map of a sentence at each.
 
 import { element } from "../element.js";
-import { ranked } from "../decoding.js";
+import { ranked, translation } from "../decoding.js";
 import { button, field, latest, map, slider, tooLong, unknown } from "./parts.js";
-
-// What a model writes for the source, token by token, without <eos>. At most as many as `Seq2Seq.longest` allows.
-export async function greedy(model, ids, isLast = () => true) {
-  const most = Math.min(model.about.max_len, 2 * ids.length + 10);
-  const { "<bos>": bos, "<eos>": eos } = model.about.special;
-  const written = [bos];
-  while (written.length <= most) {
-    const { logits } = await model.run(ids, written);
-    if (!isLast()) break;
-    const next = ranked(logits.at(-1))[0];
-    if (next === eos) break;
-    written.push(next);
-  }
-  return written.slice(1);
-}
 
 // The loss over the steps as a line, with the chosen step as a point.
 function curve(steps, chosen) {
@@ -50,7 +35,7 @@ export async function build(root, model, { text = "" }, say) {
     const at = model.steps[chosen];
     const [{ looks: [{ data: weights }], logits }, written] = await Promise.all([
       at.run(ids, [at.about.special["<bos>"], ...rows]),
-      greedy(at, ids, isLast),
+      translation(at, ids, isLast),
     ]);
     if (!isLast()) return;
     line.replaceChildren(curve(steps, chosen));
@@ -67,7 +52,7 @@ export async function build(root, model, { text = "" }, say) {
     const read = source.encode(input.value);
     const wrong = read.length ? tooLong(read.length, model.about.max_len - 1) : "Write a sentence.";
     if (wrong) return say(wrong);
-    const written = await greedy(model.steps.at(-1), read, isLast);
+    const written = await translation(model.steps.at(-1), read, isLast);
     if (!isLast()) return;
     [ids, rows] = [read, written];
     await show(unknown(source, input.value));
