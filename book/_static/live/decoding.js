@@ -66,6 +66,6 @@ export function nll(logits, label) {
 export async function translation(model, ids, isWanted) {
   const { "<bos>": bos, "<eos>": eos } = model.about.special;
   const room = Math.min(model.about.max_len, 2 * ids.length + 10) + 1;
-  const found = await greedy((written) => model.run(ids, written), bos, eos, room, isWanted);
+  const found = await greedy((written) => model.run(ids, written), [bos], [eos], room, isWanted);
   return found?.written.slice(1) ?? [];
 }
