@@ -7,6 +7,9 @@ from seqbook.runs import published
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)  # the same search for each output
 NOISES = ("mix", "infilling", "masking", "deletion", "permutation", "rotation")
+PRETRAININGS = {noise: {"pretraining": {"noise": noise, "steps": 300}} for noise in NOISES} | {
+    "no pretraining": {"pretrained": False}
+}
 OUTPUTS = {  # how the answer comes out of the network: the recipe, and what the head reads
     "text": ("t5-{}-as-text", {}),
     "head, last token": ("t5-{}", {}),
@@ -64,14 +67,12 @@ SWEEPS = {
         measure=t5_bart.rewritten,
     ),
     "bart-noises": Sweep(
-        "Chapter 5.1: one BART for each noise and one for the mix, pretrained for 300 steps and then fine-tuned with a head.",
+        "Chapter 5.1: one BART for each noise and one for the mix, pretrained for 300 steps and then fine-tuned with a head, "
+        "beside one that is not pretrained.",
         [
-            Trial(
-                t5_bart.fine_tuned,
-                {"recipe": f"bart-{task}", "case": noise, "pretraining": {"noise": noise, "steps": 300}},
-            )
+            Trial(t5_bart.fine_tuned, {"recipe": f"bart-{task}", "case": noise} | pretraining)
             for task in ("sentiment", "entailment")
-            for noise in NOISES
+            for noise, pretraining in PRETRAININGS.items()
         ],
     ),
 }

@@ -120,20 +120,23 @@ def fine_tuned(
     reads: Literal["last", "first"] = "last",
     **settings: Any,
 ) -> dict[str, Any]:
-    """Scores of a fine-tuning recipe. The pretraining is the same for all seeds of the fine-tuning.
+    """Scores of a fine-tuning recipe. The pretraining is the same for all seeds of the fine-tuning; there is none with
+    `pretrained=False`.
 
     pretraining: settings of the pretraining that are changed; case: its name in the published row; reads: whether a head
     reads the decoder's state at the last token of the text, or at the first one, before the decoder has read the text;
     settings: of the fine-tuning.
     """
-    changed = configure(recipe, **settings)
-    pretrained = runs.run(changed.base, **pretraining)
+    changed, found = configure(recipe, **settings), {}
     run = untrained(changed, seed)
     if reads == "first":
         run.objective.layout.extract = lambda sequence: 0
-    run.model.load_pretrained(pretrained.model)
+    if changed.pretrained:
+        pretrained = runs.run(changed.base, **pretraining)
+        run.model.load_pretrained(pretrained.model)
+        found["pretraining_loss"] = pretrained.result["loss"]
     run = train(run, changed, seed)
-    return run.result | run.objective.scores(run.model, run.splits) | {"pretraining_loss": pretrained.result["loss"]}
+    return run.result | run.objective.scores(run.model, run.splits) | found
 
 
 def best_rates(rows: Sequence[Mapping[str, Any]], by: str = "case") -> dict[str, float]:
