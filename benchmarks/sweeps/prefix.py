@@ -13,18 +13,21 @@ MASKS = ("causal", "bidirectional")  # of the source
 def _translation(mask: str, columns: dict[str, str], **settings: Any) -> Case:
     """One stack that translates, at the rate with the lowest validation loss in prefix-translation-rates.json."""
     file = published.FOLDER / "prefix-translation-rates.json"
-    rows = published.rows("prefix-translation-rates", prefix=(mask,)) if file.is_file() else []
-    best = min(rows, key=lambda row: row["val_loss"], default={"rate": 1.5e-3})["rate"]
+    rows = published.read("prefix-translation-rates")["rows"] if file.is_file() else []
+    rows = [row for row in rows if row["prefix"] == mask and row["steps"] == settings.get("steps", 1_500)]
+    best = min(rows, key=lambda row: row["val_loss"], default={"rate": 3e-3})["rate"]
     return Case("prefix-translation", {"prefix": mask, "learning_rate": best} | settings, columns)
 
 
 SWEEPS = {
     "prefix-translation-rates": Sweep(
-        "Chapter 6.1: the learning rates of one stack that translates, with each mask.",
+        "Chapter 6.1: the learning rates of one stack that translates, with each mask and for each number of steps.",
         [
-            Case("prefix-translation", {"prefix": mask, "learning_rate": rate}, {"prefix": mask, "rate": rate})
+            Case("prefix-translation", {"prefix": mask, "learning_rate": rate} | steps, {"prefix": mask, "rate": rate})
+            for steps in ({}, {"steps": 600})
             for mask in MASKS
             for rate in (7.5e-4, 1.5e-3, 3e-3, 6e-3)
+            if not (steps and rate < 1e-3)  # 1.5e-3 is already too low for so few steps
         ],
         seeds=[0],
     ),

@@ -48,7 +48,7 @@ SWEEPS = {
     ),
     "t5-together": Sweep(
         "Chapter 5.1: one T5 for seven tasks, all as text.",
-        [Trial(t5_bart.together, {"labels": 4_000, "steps": 1_200, "learning_rate": 3e-3})],
+        [Trial(t5_bart.together, {"labels": 4_000, "steps": 2_400, "learning_rate": 1e-3})],
         seeds=[0],
     ),
     "t5-windows": Sweep(
