@@ -65,7 +65,6 @@ SWEEPS = {
         "Chapter 6.1: one network with UniLM's three kinds of masks, beside a network for each of them.",
         [
             Case("unilm", {}, {"trained": "all"}),
-            Case("unilm", {"steps": 2_100}, {"trained": "all"}),  # as many as the three others together
             *(
                 Case("unilm", {"shares": shares}, {"trained": mode})
                 for mode, shares in (
