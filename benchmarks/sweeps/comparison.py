@@ -5,12 +5,11 @@ The rates, and the steps that cost as much as the encoder-decoder's, come from t
 
 from typing import Any
 
-from benchmarks.sweeps.schema import Case, Sweep
+from benchmarks.sweeps.schema import Case, Sweep, rows_so_far
 
 from seqbook.experiments import comparison
 from seqbook.recipes import RECIPES
 from seqbook.recipes import comparison as recipes
-from seqbook.runs import published
 
 NAMES = [name for name in RECIPES if name.startswith("compare-")]
 SEARCHED = (1e-3, 3e-3, 1e-2)  # the same three rates for every system
@@ -24,7 +23,7 @@ def _case(name: str, **settings: Any) -> Case:
 
 def _searched() -> dict[str, dict[str, Any]]:
     """For each system whose search is complete, the row with the lowest validation loss."""
-    rows = published.read(RATES)["rows"] if (published.FOLDER / f"{RATES}.json").is_file() else []
+    rows = rows_so_far(RATES)
     by_name = {name: [row for row in rows if row["recipe"] == name] for name in NAMES}
     return {
         name: min(found, key=lambda row: row["val_loss"])

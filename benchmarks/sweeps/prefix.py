@@ -2,19 +2,17 @@
 
 from typing import Any
 
-from benchmarks.sweeps.schema import Case, Sweep, Trial
+from benchmarks.sweeps.schema import Case, Sweep, Trial, rows_so_far
 
 from seqbook.experiments import prefix
-from seqbook.runs import published
 
 MASKS = ("causal", "bidirectional")  # of the source
 
 
 def _translation(mask: str, columns: dict[str, str], **settings: Any) -> Case:
     """One stack that translates, at the rate with the lowest validation loss in prefix-translation-rates.json."""
-    file = published.FOLDER / "prefix-translation-rates.json"
-    rows = published.read("prefix-translation-rates")["rows"] if file.is_file() else []
-    rows = [row for row in rows if row["prefix"] == mask and row["steps"] == settings.get("steps", 1_500)]
+    wanted = mask, settings.get("steps", 1_500)
+    rows = [row for row in rows_so_far("prefix-translation-rates") if (row["prefix"], row["steps"]) == wanted]
     best = min(rows, key=lambda row: row["val_loss"], default={"rate": 3e-3})["rate"]
     return Case("prefix-translation", {"prefix": mask, "learning_rate": best} | settings, columns)
 

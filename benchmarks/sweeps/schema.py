@@ -10,6 +10,7 @@ from benchmarks.corpora import folder_of
 
 from seqbook import runs
 from seqbook.recipes import RECIPES, Recipe, configure, describe
+from seqbook.runs import published
 from seqbook.runs.run import arguments
 
 
@@ -71,6 +72,12 @@ class Sweep:
     cases: Sequence[Case | Trial]
     seeds: Sequence[int] = range(3)
     measure: Callable[[runs.Run], dict[str, Any]] | None = None
+
+
+def rows_so_far(name: str) -> list[dict[str, Any]]:
+    """The rows of a published sweep whose results another sweep builds on; none before its first row is made."""
+    file = published.FOLDER / f"{name}.json"
+    return published.read(name)["rows"] if file.is_file() else []
 
 
 def _told(recipe: Recipe) -> dict[str, Any]:

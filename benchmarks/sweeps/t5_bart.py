@@ -1,9 +1,8 @@
 """Part 5: T5 and BART, pretrained and fine-tuned."""
 
-from benchmarks.sweeps.schema import Case, Sweep, Trial
+from benchmarks.sweeps.schema import Case, Sweep, Trial, rows_so_far
 
 from seqbook.experiments import t5_bart
-from seqbook.runs import published
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)  # the same search for each output
 NOISES = ("mix", "infilling", "masking", "deletion", "permutation", "rotation")
@@ -19,8 +18,7 @@ OUTPUTS = {  # how the answer comes out of the network: the recipe, and what the
 
 def rate_of(task: str, output: str) -> float:
     """The learning rate with the lowest validation loss in t5-text-rates.json; 3e-3 without it."""
-    file = published.FOLDER / "t5-text-rates.json"
-    rows = published.read("t5-text-rates")["rows"] if file.is_file() else []
+    rows = rows_so_far("t5-text-rates")
     return t5_bart.best_rates(rows).get(f"{task}, {output}", 3e-3) if rows else 3e-3
 
 

@@ -1,4 +1,4 @@
-"""Chains of assignments: a task in which a token can only be understood with the tokens around it. Used in an exercise of chapter 6.1.
+"""Chains of assignments: a task in which a token can only be understood with the tokens around it. Used in chapter 6.1.
 
     row      h j  a c  e h  c g  b f  f i  …  ? a        a = c and c = g, written in any order
     label    ·  ·  ·  ·  ·  ·  ·  ·  ·  ·  …  · g        · = no loss
