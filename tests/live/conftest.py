@@ -33,7 +33,7 @@ from seqbook import runs
 from seqbook.live import timelapse
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.experiments import prompting
-from seqbook.live.export import GRAPHS, export
+from seqbook.live.export import GRAPHS, export, rounded
 from seqbook.recipes import configure
 from seqbook.recipes.schema import fill
 
@@ -45,21 +45,27 @@ if graph.steps:
         "attention", (0, 75, 150), d_model=32, steps=150, evaluations=1, learning_rate=0.04, warmup=10
     )
     run = lapse.run
-elif graph.labels or name == "gpt-prompting":  # untrained, with weights that are large enough to tell answers apart
+elif graph.labels or graph.halves or name == "gpt-prompting":  # untrained, with weights large enough to tell answers apart
     recipe = configure(name, **graph.settings)
     words = "Anna gave had the key to Ben . The dinner was good I did not like visit , Harry studied at Porto School In met"
     words += " Question : Is this opinion or bad ? Answer film"
     special = "[MASK]", "[CLS]", "[SEP]", "<delimiter>", "<extract>"
     tokenizer = Tokenizer.train([words], "word").with_special(*special)
     objective = recipe.objective.build({"tokenizer": tokenizer}, recipe.model.max_len)
-    torch.manual_seed(0)
+    torch.manual_seed(2 if graph.halves else 0)
     run = runs.System(fill(recipe.model, objective.sizes()).build().eval(), objective)
-    last = run.model.head if graph.labels else run.model.embedding.tokens
-    torch.nn.init.normal_(last.weight, std=1 if graph.labels else 0.1)
+    if graph.halves:
+        for key, weights in run.model.named_parameters():
+            weights.data *= 3 if weights.dim() > 1 and "embedding" not in key else 1
+    else:
+        last = run.model.head if graph.labels else run.model.embedding.tokens
+        torch.nn.init.normal_(last.weight, std=1 if graph.labels else 0.1)
 else:
     run = runs.run(name, steps=2, evaluations=1, warmup=1)
 export(name, folder, "now", run, lapse)
 session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+if graph.halves:
+    run = runs.System(rounded(run.model), run.objective)
 module = graph.module(run.model).eval()
 for batch, length in ((1, 1), (1, 9), (3, 4)):
     given = [
@@ -111,6 +117,35 @@ for text in texts:  # what the course's own code says about them
         pairs = [[(prompt, answer) for answer in answers.split(" / ")] for prompt in prompts]
         shares = [[math.exp(x) for x in prompting.log_p(run, of)] for of in pairs]
         wanted.append([text, [shares, prompting.write(run, [{"prompt": prompt} for prompt in prompts])]])
+    elif graph.halves:
+        (ids,), read, steps = objective.encode_sources([text]), [], []
+        stack, tokenizer = graph.inputs[0] == "ids", objective.tokenizer
+        start = objective.prefix(ids) if stack else [tokenizer.bos_id]
+        first = [len(start) if "prefix" in name else 0] if stack else [ids]
+        while True:
+            row = torch.tensor([start + read])
+            given = (row, torch.tensor(first)) if stack else (torch.tensor(first), row)
+            with torch.no_grad():
+                logits, *looks = module(*given)
+            share, best = logits[0, -1].softmax(-1).max(-1)
+            if len(read) == objective.longest(len(ids)) or (steps and steps[-1][0] == "<eos>"):
+                break
+            steps.append([tokenizer.tokens([best.item()])[0], share.item()])
+            read += [best.item()] * (steps[-1][0] != "<eos>")
+        # the weights of each word and of each step to the tokens of both rows: nothing where all heads have 0
+        n, sees = len(ids), []
+        looks = [look.flatten(0, -3).mean(0).tolist() for look in looks]
+        for query in range(n + len(steps)):
+            word, step = query < n, query - n
+            if stack:
+                weights = looks[0][query + 1 if word else len(start) + step - 1]
+                both = weights[: len(start)], weights[len(start) :]
+            elif len(looks) == 1:
+                both = (["carried"] * n, []) if word else (looks[0][step], ["carried"] * (step + 1))
+            else:
+                both = (looks[0][query], []) if word else (looks[2][step], looks[1][step])
+            sees.append([[weight or None for weight in weights] for weights in both])
+        wanted.append([text, [run.generate([text])[0], tokenizer.tokens(ids), steps, sees]])
     elif name == "transformer":
         source, target = objective.tokenizers.values()
         ids, read = torch.tensor([source.encode(text)]), [target.bos_id]
@@ -136,7 +171,9 @@ for text in texts:  # what the course's own code says about them
 (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
 """
 ASKED = " Question: Is this opinion good or bad? Answer:"
-TEXTS = {  # of which a model is asked
+FAMILIES = ("recurrent", "encoder-decoder", "causal", "prefix")
+TEXTS = {f"compare-{family}-translation": ["Anna gave the key to Ben.", "Ben had a quokka."] for family in FAMILIES}
+TEXTS |= {  # of which a model is asked
     "gpt-prompting": [
         f"The dinner was good.{ASKED} good.\nAnna met Ben.{ASKED} bad.\nThe film was bad.{ASKED}\ngood. / bad. / the",
         f"I did not like the quokka.{ASKED}\nbad. / good. / Ben",

@@ -279,14 +279,31 @@ def test_every_head_and_every_step_is_that_of_the_model(show, exported):
     said(page, f"Step 2 of {len(read)}")
 
 
+COUNT_SESSIONS = """async () => {
+    const { InferenceSession } = await import("./ort/ort.wasm.min.mjs");
+    const create = InferenceSession.create;
+    window.sessions = { made: 0, released: 0 };
+    InferenceSession.create = async (...given) => {
+        const session = await create(...given);
+        const release = session.release;
+        session.release = () => { sessions.released++; return release.call(session); };
+        sessions.made++;
+        return session;
+    };
+}"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
 def test_the_slider_shows_what_each_step_computes_in_python(show, exported, width, theme):
     folder = exported("attention-timelapse")
     wanted, about = (json.loads((folder / f).read_text("utf-8")) for f in ("wanted.json", "about.json"))
-    page = show(live.figure("timelapse", folder.name, "Steps.", text=wanted["text"]), width, theme, folder.parent)
+    body = live.figure("timelapse", folder.name, "Steps.", text=wanted["text"]) + '<div style="height: 9000px">'
+    page = show(body, width, theme, folder.parent)
     assert not any("models" in url or "ort" in url for url in page.asked)
+    page.evaluate(COUNT_SESSIONS)
     start(page)
+    assert page.evaluate("sessions") == {"made": 2, "released": 0}, "of the chosen step and of the last one"
     slider = page.get_by_role("slider", name="step of training")
     assert slider.evaluate("e => e === document.activeElement")
     shown = []
@@ -309,6 +326,11 @@ def test_the_slider_shows_what_each_step_computes_in_python(show, exported, widt
     page.get_by_label("An English sentence").fill("")
     page.get_by_role("button", name="Translate").press("Enter")
     said(page, "Write a sentence.")
+    assert page.evaluate("sessions") == {"made": len(shown), "released": 0}, "each step has one"
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.get_by_text("The model was released").wait_for()
+    page.wait_for_function("sessions.released === sessions.made")
+    assert page.evaluate("sessions.made") == len(shown)
     assert page.faults == []
 
 
@@ -393,4 +415,93 @@ def test_the_page_counts_on_held_out_examples_what_python_counts(show, exported,
     assert said(page, "Cancelled.") == "Cancelled."
     again.press("Enter")
     assert said(page, "This browser") == told
+    assert page.faults == []
+
+
+NETWORKS = {
+    "Recurrent network with attention": "recurrent",
+    "Encoder-decoder": "encoder-decoder",
+    "One stack, causal mask": "causal",
+    "One stack, prefix mask": "prefix",
+}
+PANELS = """panels => panels.map((panel) => ({
+    title: panel.ariaLabel,
+    output: panel.querySelector(".live-output").textContent,
+    rows: [...panel.querySelectorAll("ul")].map((row) => [
+        [...row.children].map((token) => token.firstChild.data),
+        [...row.querySelectorAll(".live-share")].map((share) => share.textContent),
+        [...row.querySelectorAll(".live-hidden")].map((told) => told.textContent.trim()),
+    ]),
+}))"""
+OTHERS = {None: "masked or not yet written", "carried": "carried by the LSTM"}  # tokens without a weight
+
+
+@pytest.mark.slow
+def test_every_family_translates_and_attends_in_the_page_as_in_python(show, exported, tmp_path):
+    names = [f"compare-{family}-translation" for family in NETWORKS.values()]
+    for name in names:
+        (tmp_path / name).symlink_to(exported(name))
+    wanted = [json.loads((tmp_path / name / "wanted.json").read_text("utf-8")) for name in names]
+    page = show(live.figure("families", names, "Families.", text=wanted[0][0][0]), 390, "dark", tmp_path)
+    assert not any("models" in url or "ort" in url for url in page.asked)
+    start(page)
+    whole = [url for url in page.asked if url.endswith("model.onnx")]
+    assert [url.split("/")[-2] for url in whole] == names, "one after the other, each once"
+    field, slider = page.get_by_label("An English sentence"), page.get_by_role("slider", name="look from")
+    for text, *rest in zip(*wanted, strict=True):
+        text, of_networks = text[0], [text[1], *(of for _, of in rest)]
+        field.fill(text)
+        field.press("Enter")
+        told = [f"{title}: “{of[0]}”" for title, of in zip(NETWORKS, of_networks, strict=True)]
+        said(page, f"{'; '.join(told)}. Seen from written token 1.")
+        n_words, longest = len(of_networks[0][1]), max(len(of[2]) for of in of_networks)
+        assert int(slider.get_attribute("max")) == n_words + longest - 1
+        slider.press("Home")
+        for query in range(n_words + longest):
+            told = []
+            shown = page.get_by_role("group").evaluate_all(PANELS)
+            for title, panel, of in zip(NETWORKS, shown, of_networks, strict=True):
+                translation, words, steps, sees = of
+                stack, now = "stack" in title, query - n_words
+                (source, _, told_source), (target, shares, told_target) = panel["rows"]
+                assert (panel["title"], panel["output"]) == (title, translation or "(nothing)")
+                assert [word.split(" → ")[-1] for word in source] == (
+                    ["<bos>", *words, "<delimiter>"] if stack else words
+                )
+                assert target == ([] if stack else ["<bos>"]) + [token for token, _ in steps]
+                assert shares == [f"{100 * share:.0f} %" for _, share in steps]
+                if now >= len(steps):
+                    told.append(f"{title}: has ended")
+                    assert not any(told_source + told_target)
+                    continue
+                for row, (texts, weights) in enumerate(zip((told_source, told_target), sees[query], strict=True)):
+                    for i, text in enumerate(texts):
+                        weight = weights[i] if i < len(weights) else None
+                        if now >= 0 and row and i == now + (not stack):
+                            weight = "written here"
+                        if isinstance(weight, float):
+                            assert float(text) == pytest.approx(weight, abs=0.0051), (title, query, row, i)
+                        else:
+                            assert text == OTHERS.get(weight, weight), (title, query, row, i)
+                n_seen = sum(isinstance(weight, float) for row in sees[query] for weight in row)
+                at = f"“{steps[now][0]}”, {100 * steps[now][1]:.1f} %" if now >= 0 else f"attends to {n_seen} tokens"
+                told.append(f"{title}: {at if n_seen else 'has no attention here'}")
+            place = f"written token {query - n_words + 1}" if query >= n_words else f"word {query + 1}, “"
+            status = said(page, f"Seen from {place}")
+            assert all(of in status for of in told)
+            slider.press("ArrowRight")
+    assert_accessible(page)
+    page.get_by_role("group", name="One stack, causal mask").locator("li").nth(2).click()
+    said(page, "Seen from word 2, “had”.")
+    assert slider.input_value() == "1"
+    field.fill("key " * 41)
+    field.press("Enter")
+    said(page, "This is 41 tokens long; this figure has room for at most 40. Shorten it.")
+    field.fill(" ")
+    page.get_by_role("button", name="Translate").press("Enter")
+    said(page, "Write a sentence.")
+    field.fill("The quokka met Ben.")
+    field.press("Enter")
+    said(page, "The model has never seen “quokka”: it reads each as <unk>. Recurrent network")
+    assert page.get_by_text("quokka → <unk>").count() == 4
     assert page.faults == []

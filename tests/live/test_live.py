@@ -3,6 +3,7 @@
 import ast
 import json
 import random
+import re
 import unicodedata
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from microworld import load
 from seqbook import live
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.live.export import GRAPHS, export
+from seqbook.runs import published
 
 FOLDER = Path(__file__).parents[2] / "book" / "_static" / "live"
 HOSTILE = [
@@ -152,3 +154,19 @@ def test_the_live_prefix_decoder_is_the_one_that_its_chapter_trains():
     wanted = GRAPHS["prefix-lm"].settings
     assert f'"prefix-lm\\", **sizes, steps={wanted["steps"]}, warmup={wanted["warmup"]})' in chapter
     assert f'{{\\"d_model\\": {wanted["d_model"]}, \\"n_layers\\": {wanted["n_layers"]}}}' in chapter
+
+
+def test_the_families_are_those_of_the_comparison_and_the_chapter_says_how_large_they_are():
+    chapter = nbformat.read(FOLDER.parents[1] / "7_choosing" / "which_architecture.ipynb", 4)
+    (source,) = (cell.source for cell in chapter.cells if cell.id == "live-families")
+    names = [name for name in GRAPHS if name.startswith("compare-")]
+    searched = published.rows("which-architecture-rates", task=["translation"])
+    sizes = []
+    for name in names:
+        rows = [row for row in searched if row["recipe"] == name]
+        assert GRAPHS[name].settings == min(rows, key=lambda row: row["val_loss"])["settings"]
+        sizes.append(2 * rows[0]["params"])  # 16 bits each
+        assert name.removeprefix("compare-").removesuffix("-translation") in source
+    assert max(sizes) < 5.5e6
+    said = re.search(r"\(([0-9]+) MB", source)[1]
+    assert sum(sizes) / 1e6 == pytest.approx(int(said), abs=0.5)

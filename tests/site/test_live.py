@@ -34,6 +34,14 @@ def test_a_figure_without_a_model_works_at_once(open_page, path, number):
     assert page.faults == []
 
 
+def test_the_button_of_several_models_says_how_large_they_are(open_page):
+    (path,) = (p for p in SITE.glob("book/7*/*.html") if 'data-figure="families"' in p.read_text("utf-8"))
+    figure = open_page(path.relative_to(SITE).as_posix()).locator('[data-figure="families"]')
+    about = [SITE / f"_static/live/models/{name}/about.json" for name in figure.get_attribute("data-model").split()]
+    size = sum(json.loads(file.read_text("utf-8"))["bytes"] for file in about) / 1e6
+    assert f"({size:.0f} MB" in figure.locator("button.live-start").inner_text()
+
+
 @pytest.mark.parametrize(("path", "number"), FIGURES)
 def test_a_figure_loads_nothing_before_a_click_and_answers_after_it(open_page, path, number):
     page = open_page(path, width=390)

@@ -14,6 +14,7 @@ const KINDS = {
   timelapse: "./figures/timelapse.js",
   prompting: "./figures/prompting.js",
   recompute: "./figures/recompute.js",
+  families: "./figures/families.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -39,11 +40,11 @@ class Figure {
   async start(start, said) {
     start.disabled = true;
     try {
-      const { Model, about } = await import("./model.js");
-      const name = this.root.dataset.model;
-      const { bytes } = await about(name);
+      const { Model, Models, about } = await import("./model.js");
+      const names = this.root.dataset.model.split(" ");
+      const bytes = (await Promise.all(names.map(about))).reduce((sum, one) => sum + one.bytes, 0);
       said.textContent = `Loading ${megabytes(bytes)} and, the first time, a runtime of 14 MB …`;
-      const [model, { build }] = await Promise.all([Model.load(name), import(KINDS[this.root.dataset.figure])]);
+      const [model, { build }] = await Promise.all([names.length > 1 ? Models.load(names) : Model.load(names[0]), import(KINDS[this.root.dataset.figure])]);
       const status = element("p", { className: "live-status", aria: { role: "status" } });
       const content = element("div", { className: "live-content" });
       this.body.replaceChildren(content, status);

@@ -45,25 +45,32 @@ export class Model {
       model.session = await ort.InferenceSession.create(graph, { executionProviders: ["wasm"] });
       return model;
     }
-    model.steps = [];
-    for (const data of weights) { // one after the other: the graph knows all of them by the name of the last file
+    // The session of a step is made when it is first used. One after the other: the graph knows the weights of all of them
+    // by the name of the last file.
+    let last = Promise.resolve();
+    const create = (data) => {
       const externalData = [{ path: steps.at(-1).file, data: new Uint8Array(data) }];
-      const session = await ort.InferenceSession.create(graph.slice(), { executionProviders: ["wasm"], externalData });
-      model.steps.push(Object.assign(Object.create(Model.prototype), model, { session, queue: Promise.resolve() }));
-    }
-    model.session = model.steps.at(-1).session;
+      const make = () => ort.InferenceSession.create(graph.slice(), { executionProviders: ["wasm"], externalData });
+      const session = last.then(make);
+      last = session.catch(() => {});
+      return session;
+    };
+    model.steps = weights.map((data) =>
+      Object.assign(Object.create(Model.prototype), model, { create: () => create(data), queue: Promise.resolve() }));
     return model;
   }
 
   // Arrays of ids, in the order of the graph's inputs, for one row → {logits: (length) rows of scores, looks: the other
   // outputs, each with its data and dims}.
   run(...inputs) {
+    if (this.steps) return this.steps.at(-1).run(...inputs); // a time-lapse: the model as it is in the end
     const feeds = {};
     for (const [i, name] of this.about.inputs.entries()) {
       const ids = BigInt64Array.from([inputs[i]].flat(), BigInt);
       feeds[name] = new this.ort.Tensor("int64", ids, Array.isArray(inputs[i]) ? [1, ids.length] : [1]);
     }
-    const result = this.queue.then(() => this.session.run(feeds)).then((outputs) => {
+    const session = () => (this.session ??= this.create());
+    const result = this.queue.then(session).then((made) => made.run(feeds)).then((outputs) => {
       const { data, dims } = outputs.logits;
       const width = dims.at(-1);
       const logits = Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
@@ -79,9 +86,27 @@ export class Model {
   }
 
   async release() {
-    for (const { queue, session } of this.steps ?? [this]) {
-      await queue;
-      await session.release();
+    for (const step of this.steps ?? [this]) {
+      await step.queue;
+      await (await step.session)?.release();
     }
+  }
+}
+
+// The models of a figure that has several: one is loaded after the other, and they are released together.
+export class Models extends Array {
+  static async load(names) {
+    const models = new Models();
+    try {
+      for (const name of names) models.push(await Model.load(name));
+    } catch (error) {
+      await models.release();
+      throw error;
+    }
+    return models;
+  }
+
+  async release() {
+    for (const model of this) await model.release();
   }
 }

@@ -5,6 +5,7 @@ python -m seqbook.live.export NAME FOLDER [IDENTITY]    export a recipe's model,
 Each graph returns logits and what the model looked at. It keeps no cache, so one graph serves every figure.
 """
 
+import copy
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -107,7 +108,8 @@ class Graph:
     """How the model of a recipe is exported: the module, the names of its inputs and of the outputs after the logits, the
     settings of the recipe that its chapter changes, the objective's attribute with the names of its classes or tags, and
     the recipe, where it has another name. A time-lapse has the weights of several steps. `heldout` chooses the examples
-    on which the page recomputes a number of the chapter."""
+    on which the page recomputes a number of the chapter. `halves`: the weights are rounded to 16 bits, and the page
+    loads half as many bytes; it computes with 32 bits."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
@@ -117,6 +119,13 @@ class Graph:
     recipe: str = ""
     steps: tuple[int, ...] = ()
     heldout: Callable[[runs.Run], dict[str, Any]] | None = None
+    halves: bool = False
+
+
+def _compared(module: Callable[[nn.Module], nn.Module], learning_rate: float, *looks: str) -> Graph:
+    """A network of chapter 7.1, with the best learning rate of its search."""
+    inputs = ("ids", "prefix_lengths") if module is PrefixDecoder else ("source_ids", "target_ids")
+    return Graph(module, inputs, looks, {"learning_rate": learning_rate}, halves=True)
 
 
 SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter 6.1 trains it
@@ -141,6 +150,10 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "gpt-sentiment": Graph(Classifier, ("ids",), ("probabilities",), SHORT, "classes"),
     "gpt-entailment": Graph(Classifier, ("ids",), ("probabilities",), FEW, "classes"),
     "bert-ner": Graph(Tagger, ("ids",), ("probabilities",), {"size": 100, "patience": 5}, "tags"),
+    "compare-recurrent-translation": _compared(Aligning, 1e-2, "weights"),
+    "compare-encoder-decoder-translation": _compared(EncoderDecoder, 3e-3, "encoder", "decoder", "cross"),
+    "compare-causal-translation": _compared(PrefixDecoder, 3e-3, "weights"),
+    "compare-prefix-translation": _compared(PrefixDecoder, 3e-3, "weights"),
 }
 
 
@@ -168,7 +181,7 @@ def export(
         run = lapse.run
     run = run or runs.run(name, **graph.settings)
     folder.mkdir(parents=True, exist_ok=True)
-    model = graph.module(run.model.cpu()).eval()
+    model = graph.module(rounded(run.model) if graph.halves else run.model.cpu()).eval()
     write_graph(model, graph, folder / "model.onnx", optimize=lapse is None)
     steps = write_weights(lapse, folder) if lapse else []
     for key, tokenizer in run.objective.tokenizers.items():
@@ -223,6 +236,11 @@ def write_weights(lapse: timelapse.Timelapse, folder: Path) -> list[dict[str, An
     return steps
 
 
+def rounded(model: nn.Module) -> nn.Module:
+    """A copy whose weights are the nearest numbers of 16 bits."""
+    return copy.deepcopy(model.cpu()).half().float()
+
+
 def write_graph(model: nn.Module, graph: Graph, file: Path, *, optimize: bool = True) -> None:
     """The graph of a module, for any batch and any lengths. Without `optimize`, its weights are those of the module, each
     with its own name."""
@@ -249,7 +267,30 @@ def write_graph(model: nn.Module, graph: Graph, file: Path, *, optimize: bool = 
     del proto.graph.value_info[:]  # the exporter writes the traced lengths of an LSTM into them, and into the outputs
     for output in proto.graph.output:
         output.type.tensor_type.ClearField("shape")
+    for part in (proto.graph, *proto.graph.node):
+        del part.metadata_props[:]  # where in the code a node comes from: up to a megabyte, and paths of this machine
+    if graph.halves:
+        _store_halves(proto.graph)
     onnx.save(proto, str(file))
+
+
+def _store_halves(graph: Any) -> None:
+    """Weights that lose nothing by it are stored with 16 bits. The runtime makes 32 of them when it loads the graph."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < 1_000:
+            continue
+        halves = values.astype("float16")
+        if (halves.astype("float32") == values).all():
+            name = tensor.name
+            tensor.CopyFrom(numpy_helper.from_array(halves, f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 if __name__ == "__main__":
