@@ -33,6 +33,8 @@ from seqbook import runs
 from seqbook.live import timelapse
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.experiments import prompting
+from seqbook.objectives import spans as answers
+from seqbook.objectives.corruption import noises, spans
 from seqbook.live.export import GRAPHS, export, rounded
 from seqbook.recipes import configure
 from seqbook.recipes.schema import fill
@@ -45,21 +47,25 @@ if graph.steps:
         "attention", (0, 75, 150), d_model=32, steps=150, evaluations=1, learning_rate=0.04, warmup=10
     )
     run = lapse.run
-elif graph.labels or graph.halves or name == "gpt-prompting":  # untrained, with weights large enough to tell answers apart
+elif graph.labels or graph.halves or name in ("gpt-prompting", "bert-qa", "t5", "bart"):
+    # untrained, with weights large enough to tell answers apart
     recipe = configure(name, **graph.settings)
     words = "Anna gave had the key to Ben . The dinner was good I did not like visit , Harry studied at Porto School In met"
     words += " Question : Is this opinion or bad ? Answer film"
     special = "[MASK]", "[CLS]", "[SEP]", "<delimiter>", "<extract>"
-    tokenizer = Tokenizer.train([words], "word").with_special(*special)
-    objective = recipe.objective.build({"tokenizer": tokenizer}, recipe.model.max_len)
+    tokenizers = {"tokenizer": Tokenizer.train([words], "word").with_special(*special)}
+    if name in ("t5", "bart"):
+        tokenizers = recipe.objective.tokenizers({"text": [words]}, {})
+    objective = recipe.objective.build(tokenizers, recipe.model.max_len)
     torch.manual_seed(2 if graph.halves else 0)
     run = runs.System(fill(recipe.model, objective.sizes()).build().eval(), objective)
     if graph.halves:
         for key, weights in run.model.named_parameters():
             weights.data *= 3 if weights.dim() > 1 and "embedding" not in key else 1
-    else:
-        last = run.model.head if graph.labels else run.model.embedding.tokens
-        torch.nn.init.normal_(last.weight, std=1 if graph.labels else 0.1)
+    elif graph.labels or name == "bert-qa":
+        torch.nn.init.normal_(run.model.head.weight, std=1)
+    elif name == "gpt-prompting":
+        torch.nn.init.normal_(run.model.embedding.tokens.weight, std=0.1)
 else:
     run = runs.run(name, steps=2, evaluations=1, warmup=1)
 export(name, folder, "now", run, lapse)
@@ -146,6 +152,32 @@ for text in texts:  # what the course's own code says about them
                 both = (looks[0][query], []) if word else (looks[2][step], looks[1][step])
             sees.append([[weight or None for weight in weights] for weights in both])
         wanted.append([text, [run.generate([text])[0], tokenizer.tokens(ids), steps, sees]])
+    elif name in ("t5", "bart"):
+        words, lost = text[0], set(text[1])
+        tokenizer, ids = objective.tokenizer, objective.tokenizer.encode(words)
+        eos, noise = [tokenizer.eos_id], torch.tensor([i in lost for i in range(len(ids))])
+        if name == "t5":
+            source, target = (of + eos for of in spans.corrupt(ids, noise, objective.sentinels))
+        else:
+            firsts = [i for i in sorted(lost) if i - 1 not in lost]
+            gaps = [(i, next(n for n in range(1, 9) if i + n not in lost)) for i in firsts]
+            filled = noises.infill([[i] for i in ids], gaps, objective.mask)
+            source, target = ([objective.bos, *of, *eos] for of in (filled.ids, ids))
+        logits = run.model(torch.tensor([source]), torch.tensor([[objective.start, *target[:-1]]]))
+        losses = -logits.log_softmax(-1)[0, range(len(target)), target]
+        given = [token for token in tokenizer.tokens(source) if token not in ("<bos>", "<eos>")]
+        (filled,) = objective.fill(run.model, [" ".join(given).replace("<unk>", "quokka")])
+        rows = [" ".join(tokenizer.tokens(of)) for of in (source, target)]
+        wanted.append([text, [*rows, losses.tolist(), *filled]])
+    elif name == "bert-qa":
+        question, story = text
+        (ids,), (begins,), _ = objective._read([story], [question])
+        batch = objective.collate([(ids, begins, [0, 0])])
+        found = [answers.inside(of, batch.labels.context).softmax(-1)[0, begins:-1] for of in run.model(*batch.inputs)]
+        joint = (found[0][:, None] * found[1]).triu().tril(objective.config.longest_answer - 1)
+        best = joint.flatten().sort(descending=True).values[:5].tolist()
+        (answer,) = objective.answers(run.model, [story], [question])
+        wanted.append([text, [answer, *(of.tolist() for of in found), best]])
     elif name == "transformer":
         source, target = objective.tokenizers.values()
         ids, read = torch.tensor([source.encode(text)]), [target.bos_id]
@@ -171,6 +203,11 @@ for text in texts:  # what the course's own code says about them
 (folder / "wanted.json").write_text(json.dumps(wanted), encoding="utf-8")
 """
 ASKED = " Question: Is this opinion good or bad? Answer:"
+GAPS = [  # a text, and the numbers of the words that are taken away
+    ["Anna gave Ben the key. The dinner was good.", [1, 2, 9, 10]],
+    ["I did not like the visit, Harry had quokka.", [2, 6, 7]],
+    ["The film was bad.", [1]],
+]
 FAMILIES = ("recurrent", "encoder-decoder", "causal", "prefix")
 TEXTS = {f"compare-{family}-translation": ["Anna gave the key to Ben.", "Ben had a quokka."] for family in FAMILIES}
 TEXTS |= {  # of which a model is asked
@@ -181,6 +218,15 @@ TEXTS |= {  # of which a model is asked
     "transformer": ["The old teacher visited a doctor in London.", "Anna gave Ben a quokka."],
     "gpt-sentiment": [["The dinner was good."], ["I did not like the visit, <extract> quokka."]],
     "gpt-entailment": [["Anna gave the key to Ben.", "Ben had the key."], ["Ben left.", "Was quokka here?"]],
+    "t5": GAPS,
+    "bart": [*GAPS, ["The film was bad.", []], ["Anna met Ben.", [0]]],
+    "bert-qa": [
+        ["Is the dinner good?", "Anna gave the key to Ben. The dinner was good."],
+        [
+            "Who had quokka?",
+            "In London,  Xanthippe met Paula \u2014 <eos>, \u6211 cafe\u0301. I did not like the visit.",
+        ],
+    ],
     "bert-ner": ["Harry studied at Porto School.", "In London,  Xanthippe met Paula \u2014 <eos>, 我 cafe\u0301."],
 }
 

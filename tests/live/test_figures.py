@@ -11,11 +11,17 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+import torch.nn.functional as F
 from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import expect
 from seqeval.scheme import IOB2, Entities
 
 from seqbook import live
+from seqbook.generation.beam import beam
+from seqbook.models.heads import SpanScores
 from seqbook.nn import masks
+from seqbook.objectives import spans as answers
+from seqbook.objectives.corruption import noises, spans
 
 WORDS = "Anna had a key and a lamp ."
 FINDINGS = "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes.map(n => n.html)}`))"
@@ -505,3 +511,204 @@ def test_every_family_translates_and_attends_in_the_page_as_in_python(show, expo
     said(page, "The model has never seen “quokka”: it reads each as <unk>. Recurrent network")
     assert page.get_by_text("quokka → <unk>").count() == 4
     assert page.faults == []
+
+
+def test_texts_are_corrupted_in_the_page_as_in_the_library(show):
+    page, draw = show(""), random.Random(0)
+    settings = [(n, rate, mean) for n in range(2, 60) for rate in (0.15, 0.3, 0.5) for mean in (1.0, 2.0, 3.0)]
+    counts, drawn = page.evaluate(
+        """async all => {
+            const { countNoise, drawNoise } = await import("./corruption.js");
+            const { stream } = await import("./decoding.js");
+            const random = stream(5);
+            return [all.map((of) => countNoise(...of)), all.map((of) => drawNoise(...of, random))];
+        }""",
+        settings,
+    )
+    assert [tuple(count) for count in counts] == [spans.count_noise(*of) for of in settings]
+    for (length, *_), (n_noise, n_spans), noise in zip(settings, counts, drawn, strict=True):
+        assert (len(noise), sum(noise), noise[0], noise[-1]) == (length, n_noise, False, True)
+        assert sum(lost and not noise[i - 1] for i, lost in enumerate(noise)) == n_spans
+    ids, sentinels = list(range(9)), [99, 98, 97, 96, 95, 94]
+    cases = [[False, *draw.choices([False, True], k=8)] for _ in range(200)]
+    targets = [draw.choices([*range(9), *sentinels[:3]], k=8) for _ in cases]
+    found = page.evaluate(
+        """async ([ids, sentinels, cases, targets]) => {
+            const { replaceRuns, restore } = await import("./corruption.js");
+            return cases.map((noise, i) => {
+                const [source, target] = [noise, noise.map((x) => !x)].map((of) => replaceRuns(ids, of, (n) => sentinels[n]));
+                return [source, target, replaceRuns(ids, noise, () => -1), restore(source, targets[i], sentinels)];
+            });
+        }""",
+        [ids, sentinels, cases, targets],
+    )
+    for noise, target, (*pair, masked, restored) in zip(cases, targets, found, strict=True):
+        assert tuple(pair) == spans.corrupt(ids, torch.tensor(noise), sentinels)
+        assert restored == spans.restore(pair[0], target, sentinels)
+        firsts = [i for i in range(1, 9) if noise[i] and not noise[i - 1]]
+        gaps = [(i, [*noise[i:], False].index(False)) for i in firsts]
+        assert masked == noises.infill([[i] for i in ids], gaps, -1).ids
+
+
+class Chain(torch.nn.Module):
+    """The logits of the next token depend on the number of tokens and on the last one."""
+
+    def __init__(self, logits: torch.Tensor):
+        super().__init__()
+        self.logits = list(logits)  # (steps, V, V)
+
+    def prefill(self, ids):
+        return self.logits.pop(0)[ids[:, -1]], self
+
+    def decode(self, ids, state):
+        return self.logits.pop(0)[ids], self
+
+    def select(self, rows):
+        return self
+
+
+@pytest.mark.parametrize("room", [3, 12])
+def test_beam_search_in_the_page_finds_what_the_library_finds(show, room):
+    page = show("")
+    for seed in range(20):
+        logits = 2 * torch.randn(room, 9, 9, generator=torch.Generator().manual_seed(seed))
+        (wanted,) = beam(Chain(logits), (torch.tensor([[0]]),), max_new=room, stop=[1, 2], beams=4, length_penalty=0.0)
+        found = page.evaluate(
+            """async ([table, room]) => {
+                const { beam } = await import("./decoding.js");
+                const run = async (rows) => rows.map((ids) => table[ids.length][ids.at(-1) ?? 0]);
+                return beam(run, [1, 2], room, 4, () => true);
+            }""",
+            [logits.tolist(), room],
+        )
+        assert [one["ids"] for one in found] == [one.ids for one in wanted]
+        assert [one["score"] for one in found] == pytest.approx([one.score for one in wanted], abs=1e-4)
+        for one in found:  # the token that ends an answer is in its score, and not in its list
+            steps = zip(logits, [0, *one["ids"]], one["ids"], strict=False)
+            shares = [F.softmax(of[a], -1)[b].item() for of, a, b in steps]
+            assert one["shares"] == pytest.approx(shares, abs=1e-5)
+
+
+def test_the_best_answer_in_the_page_is_the_best_span_of_the_library(show):
+    """Also where several are equally good."""
+    page, wanted = show(""), []
+    scores = [torch.randn(2, 100, 12), torch.randint(-2, 3, (2, 100, 12)).float()]
+    pairs = torch.cat(scores, dim=1)
+    wanted = answers.best_spans(SpanScores(*pairs), torch.ones(200, 12, dtype=torch.bool), 3).tolist()
+    found = page.evaluate(
+        """async ([starts, ends]) => {
+            const { bestSpans } = await import("./figures/answering.js");
+            return starts.map((start, i) => bestSpans(start, ends[i], 3)[0]);
+        }""",
+        pairs.tolist(),
+    )
+    assert found == wanted
+
+
+@pytest.mark.slow
+def test_t5_and_bart_restore_in_the_page_what_they_restore_in_python(show, exported, tmp_path):
+    names = ("t5", "bart")
+    for name in names:
+        (tmp_path / name).symlink_to(exported(name))
+    wanted = [json.loads((tmp_path / name / "wanted.json").read_text("utf-8")) for name in names]
+    t5, bart = ({(text, *lost): of for (text, lost), of in pairs} for pairs in wanted)
+    first, *places = next(iter(bart))
+    body = live.figure("restoring", names, "Gaps.", text=first, hidden=" ".join(map(str, places)))
+    assert 'data-model="t5 bart"' in body
+    page = show(body, 390, "dark", tmp_path)
+    start(page)
+    field = page.get_by_label("Your text")
+    words = page.get_by_role("group", name="Words: press one").get_by_role("button")
+
+    def compare(name, source, target, losses, restored, contents):
+        panel = page.get_by_role("group", name=name.upper(), exact=True)
+        rows = panel.get_by_role("list")
+        shown = source.replace("<unk>", "quokka~→~<unk>").split()
+        expect(rows.nth(0).get_by_role("listitem")).to_have_text([token.replace("~", " ") for token in shown])
+        boxes = [box.split() for box in rows.nth(1).get_by_role("listitem").all_inner_texts()]
+        assert " ".join(box[-2] for box in boxes) == target
+        assert [float(box[-1]) for box in boxes] == pytest.approx(losses, abs=0.051)
+        assert f"({sum(losses) / len(losses):.2f} in the mean)" in panel.inner_text()
+        if name == "t5" and "<unk>" in source:
+            assert "<unk>" in panel.locator(".live-output").inner_text(), "unknown words are not dropped"
+            return
+        assert panel.locator(".live-output").inner_text() == " ".join(restored.split())
+        tables = panel.locator("table").all()
+        assert len(tables) == len(contents)
+        for table, rows in zip(tables, contents, strict=True):
+            shown = [share.split()[-2] for share in table.locator(".live-number").all_inner_texts()]
+            wanted = [100 * share for _, share in rows]
+            assert [float(share) for share in shown] == pytest.approx(wanted, abs=0.051)
+            shown = [text.replace("<unk>", "").strip() for text in table.locator("th").all_inner_texts()]
+            assert [text or "(nothing)" for text in shown] == [text or "(nothing)" for text, _ in rows]
+
+    for key in bart:
+        text, *lost = key
+        field.fill(text)
+        for i, word in enumerate(words.all()):
+            if (word.get_attribute("aria-pressed") == "true") != (i in lost):
+                word.press("Enter")
+        compare("bart", *bart[key])
+        said(page, f"BART writes: “{' '.join(bart[key][3].split())}”")
+        if key in t5:
+            compare("t5", *t5[key])
+        else:
+            told = "T5 never takes the first word away." if lost else "There is no gap"
+            assert told in page.get_by_role("group", name="T5", exact=True).inner_text()
+        if "quokka" in text:
+            assert said(page, "never seen").count("“quokka”") == 1
+            assert page.locator(".live-tokens .unknown", has_text="quokka → <unk>").count() == 3
+    assert_accessible(page)
+    page.get_by_role("button", name="Start over").press("Enter")
+    said(page, "BART writes")
+    assert field.input_value() == first
+    page.get_by_role("button", name="Give all words back").press("Enter")
+    said(page, "There is no gap")
+    page.get_by_role("button", name="by chance").press("Enter")
+    said(page, "T5 writes")
+    pressed = [word.get_attribute("aria-pressed") == "true" for word in words.all()]
+    assert (sum(pressed), pressed[0], pressed[-1]) == (spans.count_noise(len(pressed), 0.3, 2.0)[0], False, True)
+    field.fill("key " * 60)
+    assert "tokens long; with its special tokens; T5 reads at most 48. Shorten it." in said(page, "T5 reads")
+    field.fill(" ")
+    said(page, "Write a text.")
+    assert page.locator(".live-tokens").count() == 0
+    assert page.faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(390, "dark"), (1280, "light")])
+def test_the_answer_in_the_page_is_the_one_in_python(show, exported, width, theme):
+    folder = exported("bert-qa")
+    wanted = json.loads((folder / "wanted.json").read_text("utf-8"))
+    question, story = wanted[0][0]
+    body = live.figure("answering", "bert-qa", "Answers.", text=story, question=question)
+    page = show(body, width, theme, folder.parent)
+    start(page)
+    page.locator("summary").press("Enter")
+    rows = page.locator("tbody tr")
+    for (question, story), (answer, first, last, best) in wanted:
+        page.get_by_label("Your question").fill(question)
+        page.get_by_label("Your story").fill(story)
+        answer = unicodedata.normalize("NFC", answer)
+        told = said(page, f"Answer: “{answer}”, {100 * best[0]:.1f} %.")
+        assert page.locator(".live-marked").evaluate("p => p.textContent") == unicodedata.normalize("NFC", story)
+        assert page.locator("mark").evaluate("p => p.textContent") == answer
+        for column, shares in ((2, first), (3, last)):
+            cells = rows.locator(f"td:nth-child({column})").all_inner_texts()
+            assert [float(cell.split()[-2]) for cell in cells] == pytest.approx([100 * x for x in shares], abs=0.051)
+        bars = page.locator(".live-bars .live-number").all_inner_texts()
+        assert [float(cell.split()[-2]) for cell in bars] == pytest.approx([100 * x for x in best], abs=0.051)
+        words = rows.locator("th").all_inner_texts()
+        alone = [words[max(range(len(of)), key=of.__getitem__)] for of in (first, last)]
+        line = page.locator("p", has_text="Each on its own").inner_text()
+        assert [word in line for word in alone] == [True, True]
+        assert ("before it" in line) == (last.index(max(last)) < first.index(max(first)))
+    assert told.count("“quokka”") == told.count("“Xanthippe”") == 1
+    assert "Xanthippe" in page.locator(".live-unknown").all_inner_texts()
+    assert_accessible(page)
+    page.get_by_label("Your story").fill("key " * 190)
+    said(page, "tokens long; the model reads at most 192. Shorten it.")
+    assert page.locator("mark").count() == rows.count() == 0
+    page.get_by_label("Your story").fill("")
+    said(page, "Write a story and a question.")

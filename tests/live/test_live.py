@@ -135,9 +135,18 @@ def test_the_live_model_is_the_one_that_its_chapter_trains(name, chapter, cell):
     assert GRAPHS[name].settings == trained | rest.get(name, {})
 
 
+@pytest.mark.parametrize(("name", "rows"), [("bert-qa", "understanding"), ("bart", "bart-rewriting")])
+def test_the_live_model_is_trained_like_the_one_of_the_published_row(name, rows):
+    rows = json.loads((FOLDER.parents[2] / "benchmarks" / "results" / f"{rows}.json").read_text("utf-8"))["rows"]
+    (row,) = (row for row in rows if (row["recipe"], row["seed"]) == (name, 0))
+    published = {"size": row["labels"], "patience": row["patience"]} if "labels" in row else row["settings"]
+    assert GRAPHS[name].settings == published
+
+
 @pytest.mark.parametrize(
     ("name", "chapter", "call"),
     [
+        ("t5", "5_seq2seq_pretraining/t5_bart", 'run = runs.run("t5")'),
         ("transformer", "2_transformer/transformer", '"Transformer": ("transformer", {}),'),
         ("gpt-prompting", "3_gpt/prompting", 'run = runs.run("gpt-prompting")'),
     ],

@@ -58,6 +58,31 @@ export async function greedy(run, start, stops, room, isWanted, show = () => {})
   return { written, result };
 }
 
+// The most probable answers by beam search, as generation/beam.py finds them without a length penalty: {ids, shares, score},
+// best first, with the probability of each token and the logarithm of their product. run: the rows that are still open, each
+// with the tokens after `start` → the logits of the next token of each. Nothing if it is wanted no longer.
+export async function beam(run, stops, room, beams, isWanted) {
+  const best = (of, n) => of.sort((a, b) => b.score - a.score).slice(0, n);
+  const enough = (1 + stops.length) * beams; // of these, at least as many as there are beams do not end
+  let open = [{ ids: [], shares: [], score: 0 }];
+  let ended = [];
+  for (let length = 1; length <= room; length++) {
+    const logits = await run(open.map(({ ids }) => ids));
+    if (!isWanted()) return undefined;
+    const next = open.flatMap(({ ids, shares, score }, i) => {
+      const of = softmax(logits[i]);
+      return ranked(of).slice(0, enough).map((id) => ({ ids: [...ids, id], shares: [...shares, of[id]], score: score + Math.log(of[id]) }));
+    });
+    const candidates = best(next, enough);
+    const ends = ({ ids }) => stops.includes(ids.at(-1));
+    const whole = ({ ids, shares, score }) => ({ ids: ids.slice(0, -1), shares: shares.slice(0, -1), score });
+    ended = best([...ended, ...candidates.slice(0, beams).filter(ends).map(whole)], beams);
+    open = candidates.filter((candidate) => !ends(candidate)).slice(0, beams);
+    if (ended.length === beams && ended.at(-1).score >= open[0].score) return ended; // no other can become more probable
+  }
+  return best([...ended, ...open], beams);
+}
+
 export function nll(logits, label) {
   return -Math.log(softmax(logits)[label]);
 }

@@ -15,6 +15,8 @@ const KINDS = {
   prompting: "./figures/prompting.js",
   recompute: "./figures/recompute.js",
   families: "./figures/families.js",
+  restoring: "./figures/restoring.js",
+  answering: "./figures/answering.js",
 };
 
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;

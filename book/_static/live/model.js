@@ -60,14 +60,15 @@ export class Model {
     return model;
   }
 
-  // Arrays of ids, in the order of the graph's inputs, for one row → {logits: (length) rows of scores, looks: the other
-  // outputs, each with its data and dims}.
+  // Arrays of ids, in the order of the graph's inputs, for one row, or for several of the same length → {logits: (length)
+  // rows of scores, of one row after the other; looks: the other outputs, each with its data and dims}.
   run(...inputs) {
     if (this.steps) return this.steps.at(-1).run(...inputs); // a time-lapse: the model as it is in the end
     const feeds = {};
     for (const [i, name] of this.about.inputs.entries()) {
-      const ids = BigInt64Array.from([inputs[i]].flat(), BigInt);
-      feeds[name] = new this.ort.Tensor("int64", ids, Array.isArray(inputs[i]) ? [1, ids.length] : [1]);
+      const rows = Array.isArray(inputs[i]?.[0]) ? inputs[i] : [inputs[i]];
+      const ids = BigInt64Array.from(rows.flat(), BigInt);
+      feeds[name] = new this.ort.Tensor("int64", ids, Array.isArray(inputs[i]) ? [rows.length, ids.length / rows.length] : [1]);
     }
     const session = () => (this.session ??= this.create());
     const result = this.queue.then(session).then((made) => made.run(feeds)).then((outputs) => {

@@ -103,13 +103,22 @@ class Tagger(Decoder):
         return scores, scores.softmax(-1)
 
 
+class SpanFinder(Decoder):
+    """ids (B, T) of a question and a text with the special tokens, lengths of what stands before the text (B) → scores of
+    each token as the start and as the end of the answer (B, T, 2)."""
+
+    def forward(self, ids: Tensor, prefix_lengths: Tensor) -> tuple[Tensor]:
+        segments = (torch.arange(ids.shape[1]) >= prefix_lengths[:, None]).long()
+        return (torch.stack(list(self.model(ids, segments)), dim=-1),)
+
+
 @dataclass(frozen=True)
 class Graph:
     """How the model of a recipe is exported: the module, the names of its inputs and of the outputs after the logits, the
     settings of the recipe that its chapter changes, the objective's attribute with the names of its classes or tags, and
     the recipe, where it has another name. A time-lapse has the weights of several steps. `heldout` chooses the examples
     on which the page recomputes a number of the chapter. `halves`: the weights are rounded to 16 bits, and the page
-    loads half as many bytes; it computes with 32 bits."""
+    loads half as many bytes; it computes with 32 bits. `told`: settings of the objective that the figure needs."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
@@ -120,6 +129,7 @@ class Graph:
     steps: tuple[int, ...] = ()
     heldout: Callable[[runs.Run], dict[str, Any]] | None = None
     halves: bool = False
+    told: tuple[str, ...] = ()
 
 
 def _compared(module: Callable[[nn.Module], nn.Module], learning_rate: float, *looks: str) -> Graph:
@@ -131,6 +141,7 @@ def _compared(module: Callable[[nn.Module], nn.Module], learning_rate: float, *l
 SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter 6.1 trains it
 SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weight": 0.0}  # as chapter 3.2
 FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
+PUBLISHED = {"size": 2_000, "patience": 5}  # as in the published rows of chapter 4.2
 GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "rnn": Graph(Recurrent, ("source_ids", "target_ids"), ("context",)),
     "attention": Graph(Aligning, ("source_ids", "target_ids"), ("weights",), heldout=heldout.translations),
@@ -154,6 +165,9 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "compare-encoder-decoder-translation": _compared(EncoderDecoder, 3e-3, "encoder", "decoder", "cross"),
     "compare-causal-translation": _compared(PrefixDecoder, 3e-3, "weights"),
     "compare-prefix-translation": _compared(PrefixDecoder, 3e-3, "weights"),
+    "bert-qa": Graph(SpanFinder, ("ids", "prefix_lengths"), (), PUBLISHED, told=("longest_answer",)),
+    "t5": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
+    "bart": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
 }
 
 
@@ -206,6 +220,7 @@ def export(
         "parameters": sum(p.numel() for p in run.model.parameters()),
         "bytes": sum((folder / file).stat().st_size for file in ("model.onnx", *(step["file"] for step in steps))),
     }
+    about |= {name: getattr(run.objective.config, name) for name in graph.told}
     if steps:
         about |= {"steps": steps}
     with writing(folder / "about.json") as scratch:

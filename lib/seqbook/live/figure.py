@@ -18,6 +18,8 @@ Kind = Literal[
     "prompting",
     "recompute",
     "families",
+    "restoring",
+    "answering",
 ]
 
 

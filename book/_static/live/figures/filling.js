@@ -2,16 +2,15 @@
 
 import { element } from "../element.js";
 import { ranked, softmax } from "../decoding.js";
-import { bars, field, latest, tooLong, unknown } from "./parts.js";
+import { bars, field, latest, tooLong, unknown, wordButtons } from "./parts.js";
 
 export async function build(root, model, { text = "", hidden = "" }, say) {
   const [tokenizer] = model.tokenizers;
   const { "[CLS]": cls, "[SEP]": sep, "[MASK]": mask } = model.about.special;
   const excluded = new Set(Object.values(model.about.special));
   const input = element("textarea", { rows: 3, value: text, spellcheck: false });
-  const words = element("div", { className: "live-words", aria: { role: "group", label: "Words: press one to hide it" } });
   const lists = element("div", { className: "live-columns" });
-  let masked = new Set(String(hidden).split(" ").filter(Boolean).map(Number));
+  const masked = new Set(String(hidden).split(" ").filter(Boolean).map(Number));
 
   const fill = latest(async (isLast) => {
     const ids = tokenizer.encode(input.value);
@@ -30,22 +29,11 @@ export async function build(root, model, { text = "", hidden = "" }, say) {
     }));
     say(`${unknown(tokenizer, input.value)}Most probable: ${said.join(", ")}.`);
   });
-  const draw = () => {
-    const parts = tokenizer.split(input.value);
-    masked = new Set([...masked].filter((i) => i < parts.length));
-    words.replaceChildren(...parts.map((part, i) => {
-      const word = element("button", { type: "button", aria: { pressed: masked.has(i) } }, part);
-      word.addEventListener("click", () => {
-        masked.has(i) ? masked.delete(i) : masked.add(i);
-        word.setAttribute("aria-pressed", masked.has(i));
-        fill();
-      });
-      return word;
-    }));
-  };
+  const words = wordButtons("Words: press one to hide it", masked, fill);
+  const draw = () => words.draw(tokenizer.split(input.value));
 
   input.addEventListener("input", () => { draw(); fill(); });
-  root.append(field("Your text", input), words, lists);
+  root.append(field("Your text", input), words.group, lists);
   draw();
   await fill();
 }

@@ -37,15 +37,46 @@ export function latest(work) {
   };
 }
 
+// The words of a text as buttons. chosen: the numbers of those that are pressed; changed: told of every press.
+export function wordButtons(label, chosen, changed) {
+  const group = element("div", { className: "live-words", aria: { role: "group", label } });
+  const draw = (parts) => {
+    for (const i of chosen) if (i >= parts.length) chosen.delete(i);
+    group.replaceChildren(...parts.map((part, i) => {
+      const word = element("button", { type: "button", aria: { pressed: chosen.has(i) } }, part);
+      word.addEventListener("click", () => {
+        chosen.has(i) ? chosen.delete(i) : chosen.add(i);
+        word.setAttribute("aria-pressed", chosen.has(i));
+        changed();
+      });
+      return word;
+    }));
+  };
+  return { group, draw };
+}
+
+// [begin, end] of each word in the text, which holds them in this order.
+export function places(text, words) {
+  let at = 0;
+  return words.map((word) => {
+    const begin = text.indexOf(word, at);
+    at = begin + word.length;
+    return [begin, at];
+  });
+}
+
+// Also of answers of many tokens, which are all improbable.
+export const percent = (share) => (share < 1e-5 ? "< 0.001 %" : `${(100 * share).toFixed(share < 1e-3 ? 3 : 1)} %`);
+
 // Rows of [name, share] as bars with their numbers; also what a screen reader reads.
-export function bars(caption, rows) {
+export function bars(caption, rows, shown = (share) => `${(100 * share).toFixed(1)} %`) {
   const table = element("table", { className: "live-bars" }, element("caption", {}, caption));
   for (const [name, share] of rows) {
     const bar = element("span", { className: "live-bar" });
     bar.style.width = `${(100 * share).toFixed(2)}%`;
     table.append(
       element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, bar),
-        element("td", { className: "live-number" }, `${(100 * share).toFixed(1)} %`)),
+        element("td", { className: "live-number" }, shown(share))),
     );
   }
   return table;

@@ -2,7 +2,7 @@
 
 import { element } from "../element.js";
 import { ranked } from "../decoding.js";
-import { field, latest, tooLong, unknown } from "./parts.js";
+import { field, latest, places, tooLong, unknown } from "./parts.js";
 
 const KINDS = { PER: "person", LOC: "place", ORG: "organisation" };
 
@@ -19,16 +19,6 @@ export function entities(tags) {
     if (tag.startsWith("B-")) [kind, first] = [tag.slice(2), i];
   }
   return found;
-}
-
-// [begin, end] of each word in the text, which holds them in this order.
-export function places(text, words) {
-  let at = 0;
-  return words.map((word) => {
-    const begin = text.indexOf(word, at);
-    at = begin + word.length;
-    return [begin, at];
-  });
 }
 
 export async function build(root, model, { text = "" }, say) {
