@@ -668,8 +668,9 @@ def test_t5_and_bart_restore_in_the_page_what_they_restore_in_python(show, expor
     said(page, "T5 writes")
     pressed = [word.get_attribute("aria-pressed") == "true" for word in words.all()]
     assert (sum(pressed), pressed[0], pressed[-1]) == (spans.count_noise(len(pressed), 0.3, 2.0)[0], False, True)
-    field.fill("key " * 60)
-    assert "tokens long; with its special tokens; T5 reads at most 48. Shorten it." in said(page, "T5 reads")
+    field.fill("key " * 130)
+    told = said(page, "BART reads at most 128. Shorten it.")
+    assert "tokens long; T5 reads at most 48. Shorten it." in told
     field.fill(" ")
     said(page, "Write a text.")
     assert page.locator(".live-tokens").count() == 0

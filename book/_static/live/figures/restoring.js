@@ -82,7 +82,7 @@ function panel(name, model, task) {
     const title = element("p", {}, element("strong", {}, name));
     const tokens = tokenizer.encode(text).map((id, i) => ({ id, word: words[i] }));
     const { wrong: none, source, target, start, stops, gaps } = task(tokenizer, special, tokens, noise);
-    const wrong = none ?? tooLong(Math.max(source.length, target.length), maxLen, `with its special tokens; ${name} reads`);
+    const wrong = none ?? tooLong(Math.max(source.length, target.length), maxLen, `${name} reads`);
     if (wrong) {
       group.replaceChildren(title, element("p", {}, wrong));
       return wrong;
