@@ -154,6 +154,14 @@ def test_none_can_be_set(main, monkeypatch, text, value):
     assert asked == [configure("gpt", d_ff=value)]
 
 
+@pytest.mark.parametrize("command", [["train", "rnn"], ["generate", "/no/run", "a text"]])
+@pytest.mark.parametrize("seed", [2**63, -(10**30)])
+def test_a_seed_that_torch_does_not_have(main, capsys, command, seed):
+    with pytest.raises(SystemExit):
+        main(*command, f"--seed={seed}")
+    assert f"argument --seed: {seed} is outside of torch's seeds" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [[], ["sing"], ["train"], ["train", "rnn", "--steps", "many"]])
 def test_a_command_that_is_none(main, arguments):
     with pytest.raises(SystemExit) as stop:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import microworld
-from seqbook import claims
+from seqbook import claims, weights
 from seqbook.experiments.comparison import SWEEPS
 from seqbook.models import GPT
 from seqbook.objectives import FILLING
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     train.add_argument("--out", type=Path, metavar="FOLDER", help="where the run is kept (default: in SEQBOOK_HOME)")
     train.add_argument("--json", type=Path, metavar="FILE", help="write the result there too")
     train.add_argument("--steps", type=int, help="the same as --set steps=N")
-    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--seed", type=_seed, default=0)
     train.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="change one setting; repeatable"
     )
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     continuing.add_argument(
         "--top-p", type=float, metavar="P", help="draw from the most probable that sum to P", **default
     )
-    continuing.add_argument("--seed", type=int, help="of the random numbers (default: 0)", **default)
+    continuing.add_argument("--seed", type=_seed, help="of the random numbers (default: 0)", **default)
     generate.set_defaults(do=_generate)
 
     filling = commands.add_parser(
@@ -128,6 +128,12 @@ def unprintable(error: UnicodeEncodeError) -> str:
     return f"the output's encoding, {sys.stdout.encoding}, has no {wrong!r}: set PYTHONIOENCODING=utf-8"
 
 
+def _seed(text: str) -> int:
+    if not -(2**63) <= int(text) < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} is outside of torch's seeds, which are whole numbers of 64 bits")
+    return int(text)
+
+
 def _list(_: argparse.Namespace) -> None:
     for name, recipe in RECIPES.items():
         print(f"{name:22} {recipe.about}")
@@ -177,6 +183,7 @@ def _generate(options: argparse.Namespace) -> None:
             known, does = (("beams",), "translates") if translates else (CONTINUING, "continues texts")
             _check_choices(given, known, f"{folder} {does}")
         _name_unknown(system, options.text)
+        weights.watch(system.model)
         lines = system.generate(options.text, **given)
     else:  # in Hugging Face's layout
         _check_choices(given, CONTINUING, f"{folder} continues texts")
@@ -185,7 +192,9 @@ def _generate(options: argparse.Namespace) -> None:
             raise ValueError(
                 f"{options.model} is a {type(model).__name__}, which continues no text: use fill, with marks in the text"
             )
-        lines = with_tokenizer(model, options.model).continue_texts(options.text, **given)
+        pretrained = with_tokenizer(model, options.model)
+        weights.watch(pretrained.model)
+        lines = pretrained.continue_texts(options.text, **given)
     print("\n".join(lines))
 
 
@@ -225,6 +234,7 @@ def _fill(options: argparse.Namespace) -> None:
         else:
             raise ValueError(f"{options.model} cannot fill in words: give a run of gpt, bert, t5, bart, glm or ul2")
         _check_choices(given, inspect.signature(fill).parameters, f"{options.model} is a {kind.__name__}")
+        weights.watch(system.model)
         found = fill(system.model, texts=options.text, **given)
     else:  # in Hugging Face's layout
         model = from_pretrained(options.model).to(device())
@@ -234,6 +244,7 @@ def _fill(options: argparse.Namespace) -> None:
         fill = FILLING[type(model)]
         _check_choices(given, inspect.signature(fill).parameters, f"{options.model} is a {type(model).__name__}")
         pretrained = with_tokenizer(model, options.model)
+        weights.watch(pretrained.model)
         found = fill(pretrained.model, pretrained.tokenizer, options.text, **given)
     print("\n\n".join(map(_table, found)))
 

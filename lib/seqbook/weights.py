@@ -1,12 +1,15 @@
-"""Reading the weights of a model from safetensors files: all of them undamaged, and every value a finite number."""
+"""Reading the weights of a model from safetensors files: all of them undamaged, and every value a finite number. And
+watching that what the model computes with them is finite too."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 _LATE = ("decoder", "ln_f", "pooler", "cls", "lm_head", "masked_head", "next_sentence")
 
@@ -35,6 +38,37 @@ def read(files: Iterable[Path], way_out: str) -> dict[str, Tensor]:
             )
         tensors |= found
     return tensors
+
+
+def watch(model: nn.Module) -> nn.Module:
+    """The same model, which from now on raises an error as soon as a layer computes a value that is not finite.
+
+    Finite weights can lead to such values if they are large. They would make any text, or none, the most probable one.
+
+    Raises:
+        FloatingPointError: in the model's calls; it contains the name of the first such layer.
+    """
+    for name, layer in model.named_modules():
+        if not any(layer.children()):
+            layer.register_forward_hook(partial(_check_finite, name))
+        if hasattr(layer, "logits"):  # a method, for which there are no hooks
+            layer.logits = partial(_checked, layer.logits, f"{name}.logits".lstrip("."))
+    return model
+
+
+def _checked(method: Callable, name: str, *inputs: Any) -> Tensor:
+    found = method(*inputs)
+    _check_finite(name, method, inputs, found)
+    return found
+
+
+def _check_finite(name: str, _layer: Any, _inputs: Any, output: Any) -> None:
+    for t in output if isinstance(output, tuple) else (output,):
+        if isinstance(t, Tensor) and not t.isfinite().all():
+            raise FloatingPointError(
+                f"the layer {name} computes values that are NaN or infinite, although all weights are finite: they are too "
+                "large, so download the model again or train it anew"
+            )
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """Folders that are not quite as transformers saves them today: read as meant, or refused by one clear line. All families."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -145,7 +146,10 @@ def test_half_precision_too_and_in_any_of_several_files(tmp_path, dtype):
         from_pretrained(tmp_path / "parts")
 
 
-@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix",
+    ["_orig_mod.", "module.", "module._orig_mod.", "_orig_mod.module.", "_fsdp_wrapped_module.", "_forward_module."],
+)
 @every_family
 def test_weights_of_a_compiled_model_or_of_one_on_several_gpus(tmp_path, family, prefix):
     save(tmp_path, family)
@@ -398,6 +402,54 @@ def test_a_damaged_file_of_a_tokenizer_is_one_line(tmp_path, file, content):
     one_line(error)
 
 
+@pytest.mark.parametrize("file", ["tokenizer_config", "special_tokens_map"])
+@pytest.mark.parametrize(
+    ("names", "added"),
+    [
+        ({"pad_token": "<p>"}, ["<p>"]),
+        ({"pad_token": "<p>", "additional_special_tokens": ["<b>", "<a>", "dog"]}, ["<p>", "<b>", "<a>"]),
+        ({"bos_token": "<b>", "pad_token": "<p>", "extra_special_tokens": ["<z>"]}, ["<b>", "<p>", "<z>"]),
+        ({"extra_special_tokens": {"image_token": "<z>"}}, ["<z>"]),
+    ],
+)
+@pytest.mark.parametrize(("family", "kind"), [("GPT2LMHeadModel", "GPT2Tokenizer"), ("BertForMaskedLM", "BertTokenizer")])  # fmt: skip
+def test_special_tokens_that_only_the_settings_name_are_added(tmp_path, family, kind, names, added, file):
+    save_tokenizer(tmp_path, family)
+    edit(tmp_path / f"{file}.json", **names)
+    ours, theirs = load_tokenizer(tmp_path), getattr(transformers, kind).from_pretrained(tmp_path)
+    assert len(ours) == len(theirs)
+    assert [ours.special_id(name) for name in added] == [theirs.convert_tokens_to_ids(name) for name in added]
+    assert ours.decode([ours.special_id(name) for name in added]) == ""
+
+
+@pytest.mark.parametrize(
+    ("family", "file"),
+    [
+        ("GPT2LMHeadModel", "vocab.json"),
+        ("GPT2LMHeadModel", "merges.txt"),
+        ("GPT2LMHeadModel", "tokenizer_config.json"),
+        ("BertForMaskedLM", "vocab.txt"),
+        ("T5ForConditionalGeneration", "tokenizer.json"),
+    ],
+)
+def test_a_byte_order_mark_in_the_file_of_a_tokenizer(tmp_path, family, file):
+    save_tokenizer(tmp_path, family)
+    edit(tmp_path / "tokenizer_config.json")
+    expected = load_tokenizer(tmp_path).backend.get_vocab()
+    (tmp_path / file).write_bytes(b"\xef\xbb\xbf" + (tmp_path / file).read_bytes())
+    assert load_tokenizer(tmp_path).backend.get_vocab() == expected
+
+
+def test_merges_are_not_dropped_as_in_training(tmp_path):
+    save_tokenizer(tmp_path, "GPT2LMHeadModel")
+    transformers.GPT2Tokenizer.from_pretrained(tmp_path).save_pretrained(tmp_path / "one")
+    expected = load_tokenizer(tmp_path).encode(CORPUS[0])
+    content = json.loads((tmp_path / "one" / "tokenizer.json").read_text())
+    edit(tmp_path / "one" / "tokenizer.json", model=content["model"] | {"dropout": 0.5})
+    tokenizer = load_tokenizer(tmp_path / "one")
+    assert [tokenizer.encode(CORPUS[0]) for _ in range(5)] == [expected] * 5
+
+
 # ---- A model with its tokenizer
 
 
@@ -486,16 +538,81 @@ def test_an_answer_with_another_end_is_refused(tmp_path, family, main):
     assert "eos_token_id=[7]: only" in errors
 
 
-def test_the_token_before_each_text(gpt2, main):
+TEMPLATE = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "dog", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+    "special_tokens": {"dog": {"id": "dog", "ids": [9], "tokens": ["dog"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "template", "first", "last"),
+    [
+        ({"add_bos_token": True}, False, 0, None),
+        ({"add_bos_token": True, "bos_token": "The"}, False, "The", None),
+        ({"add_eos_token": True}, False, None, 0),
+        ({}, True, 9, None),  # what tokenizer.json says itself
+    ],
+)
+def test_the_tokens_around_each_text(gpt2, main, settings, template, first, last):
     how = ("generate", gpt2, "The dog", "--top-k", 1, "--max-new", 8)
     without = main(*how)[1]
-    edit(gpt2 / "tokenizer_config.json", add_bos_token=True)
+    if template:
+        transformers.GPT2Tokenizer.from_pretrained(gpt2).save_pretrained(gpt2)
+        edit(gpt2 / "tokenizer.json", post_processor=TEMPLATE)
+    edit(gpt2 / "tokenizer_config.json", **settings)
     theirs = transformers.GPT2Tokenizer.from_pretrained(gpt2)
     ids = theirs("The dog", return_tensors="pt")
-    assert ids["input_ids"][0, 0] == 0
+    first = theirs.convert_tokens_to_ids(first) if isinstance(first, str) else first
+    assert first in (None, ids["input_ids"][0, 0])
+    assert last in (None, ids["input_ids"][0, -1])
     model = transformers.GPT2LMHeadModel.from_pretrained(gpt2)
     found = model.generate(**ids, do_sample=False, max_new_tokens=8, pad_token_id=0)[0]
     assert main(*how)[1] == theirs.decode(found, skip_special_tokens=True) + "\n" != without
+
+
+@pytest.mark.parametrize("file", ["config", "generation_config"])
+def test_the_token_that_begins_an_empty_text(gpt2, main, file):
+    if file == "config":
+        (gpt2 / "generation_config.json").unlink()
+    edit(gpt2 / f"{file}.json", bos_token_id=40)
+    model, tokenizer = transformers.GPT2LMHeadModel.from_pretrained(gpt2), load_tokenizer(gpt2)
+    found = model.generate(do_sample=False, max_new_tokens=8, pad_token_id=0)[0].tolist()
+    assert found[0] == 40
+    assert main("generate", gpt2, "", "--top-k", 1, "--max-new", 8)[1] == tokenizer.decode(found) + "\n"
+
+
+def test_options_of_generation_that_are_not_applied_are_named(gpt2, main, caplog):
+    main("generate", gpt2, "The dog")
+    assert caplog.text == ""
+    edit(gpt2 / "generation_config.json", repetition_penalty=1.5, bad_words_ids=[[3]], temperature=0.5)
+    assert main("generate", gpt2, "The dog")[0] == 0
+    (found,) = [record.message for record in caplog.records]
+    assert found.endswith(
+        "has bad_words_ids=[[3]], repetition_penalty=1.5 in generation_config.json, which is not applied"
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "spoilt"), [*((family, "a layer") for family in SIZES), ("GPT2LMHeadModel", "the embedding")]
+)
+def test_finite_weights_that_are_too_large_are_named_with_their_layer(tmp_path, family, main, spoilt):
+    save(tmp_path, family, vocab_size=save_tokenizer(tmp_path, family))
+
+    def change(tensors):
+        of_layer = (t for name, t in tensors.items() if name.endswith(LAYER[family]))
+        largest = max(tensors.values(), key=lambda t: t.numel())
+        (next(of_layer) if spoilt == "a layer" else largest).fill_(3e38)
+
+    edit_tensors(tmp_path, change)
+    command, text = "fill", f"The {MARKS.get(family, '<mask>')} runs"
+    if family == "GPT2LMHeadModel":
+        command, text = "generate", "The dog"
+    status, printed, errors = main(command, tmp_path, text)
+    assert (status, printed, errors.count("\n")) == (2, "", 1)
+    where = {"a layer": r"blocks\.1\.", "the embedding": r"blocks\.0\.attention_norm"}[spoilt]
+    assert re.match(rf"seqbook: the layer \S*{where}\S* computes values that are NaN or infinite", errors)
 
 
 @pytest.mark.parametrize("command", ["generate", "fill"])

@@ -23,6 +23,9 @@ _FILES = [
     "merges.txt",
     "vocab.txt",
 ]
+_WRAPPERS = re.compile(  # of torch and DeepSpeed, around a model or a part of it
+    r"(?<![^.])(_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\."
+)
 
 
 def find(name_or_folder: str | Path) -> Path:
@@ -76,7 +79,7 @@ def read_json_if_any(file: Path) -> dict[str, Any]:
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
     """Read all tensors of model.safetensors, or of the files that its index lists, by their plain names:
-    without the `_orig_mod` of a compiled model and the `module` of one on several GPUs.
+    without the `_orig_mod` of a compiled model, the `module` of one on several GPUs, and the like.
 
     Raises:
         ValueError: a file is missing or damaged, or holds a value that is not finite.
@@ -94,7 +97,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
                 "from_pretrained(…).save_pretrained(…) of transformers writes them as model.safetensors"
             )
     tensors = weights.read([folder / file for file in files], "download it again")
-    plain = {re.sub(r"(?<![^.])(_orig_mod|module)\.", "", name): t for name, t in tensors.items()}
+    plain = {_WRAPPERS.sub("", name): t for name, t in tensors.items()}
     if len(plain) < len(tensors):
         raise ValueError(
             f"{folder} has tensors both with and without the prefix _orig_mod. or module.: keep only one of each"

@@ -1,5 +1,6 @@
 """A pretrained model with its tokenizer, made to fit each other, and the tokens that begin and end its texts."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -13,17 +14,26 @@ from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.decoding import complete
 from seqbook.models.encoder_decoder import EncoderDecoder
 from seqbook.pretrained import files
-from seqbook.pretrained.vocabularies import END_OF_TEXT, flag, load_tokenizer, read_settings
+from seqbook.pretrained.vocabularies import END_OF_TEXT, around, flag, load_tokenizer, named_id, read_settings
+
+logger = logging.getLogger(__name__)
 
 END_OF_ANSWER = "</s>"  # T5's and BART's
+_NOT_APPLIED = (  # options of generation_config.json by which other tokens would be chosen than by the model alone
+    "suppress_tokens", "begin_suppress_tokens", "bad_words_ids", "sequence_bias", "repetition_penalty",
+    "no_repeat_ngram_size", "min_length", "min_new_tokens", "forced_bos_token_id", "forced_eos_token_id", "stop_strings",
+)  # fmt: skip
 
 
 class Pretrained(NamedTuple):
-    """begin: the ids before each text, which a tokenizer of Hugging Face may add; ends: the ids that end a text."""
+    """before, after: the ids that a tokenizer of Hugging Face puts around each text; first: the id that an empty text begins
+    with, in a list; ends: the ids that end a text."""
 
     model: nn.Module
     tokenizer: Tokenizer
-    begin: list[int]
+    before: list[int]
+    after: list[int]
+    first: list[int]
     ends: list[int]
 
     def continue_texts(self, texts: Sequence[str], *, max_new: int = 40, seed: int = 0, **how: Any) -> list[str]:
@@ -31,7 +41,7 @@ class Pretrained(NamedTuple):
 
         how: temperature, top_k and top_p, as in `generation.sampling.sampler`.
         """
-        prompts = [[*self.begin, *self.tokenizer.encode(text)] or self.ends[:1] for text in texts]
+        prompts = [[*self.before, *self.tokenizer.encode(text), *self.after] or self.first for text in texts]
         generator = torch.Generator(next(self.model.parameters()).device).manual_seed(seed)
         found = complete(self.model, prompts, max_new, stop=self.ends, generator=generator, **how)
         return [self.tokenizer.decode([*prompt, *new]) for prompt, new in zip(prompts, found, strict=True)]
@@ -59,10 +69,17 @@ def with_tokenizer(model: nn.Module, name_or_folder: str | Path) -> Pretrained:
         raise ValueError(f"{folder} has eos_token_id={ends}: only {usual}, which is {END_OF_ANSWER}, can be read")
     if not ends and usual is not None:
         ends = [usual]
-    begin = []
+    first = (_ids(given, "bos_token_id", tokenizer, folder) or _ids(config, "bos_token_id", tokenizer, folder) or ends)[
+        :1
+    ]
+    before, after = around(tokenizer)
     if flag(settings, "add_bos_token", folder):
-        begin = (_ids(config, "bos_token_id", tokenizer, folder) or ends)[:1]
-    return Pretrained(model, tokenizer, begin, ends)
+        before = before or named_id(settings, "bos_token", tokenizer) or first
+    if flag(settings, "add_eos_token", folder):
+        after = after or named_id(settings, "eos_token", tokenizer) or ends[:1]
+    if not fills and (unused := [f"{name}={given[name]!r}" for name in _NOT_APPLIED if given.get(name)]):
+        logger.warning("%s has %s in generation_config.json, which is not applied", folder, ", ".join(unused))
+    return Pretrained(model, tokenizer, before, after, first, ends)
 
 
 @torch.no_grad()

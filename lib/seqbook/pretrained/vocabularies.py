@@ -1,10 +1,12 @@
 """Reading the tokenizers of Hugging Face's layout: the byte-level BPE of GPT-2, RoBERTa and BART, BERT's WordPiece, and
 T5's Unigram."""
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tokenizers
@@ -37,27 +39,29 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
         ValueError: neither a folder nor a model on the Hub; files that are missing, damaged, or of another kind.
     """
     folder = files.find(name_or_folder)
-    vocab, merges, words = folder / "vocab.json", folder / "merges.txt", folder / "vocab.txt"
     config = read_settings(folder)
-    if (folder / "tokenizer.json").is_file():
-        tokenizer = Tokenizer.load(folder / "tokenizer.json")
-        kind = type(tokenizer.backend.model).__name__
-        if kind not in ("BPE", "WordPiece", "Unigram"):
-            raise ValueError(
-                f"{folder / 'tokenizer.json'} is a {kind} vocabulary: only BPE, WordPiece and Unigram are read"
-            )
-    elif vocab.is_file() and merges.is_file():
-        tokenizer = Tokenizer.load_bpe(vocab, merges)
-    elif words.is_file():
-        tokenizer = _load_wordpiece(words, config)
-    else:
+    with TemporaryDirectory() as scratch:
+        whole, vocab, merges = (
+            _without_mark(folder / name, Path(scratch)) for name in ("tokenizer.json", "vocab.json", "merges.txt")
+        )
+        if whole.is_file():
+            tokenizer = Tokenizer.load(whole)
+        elif vocab.is_file() and merges.is_file():
+            tokenizer = Tokenizer.load_bpe(vocab, merges)
+        elif (folder / "vocab.txt").is_file():
+            tokenizer = _load_wordpiece(folder / "vocab.txt", config)
+        else:
+            lacking = "no tokenizer, neither tokenizer.json nor vocab.json and merges.txt nor vocab.txt"
+            raise ValueError(files.not_here(folder, lacking))
+    if (kind := type(tokenizer.backend.model).__name__) not in ("BPE", "WordPiece", "Unigram"):
         raise ValueError(
-            files.not_here(folder, "no tokenizer, neither tokenizer.json nor vocab.json and merges.txt nor vocab.txt")
+            f"{folder / 'tokenizer.json'} is a {kind} vocabulary: only BPE, WordPiece and Unigram are read"
         )
     backend = tokenizer.backend
     backend.no_truncation()  # the file may contain the lengths used in training
     backend.no_padding()
     if isinstance(backend.model, models.BPE):
+        backend.model.dropout = None  # of merges, in training: with it, a text has other ids each time
         if (prefix_space := flag(config, "add_prefix_space", folder)) is not None:
             for step in _steps(backend.pre_tokenizer):
                 if isinstance(step, pre_tokenizers.ByteLevel):
@@ -73,10 +77,13 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
         backend.normalizer = _normalizer(backend.normalizer, config, folder)
         special = list(_special_tokens(config).values())
     _add_tokens(backend, config, folder)
-    more = config.get("additional_special_tokens") or []
-    named = [config.get(role) for role in _ROLES] + (more if isinstance(more, list) else [])
-    special += [name for token in named if (name := _content(token))]
+    listed = [config.get(role) for role in _ROLES]
+    for option in ("additional_special_tokens", "extra_special_tokens"):
+        more = config.get(option)
+        listed += more.values() if isinstance(more, dict) else more if isinstance(more, list) else []
     known = [name for name in special if backend.token_to_id(name) is not None]
+    # What the settings name is added to the end of the vocabulary if it is not in there.
+    known += [name for token in listed if (name := _content(token))]
     backend.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in known])
     _check_vocabulary(backend, folder)
     return tokenizer
@@ -88,6 +95,29 @@ def read_settings(folder: Path) -> dict[str, Any]:
         files.read_json_if_any(folder / f"{name}.json") for name in ("special_tokens_map", "tokenizer_config")
     )
     return special | config
+
+
+def _without_mark(file: Path, scratch: Path) -> Path:
+    """The file, or a copy of it in the folder `scratch` without the byte-order mark that some editors put in front."""
+    content = file.read_bytes() if file.is_file() else b""
+    if not content.startswith(codecs.BOM_UTF8):
+        return file
+    copy = scratch / file.name
+    copy.write_bytes(content.removeprefix(codecs.BOM_UTF8))
+    return copy
+
+
+def around(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """The ids that a tokenizer.json puts before and after each text."""
+    text, whole = (tokenizer.backend.encode("a", add_special_tokens=special).ids for special in (False, True))
+    at = next(i for i in range(len(whole)) if whole[i : i + len(text)] == text)
+    return whole[:at], whole[at + len(text) :]
+
+
+def named_id(config: Mapping[str, Any], role: str, tokenizer: Tokenizer) -> list[int]:
+    """The id of a token that the settings name, such as bos_token, in a list; an empty one if they name none."""
+    name = _content(config.get(role))
+    return [] if name is None else [tokenizer.special_id(name)]
 
 
 def flag(config: Mapping[str, Any], name: str, folder: Path) -> bool | None:
