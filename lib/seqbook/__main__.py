@@ -5,6 +5,7 @@ import ast
 import inspect
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Collection, Iterable
@@ -140,6 +141,10 @@ def _list(_: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
+    for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"):  # other ways of a terminal or a scheduler to end a program
+        kind = getattr(signal, name, None)
+        if kind is not None and signal.getsignal(kind) == signal.SIG_DFL:
+            signal.signal(kind, lambda *_: signal.raise_signal(signal.SIGTERM))
     settings = {}
     for text in options.set + ([f"steps={options.steps}"] if options.steps is not None else []):
         name, equals, value = text.partition("=")
@@ -207,19 +212,19 @@ def _name_unknown(system: System, texts: list[str]) -> None:
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether this is the folder of a finished run, and not in Hugging Face's layout.
+    """Whether this is the folder of a run, and not in Hugging Face's layout.
 
     Raises:
         ValueError: it is a folder of neither kind.
     """
-    finished = (folder / "result.json").is_file()
-    if folder.is_dir() and not finished and not (folder / "config.json").is_file():
+    is_run = any((folder / name).is_file() for name in ("result.json", "run.json"))
+    if folder.is_dir() and not is_run and not (folder / "config.json").is_file():
         raise ValueError(
             files.not_here(
                 folder, "no result.json, as a finished run has, and no config.json, as in Hugging Face's layout"
             )
         )
-    return finished
+    return is_run
 
 
 def _fill(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -38,6 +38,12 @@ def read(files: Iterable[Path], way_out: str) -> dict[str, Tensor]:
             )
         tensors |= found
     return tensors
+
+
+def metadata(file: Path) -> dict[str, str]:
+    """What a safetensors file says about its tensors."""
+    with safe_open(file, framework="pt") as opened:
+        return opened.metadata() or {}
 
 
 def watch(model: nn.Module) -> nn.Module:

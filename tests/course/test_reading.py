@@ -26,6 +26,10 @@ WHOLE = json.dumps({"cells": CELLS, "nbformat": 4}).encode()
         b"\n" + WHOLE + b"\n\0",
         WHOLE.decode().encode("utf-16"),
         WHOLE.decode().encode("utf-16-le"),
+        ("\n" + WHOLE.decode()).encode("utf-16-be"),
+        WHOLE.decode().encode("utf-32"),
+        json.dumps({"cells": [{"cell_type": "Code", "source": ["x = 1", "y = 2"]}]}).encode(),
+        json.dumps({"worksheets": [{}, {"cells": [{"cell_type": "code", "input": "x = 1\ny = 2"}]}]}).encode(),
         WHOLE.replace(b"x = 1", "x = 'ä'".encode("cp1252")),
         json.dumps({"worksheets": [{"cells": [{"cell_type": "code", "input": "x = 1\ny = 2"}]}]}).encode(),
         json.dumps({"cells": [*CELLS, None, 7], "metadata": []}).encode(),
@@ -43,7 +47,13 @@ def test_reads_whatever_holds_cells(data):
     [
         (b"", "empty"),
         (b"\n\n", "empty"),
+        (b"\xef\xbb\xbf \n", "empty"),
         (WHOLE[:-20], "in the middle"),
+        (WHOLE[: WHOLE.index(b"= 1")], "in the middle"),
+        (WHOLE.decode().encode("utf-16")[:-31], "in the middle"),
+        (b"import torch\nx = 1", "no notebook"),
+        (b"<html>", "no notebook"),
+        (WHOLE + b"\nxx", "no notebook: Extra data at line 2"),
         (b"<<<<<<< HEAD\n" + WHOLE + b"\n=======\n", r"merge-conflict marks \(line 1\)"),
         (b"[1, 2]", "no cells"),
         (b'{"cells": []}', "no cells"),
@@ -55,6 +65,24 @@ def test_says_in_a_line_why_a_file_is_no_notebook(data, why):
     with pytest.raises(Unreadable, match=why) as failure:
         read(data)
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("kind", ["markdown", "raw", ""])
+def test_a_code_cell_that_was_turned_into_text_is_read_as_code(handing, kind):
+    notebook = json.loads(nbformat.writes(handing.solved()))
+    (cell,) = [c for c in notebook["cells"] if c["metadata"].get("nbgrader", {}).get("grade_id") == "greedy"]
+    cell["cell_type"] = kind
+    found = plan(read(json.dumps(notebook).encode()), Assignment("rnn_seq2seq"))
+    assert "def greedy" in found.code["test-greedy"]
+    assert found.notes == ["the cell greedy was turned into text: it is read as code"]
+
+
+def test_merge_conflict_marks_inside_a_cell_are_named(handing):
+    notebook = handing.solved()
+    cell = handing.cell(notebook, "greedy")
+    cell.source = f"<<<<<<< HEAD\n{cell.source}\n=======\n>>>>>>> theirs"
+    found = plan(read(nbformat.writes(notebook).encode()), Assignment("rnn_seq2seq"))
+    assert found.notes == ["the cell greedy has merge-conflict marks: choose one version"]
 
 
 def test_ids_come_from_the_text_before_the_metadata():

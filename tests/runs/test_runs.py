@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import microworld
 from seqbook import runs
@@ -244,7 +244,22 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         ("config.json", "", r"config\.json is damaged .*: delete .* and train anew"),
         ("config.json", "[]", r"config\.json has no model"),
         ("config.json", '{"model": {"class": "LSTM"}}', r"config\.json has no objective"),
+        (
+            "config.json",
+            '{"model": {"class": "LSTM"}, "objective": {}}',
+            r"config\.json describes no network \(.*'LSTM'",
+        ),
+        (
+            "config.json",
+            ("d_model", "16"),
+            r"config\.json describes no network \(RNNConfig: d_model='16': Input should",
+        ),
+        ("config.json", ("d_model", None), r"config\.json describes no network \(RNNConfig: d_model=None"),
+        ("config.json", ("d_model", 10**12), r"config\.json describes no network \(.*memory"),
+        ("config.json", ("width", 1), r"config\.json describes no network \(RNNConfig: .*'width'"),
         ("result.json", "{", r"result\.json is damaged"),
+        ("result.json", "{}", r"result\.json has no recipe: delete .* and train anew"),
+        ("result.json", "[]", r"result\.json has no recipe"),
         ("model.safetensors", "x", r"model\.safetensors is damaged"),
         ("model.safetensors", None, r"model\.safetensors is damaged \(No such file"),
         ("target_tokenizer.json", None, r"lacks a tokenizer \(it has source_tokenizer\.json\)"),
@@ -255,6 +270,10 @@ def test_a_run_with_a_damaged_file_is_one_clear_error(tiny, tmp_path, file, cont
     made = tiny(out=tmp_path / "run")
     if content is None:
         (made.folder / file).unlink()
+    elif isinstance(content, tuple):
+        config = json.loads((made.folder / file).read_text())
+        config["model"] |= [content]
+        (made.folder / file).write_text(json.dumps(config))
     else:
         (made.folder / file).write_text(content)
     with pytest.raises(ValueError, match=message) as error:
@@ -269,10 +288,24 @@ def test_files_of_another_run_are_named(tiny, tmp_path):
     (ours.folder / name).write_bytes((other.folder / name).read_bytes())
     with pytest.raises(ValueError, match=r"model\.safetensors belongs to another run: .* and by config\.json it is"):
         load(ours.folder)
+    alike = tiny(out=tmp_path / "alike", seed=1)  # all shapes are the same
+    (ours.folder / name).write_bytes((alike.folder / name).read_bytes())
+    with pytest.raises(ValueError, match=r"model\.safetensors belongs to another run than result\.json or the token"):
+        load(ours.folder)
     (ours.folder / name).write_bytes(kept)
-    Tokenizer.train(["one more vocabulary"], "word").save(ours.folder / "target_tokenizer.json")
+    size, vocabulary = len(ours.objective.tokenizers["target_tokenizer"]), ours.folder / "target_tokenizer.json"
+    Tokenizer.train(["\n".join(map(str, range(size - 4)))], "word").save(vocabulary)  # of the same size
+    with pytest.raises(ValueError, match=r"model\.safetensors belongs to another run than result\.json or the token"):
+        load(ours.folder)
+    Tokenizer.train(["one more vocabulary"], "word").save(vocabulary)
     with pytest.raises(ValueError, match=r"the tokenizers in .* belong to another run: \w+ is 7, not \d+"):
         load(ours.folder)
+
+
+def test_a_run_of_an_older_version_has_no_mark(tiny, tmp_path):
+    folder = tiny(out=tmp_path).folder
+    save_file(load_file(folder / "model.safetensors"), folder / "model.safetensors")
+    load(folder)
 
 
 def test_a_byte_order_mark_in_the_configuration(tiny, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from IPython.core.inputtransformer2 import TransformerManager
 
 from course.assignment import PLACEHOLDER, Assignment, defined
-from course.notebook import MARK, Handed
+from course.notebook import CONFLICT, MARK, Handed
 
 NOTHING_WRITTEN = ("", "YOUR ANSWER HERE")
 
@@ -115,6 +115,13 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
     kinds = {cell.id: cell for cell in assignment.cells}
     answer = answer_of(cells, assignment)
     ids = {cell.id for cell in assignment.cells if cell.kind in ("given", "solution", "test")}
+    for cell in cells:
+        if cell.id in ids and cell.type != "code" and parses(cell.source):
+            cell.type = "code"
+            notes.append(f"the cell {cell.id} was turned into text: it is read as code")
+        elif cell.type == "code" and CONFLICT.search(cell.source) and not parses(cell.source):
+            name = cell.id or "of your own"
+            notes.append(f"the cell {name} has merge-conflict marks: choose one version")
     handed = choose_copies([cell for cell in cells if cell.type == "code"], ids, notes)
     if not named:
         notes.append("the file has lost the ids of its cells: they were recognised by the functions they define")

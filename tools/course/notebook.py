@@ -24,16 +24,9 @@ class Handed:
 def decode(data: bytes) -> str:
     if not data.strip(b"\0 \r\n\t"):
         raise Unreadable("the file is empty")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif data[:1] == b"{" and data[1:2] == b"\0":
-        encoding = "utf-16-le"
-    elif data[:2] == b"\0{":
-        encoding = "utf-16-be"
-    else:
-        encoding = "utf-8-sig"
+    encoding = json.detect_encoding(data)  # of UTF-8, UTF-16 and UTF-32, with and without a mark
     try:
-        return data.decode(encoding)
+        return data.decode(encoding, "strict" if "8" in encoding else "replace")
     except UnicodeDecodeError as error:
         try:
             return data.decode("cp1252")
@@ -42,7 +35,9 @@ def decode(data: bytes) -> str:
 
 
 def parse(text: str) -> dict:
-    text = text.strip().strip("\ufeff\0")
+    text = text.strip().strip("\ufeff\0").strip()
+    if not text:
+        raise Unreadable("the file is empty")
     try:
         found = json.loads(text, strict=False)
     except json.JSONDecodeError as error:
@@ -51,7 +46,8 @@ def parse(text: str) -> dict:
             raise Unreadable(
                 f"the file has merge-conflict marks (line {line}): choose one version and save it"
             ) from None
-        if error.pos >= len(text) - 1 or not text.endswith("}"):
+        at_end = error.pos == len(text) or (error.pos > len(text) - 5 and text[-1] != "}")
+        if text[0] == "{" and (at_end or "Unterminated" in error.msg) and "Extra" not in error.msg:
             raise Unreadable(f"the file ends in the middle, after {len(text):,} characters") from None
         raise Unreadable(f"the file is no notebook: {error.msg} at line {error.lineno}") from None
     except RecursionError:
@@ -64,19 +60,24 @@ def parse(text: str) -> dict:
 def read(data: bytes) -> list[Handed]:
     """The cells of a notebook of any version. Raises Unreadable."""
     found = parse(decode(data))
-    sheets = found.get("worksheets")
-    cells = found.get("cells") or (sheets[0].get("cells") if isinstance(sheets, list) and sheets else None)
+    cells, sheets = found.get("cells"), found.get("worksheets")
+    if not cells and isinstance(sheets, list):
+        lists = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+        cells = [cell for found in lists if isinstance(found, list) for cell in found]
     if not isinstance(cells, list) or not cells:
         raise Unreadable("the file is no notebook: it holds no cells")
     handed = []
     for cell in cells:
         if isinstance(cell, dict):
             source = cell.get("source", cell.get("input", ""))
-            source = "".join(map(str, source)) if isinstance(source, list) else str(source)
+            if isinstance(source, list):
+                lines = list(map(str, source))
+                source = ("" if any(line.endswith("\n") for line in lines) else "\n").join(lines)
+            source = str(source)
             metadata = cell.get("metadata")
             options = metadata.get("nbgrader") if isinstance(metadata, dict) else None
             grade_id = options.get("grade_id") if isinstance(options, dict) else None
             mark = MARK.search(source)
             source = source.replace("\r\n", "\n")
-            handed.append(Handed(str(cell.get("cell_type", "")), source, mark[1] if mark else grade_id))
+            handed.append(Handed(str(cell.get("cell_type", "")).lower(), source, mark[1] if mark else grade_id))
     return handed

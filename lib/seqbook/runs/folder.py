@@ -2,14 +2,17 @@
 config.json, tokenizers, model.safetensors, history.json, and result.json last."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import save
 from torch import nn
 
 from seqbook import models, objectives, weights
-from seqbook.data.tokenizer import load_tokenizers
+from seqbook.data.tokenizer import Tokenizer, load_tokenizers
+from seqbook.identity import fingerprint
 from seqbook.objectives.batch import Objective
 from seqbook.recipes.schema import describe
 from seqbook.storage import read_text, writing
@@ -30,7 +33,7 @@ def begin(folder: Path, about: dict[str, Any]) -> None:
     """
     part = "result" if is_finished(folder) else "run"
     used = is_finished(folder) or any(folder.glob("step-*.safetensors"))
-    there = _content(folder, part) if used and (folder / f"{part}.json").is_file() else about
+    there = _about(folder, part) if used and (folder / f"{part}.json").is_file() else about
     if there["settings"] != about["settings"]:
         raise CheckpointError(
             f"{folder} belongs to another run ({_differences(there, about)}): choose another folder for --out, repeat that "
@@ -39,6 +42,15 @@ def begin(folder: Path, about: dict[str, Any]) -> None:
     if not used:
         with writing(folder / "run.json") as scratch:
             scratch.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def _about(folder: Path, part: str) -> dict[str, Any]:
+    """run.json or result.json, which both say what is run."""
+    found = _content(folder, part)
+    lacks = [key for key in ("recipe", "seed", "settings", "code", "config") if key not in found]
+    if not isinstance(found, dict) or lacks:
+        raise ValueError(f"{folder / part}.json has no {lacks[0]}: {_ANEW.format(folder)}")
+    return found
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> str:
@@ -75,7 +87,7 @@ def keep(folder: Path, model: nn.Module, objective: Objective, history: list[dic
         tokenizer.save(folder / f"{name}.json")
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()}
     with writing(folder / "model.safetensors") as scratch:
-        scratch.write_bytes(save(tensors))
+        scratch.write_bytes(save(tensors, {"mark": _mark(result, objective.tokenizers)}))
     for name, content in {"config": config, "history": history, "result": result}.items():
         with writing(folder / f"{name}.json") as scratch:
             scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -87,7 +99,7 @@ def read(folder: Path, identity: Identity) -> tuple[dict[str, Any], list[dict]]:
     Raises:
         CheckpointError: the folder contains a run of another recipe, data or seed. ValueError: a damaged file.
     """
-    result, history = (_content(folder, part) for part in ("result", "history"))
+    result, history = _about(folder, "result"), _content(folder, "history")
     identity.check(result["settings"], result["code"], folder)
     return result, history
 
@@ -100,15 +112,24 @@ def load(folder: Path) -> tuple[nn.Module, Objective]:
             belongs to another run.
     """
     if not is_finished(folder):
-        raise FileNotFoundError(f"{folder} holds no finished run: train one with --out {folder}")
+        raise FileNotFoundError(
+            f"{folder} holds no finished run: train one with --out {folder}, or give the command of an interrupted one again"
+        )
     config, file = _content(folder, "config"), folder / "model.safetensors"
     for part in ("model", "objective"):
         if not isinstance(config, dict) or not isinstance(config.get(part), dict):
             raise ValueError(f"{folder / 'config.json'} has no {part}: {_ANEW.format(folder)}")
-    model = restore(config["model"]).build()
+    try:
+        model = restore(config["model"]).build()
+    except (ValueError, RuntimeError) as error:  # torch raises the latter for sizes that do not fit into the memory
+        raise ValueError(f"{folder / 'config.json'} describes no network ({error}): {_ANEW.format(folder)}") from error
     tokenizers = load_tokenizers(folder)
     try:
         objective = restore(config["objective"]).build(tokenizers, model.config.max_len)
+    except ValueError as error:
+        raise ValueError(
+            f"{folder / 'config.json'} does not fit the folder ({error}): {_ANEW.format(folder)}"
+        ) from error
     except (KeyError, TypeError) as error:
         has = ", ".join(f"{name}.json" for name in tokenizers) or "none"
         raise ValueError(f"{folder} lacks a tokenizer (it has {has}): {_ANEW.format(folder)}") from error
@@ -124,7 +145,17 @@ def load(folder: Path) -> tuple[nn.Module, Objective]:
         if getattr(model.config, name, size) != size:
             wants = getattr(model.config, name)
             raise ValueError(f"the tokenizers in {folder} belong to another run: {name} is {size}, not {wants}")
+    mark = _mark(_about(folder, "result"), tokenizers)
+    if weights.metadata(file).get("mark", mark) != mark:  # runs of older versions have none
+        raise ValueError(f"{file} belongs to another run than result.json or the tokenizers: {_ANEW.format(folder)}")
     return model, objective
+
+
+def _mark(result: dict[str, Any], tokenizers: Mapping[str, Tokenizer]) -> str:
+    """What the weights of a run are stored with, so that no other run's file of the same sizes is taken for one of it."""
+    return fingerprint(
+        result["settings"], {name: tokenizer.backend.get_vocab() for name, tokenizer in tokenizers.items()}
+    )
 
 
 _ANEW = "delete {} and train anew"
@@ -142,7 +173,7 @@ def restore(description: dict[str, Any]) -> Any:
     """The configuration with this description, as `describe` makes it.
 
     Raises:
-        ValueError: a class or a setting that does not exist.
+        ValueError: a class or a setting that does not exist, or a value of another type.
     """
     known = {config.__name__: config for config in (*models.CONFIGS, *objectives.CONFIGS)}
     name, settings = description.get("class"), {k: v for k, v in description.items() if k != "class"}
@@ -152,6 +183,12 @@ def restore(description: dict[str, Any]) -> Any:
         settings[key] = (
             restore(value) if isinstance(value, dict) else tuple(value) if isinstance(value, list) else value
         )
+    for key, kind in get_type_hints(known[name]).items():
+        try:
+            if key in settings:
+                TypeAdapter(kind).validate_python(settings[key], strict=True)
+        except ValidationError as error:
+            raise ValueError(f"{name}: {key}={settings[key]!r}: {error.errors()[0]['msg']}") from error
     try:
         return known[name](**settings)
     except TypeError as error:
