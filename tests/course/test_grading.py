@@ -96,7 +96,20 @@ def kind(handing) -> dict:
     shadow = (
         "max = 5\nlist = [1]\nlen = 3\nall = any = None\ntorch.set_grad_enabled(False)\nhidden_targets = close = None"
     )
+    entered = "__import__('sys').kept = {}\nsys = __import__('sys')\nsys.kept.__enter__()"
+    states = {  # of torch and of the process, which a student's cell leaves behind
+        "device": "torch.set_default_device('meta')",
+        "device-block": entered.format("torch.device('meta')"),
+        "inference": entered.format("torch.inference_mode()"),
+        "autocast": entered.format("torch.autocast('cpu', torch.bfloat16)"),
+        "threads": "torch.set_num_threads(64)",
+        "alarm": "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.2)",
+        "closed": "import sys\nsys.stdout.close()\nsys.stderr = None",
+    }
+    streams = "sys.stdout.buffer.write(b'x')\n    sys.stderr.fileno()\n    sys.stdout.reconfigure(encoding='utf-8')"
     return {
+        **{name: (handing.with_cell(code), FULL) for name, code in states.items()},
+        "streams": (handing.solved(greedy=BAR.replace('logging.warning("it starts")', streams)), FULL),
         "good": (handing.solved(), FULL),
         "empty": (handing.released(), (0, 0, 0, 0)),
         "copied-test": (copied_test(handing), FULL),

@@ -85,6 +85,37 @@ def test_merge_conflict_marks_inside_a_cell_are_named(handing):
     assert found.notes == ["the cell greedy has merge-conflict marks: choose one version"]
 
 
+@pytest.mark.parametrize("change", ["copied before", "deleted", "merged", "reversed"])
+def test_a_test_runs_after_all_that_it_needs_wherever_it_stands(handing, change):
+    notebook = handing.solved()
+    solution, test = (handing.cell(notebook, name) for name in ("greedy", "test-greedy"))
+    if change == "copied before":
+        notebook.cells.insert(0, test)
+    elif change == "reversed":
+        notebook.cells.reverse()
+    else:
+        solution.source += f"\n\n{test.source}" if change == "merged" else ""
+        notebook.cells.remove(test)
+    steps = plan(read(nbformat.writes(notebook).encode()), Assignment("rnn_seq2seq")).steps
+    (place,) = (i for i, step in enumerate(steps) if step.get("task") == "test-greedy")
+    before = "\n".join(step.get("code", "") for step in steps[:place])
+    assert "def greedy(" in before
+    assert "class Scripted" in before
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_copies_the_one_that_can_be_read_counts(handing, first):
+    notebook = handing.solved()
+    cell = handing.cell(notebook, "greedy")
+    broken = nbformat.from_dict(
+        {**cell, "id": "broken", "source": "# grade id: greedy\ndef greedy(decode, state:\n    pass"}
+    )
+    notebook.cells.insert(notebook.cells.index(cell) + (not first), broken)
+    found = plan(read(nbformat.writes(notebook).encode()), Assignment("rnn_seq2seq"))
+    assert found.code["test-greedy"].strip() == cell.source.strip()
+    assert found.notes[-1] == "the cell greedy was copied: the first copy that can be read counts"
+
+
 def test_ids_come_from_the_text_before_the_metadata():
     cells = [
         {"cell_type": "code", "source": "# grade id: greedy\nx = 1", "metadata": {"nbgrader": {"grade_id": "other"}}},

@@ -53,7 +53,10 @@ def same(one: str, other: str) -> bool:
 def choose_copies(cells: list[Handed], ids: set[str], notes: list[str]) -> list[Handed]:
     """Of a copied cell the first counts (the first that has code, if it is a solution); parts of a split one stay."""
     kept: list[Handed] = []
+    whole: dict[str, str] = {}  # of each cell, the first copy that can be read
     for cell in cells:
+        if cell.id in ids and names_of(cell.source):
+            whole.setdefault(cell.id, cell.source)
         first = next((k for k in kept if k.id == cell.id), None) if cell.id in ids else None
         if first is None:
             kept.append(cell)
@@ -69,6 +72,10 @@ def choose_copies(cells: list[Handed], ids: set[str], notes: list[str]) -> list[
         else:
             notes.append(f"the cell {cell.id} was split: its parts are read as one")
             first.source += "\n" + cell.source
+    for cell in kept:
+        if cell.id in whole and not parses(cell.source):
+            cell.source = whole[cell.id]
+            notes.append(f"the cell {cell.id} was copied: the first copy that can be read counts")
     return kept
 
 
@@ -129,6 +136,7 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
     functions = [name for task in assignment.tasks for name in task.functions]
     order = [cell for cell in assignment.cells if cell.kind in ("given", "solution", "test")]
     steps, done, code, others = [], set(), {task.id: "" for task in assignment.tasks}, []
+    waiting: list[str] = []
 
     def put(cell_id: str) -> None:
         """A given cell or a test, once, after all that the source has before it and the student has deleted."""
@@ -143,6 +151,14 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
             steps.append({"kind": "given", "number": number, "code": source, "names": functions})
         else:
             steps.append({"kind": "test", "task": cell_id, "names": functions})
+
+    def put_tests() -> None:
+        """Those that wait, once everything has run that the source has before them: a student may have moved cells."""
+        for test in list(waiting):
+            before = order[: [cell.id for cell in order].index(test)]
+            if all(cell.id in done or cell.id not in present for cell in before if cell.kind != "test"):
+                waiting.remove(test)
+                put(test)
 
     def own(source: str) -> None:
         steps.append({"kind": "own", "number": len(steps) + 1, "code": python(source)})
@@ -159,16 +175,18 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
             if cell.id != "setup" and not same(cell.source, kinds[cell.id].source):
                 own(cell.source)
         elif kind == "test":
-            put(cell.id)
+            waiting.append(cell.id)
         else:
             own(cell.source)
             if kind == "solution":
                 task = last[cell.id]
                 code[task] += cell.source + "\n"
+                done.add(cell.id)
                 if task not in present:
-                    put(task)
+                    waiting.append(task)
             else:
                 others.append(cell.source)
+        put_tests()
     for cell in order:
         if cell.kind in ("given", "test"):
             put(cell.id)

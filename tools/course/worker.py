@@ -34,16 +34,8 @@ torch.manual_seed(0)
 TOLD = ("builtins.", "torch.", "Tensor.", "seqbook.", "assert_close")  # if a student's code replaces these, we say so
 
 
-class Bounded(io.TextIOBase):
-    """Takes any amount of text and keeps nothing."""
-
-    encoding = "utf-8"
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def isatty(self) -> bool:
-        return False
+def nowhere() -> io.TextIOWrapper:
+    return open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
 
 
 def describe(error: BaseException) -> str:
@@ -234,7 +226,6 @@ class Worker:
         null = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(null, number)
-        sys.stdin, sys.stdout, sys.stderr = io.StringIO(), Bounded(), Bounded()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         private = dict(vars(__import__("builtins")))
         own = types.ModuleType("__main__")
@@ -258,9 +249,20 @@ class Worker:
         import torch
 
         changed = self.untouched.restore()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        with contextlib.suppress(OSError):  # take any amount of text and keep nothing
+            sys.stdin, sys.stdout, sys.stderr = io.StringIO(), nowhere(), nowhere()
+        if torch.is_inference_mode_enabled():
+            self.mode = torch.inference_mode(False)
+            self.mode.__enter__()
         torch.set_grad_enabled(True)
         torch.set_default_dtype(torch.float32)
         torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(1)
+        torch.set_autocast_enabled("cpu", False)
+        torch.set_default_device(None)
+        while torch._C._len_torch_function_stack():  # with torch.device("meta"):
+            torch.overrides._pop_mode()
         changed = [name for name in changed if name.startswith(TOLD) and "._" not in name]
         if changed:
             self.say(changed=changed[:20])
