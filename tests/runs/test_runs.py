@@ -414,11 +414,12 @@ def test_killed_at_random_and_resumed_is_bit_identical(process, arguments, tiny,
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_a_checkpoint_and_says_how_to_go_on(process, arguments, tiny, tmp_path):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_keeps_a_checkpoint_and_says_how_to_go_on(process, arguments, tiny, tmp_path, kind):
     expected, folder = tiny(out=tmp_path / "expected", **LONG), tmp_path / "stopped"
     child = process(*arguments(folder, **LONG))
     wait_for_a_checkpoint(child, folder, set())
-    child.send_signal(signal.SIGINT)
+    child.send_signal(kind)
     _, errors = child.communicate(timeout=120)
     assert child.returncode == 130, errors
     newest = max(folder.glob("step-*"))
