@@ -20,21 +20,29 @@ async function runtime() {
   return ort;
 }
 
-export async function about(name) {
-  return (await get(`models/${name}/about.json`)).json();
+const told = {};
+
+export function about(name) {
+  const forget = (error) => {
+    delete told[name];
+    throw error;
+  };
+  return (told[name] ??= get(`models/${name}/about.json`).then((answer) => answer.json()).catch(forget));
 }
 
 export class Model {
   static async load(name) {
     const model = new Model();
-    model.about = await about(name);
     library ??= runtime();
     library.catch(() => (library = undefined)); // the next reader's click tries again
-    const steps = model.about.steps ?? []; // of a time-lapse: one graph, and a file of weights for each step
     const bytes = (file) => get(`models/${name}/${file}`).then((answer) => answer.arrayBuffer());
+    const wanted = bytes("model.onnx");
+    wanted.catch(() => {}); // told below
+    model.about = await about(name);
+    const steps = model.about.steps ?? []; // of a time-lapse: one graph, and a file of weights for each step
     const [ort, graph, weights, ...files] = await Promise.all([
       library,
-      bytes("model.onnx"),
+      wanted,
       Promise.all(steps.map(({ file }) => bytes(file))),
       ...model.about.tokenizers.map((key) => get(`models/${name}/${key}.json`).then((answer) => answer.json())),
     ]);
