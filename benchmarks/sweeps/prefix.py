@@ -4,7 +4,7 @@ from typing import Any
 
 from benchmarks.sweeps.schema import Case, Sweep, Trial, rows_so_far
 
-from seqbook.experiments import prefix
+from seqbook.experiments import prefix, pretrained_masks
 
 MASKS = ("causal", "bidirectional")  # of the source
 
@@ -15,6 +15,13 @@ def _translation(mask: str, columns: dict[str, str], **settings: Any) -> Case:
     rows = [row for row in rows_so_far("prefix-translation-rates") if (row["prefix"], row["steps"]) == wanted]
     best = min(rows, key=lambda row: row["val_loss"], default={"rate": 3e-3})["rate"]
     return Case("prefix-translation", {"prefix": mask, "learning_rate": best} | settings, columns)
+
+
+def _pretrained(mask: str) -> dict[str, float]:
+    """The rate of the pretraining with the lowest validation loss, and 0.001 for the fine-tuning, the rate of T5."""
+    rows = [row for row in rows_so_far("pretrained-masks-rates") if row["prefix"] == mask]
+    best = min(rows, key=lambda row: row["val_loss"], default={"learning_rate": 3e-3})["learning_rate"]
+    return {"pretraining_rate": best, "learning_rate": 1e-3}
 
 
 SWEEPS = {
@@ -72,5 +79,18 @@ SWEEPS = {
                 )
             ),
         ],
+    ),
+    "pretrained-masks-rates": Sweep(
+        "C25: the learning rates of one stack that is pretrained on blanks, with each mask.",
+        [
+            Trial(pretrained_masks.denoising, {"prefix": mask, "learning_rate": rate})
+            for rate in (1.5e-3, 3e-3, 6e-3)
+            for mask in MASKS
+        ],
+        seeds=[0],
+    ),
+    "pretrained-masks": Sweep(
+        "C25: one stack, pretrained on blanks and fine-tuned on entailment and questions, with each mask.",
+        [Trial(pretrained_masks.after_denoising, {"prefix": mask} | _pretrained(mask)) for mask in MASKS],
     ),
 }
