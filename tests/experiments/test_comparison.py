@@ -1,5 +1,6 @@
 """The comparison of all families: how its rows are read, and that its counts are right."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +45,24 @@ def test_bars_have_the_mean_the_spread_and_the_baseline_of_each_family():
     assert found["spreads"]["encoder"]["names"] == pytest.approx((50, 70))
     assert found["baseline"] == {"names": 20}
     assert comparison.for_bars(rows(), ["qa"])["scores"] == {"published on the site": {"qa": 0}}
+
+
+def test_bars_of_continuations_are_losses_and_have_no_majority():
+    found = comparison.for_bars(rows(), ["continuation"])
+    assert found["scores"] == {"causal": {"continuation": 3}}
+    assert found["spreads"] == {"causal": {"continuation": (2, 4)}}
+    assert found["baseline"] == {}
+
+
+def test_the_loss_by_frequency_counts_the_targets_of_the_training_texts():
+    tokenizer = Tokenizer.train(["a b"], "word")
+    a, b, end = tokenizer.encode("a b") + [tokenizer.eos_id]
+    found = comparison.loss_by_frequency(
+        SimpleNamespace(tokenizer=tokenizer), [([b], [a, a])], [([a], [a]), ([a], [b])]
+    )
+    n = 3 + len(tokenizer)  # three tokens, and one more for each entry
+    expected = -sum(math.log(count / n) for count in (3, 2, 1, 2)) / 4  # a, <eos>, b, <eos>
+    assert end not in (a, b) and found == pytest.approx(expected)
 
 
 def searched(losses):

@@ -111,6 +111,18 @@ def row(run: runs.Run) -> dict[str, Any]:
     return {"family": family, "task": task, **kept, **curve, **measured(run)}
 
 
+def loss_by_frequency(objective: Pairs, train: Sequence[Sequence], test: Sequence[Sequence]) -> float:
+    """The loss on the targets of `test`, in nats per token with `<eos>`, of a model that only knows how often each token
+    occurs in the targets of `train` (one is added to each count).
+
+    train, test: examples, as pairs of ids of a source and a target.
+    """
+    end, counts = objective.tokenizer.eos_id, torch.ones(len(objective.tokenizer))
+    targets = [torch.tensor([i for _, ids in part for i in (*ids, end)]) for part in (train, test)]
+    counts += torch.bincount(targets[0], minlength=len(counts))
+    return -(counts / counts.sum()).log()[targets[1]].mean().item()
+
+
 def best_rates(rows: Sequence[Row]) -> pd.DataFrame:
     """The learning rate with the lowest validation loss: one row per family and one column per task. A star stands at a rate
     that is the lowest or the highest of the search, so that a better one may lie beyond it."""
@@ -138,34 +150,41 @@ def _rate(row: Row) -> float:
     return row["config"]["training"]["learning_rate"]
 
 
+def value(row: Row) -> float:
+    """The share of right answers (%), or the loss (nats per token) of continuations, of which many are right."""
+    return row["loss"] if row["task"] == "continuation" else 100 * row["score"]
+
+
 def for_bars(rows: Sequence[Row], tasks: Sequence[str]) -> dict[str, Any]:
-    """The arguments of `viz.bars`: for each family and task, the share of right answers (%), mean and spread over the seeds,
-    and the share of the most frequent answer as the baseline."""
+    """The arguments of `viz.bars`: for each family and task, `value`, its mean and its spread over the seeds, and the share
+    of the most frequent answer as the baseline."""
     scores, spreads = {}, {}
     for family in FAMILIES:
-        found = {TITLES.get(task, task): [100 * r["score"] for r in _of(rows, family, task)] for task in tasks}
+        found = {TITLES.get(task, task): [value(r) for r in _of(rows, family, task)] for task in tasks}
         found = {task: values for task, values in found.items() if values}
         if found:
             scores[family] = {task: mean(values) for task, values in found.items()}
             spreads[family] = {task: (min(values), max(values)) for task, values in found.items()}
     if not scores:  # as in Colab, where a page must still run to its end
         scores = {"published on the site": dict.fromkeys(tasks, 0.0)}
-    baseline = {TITLES.get(r["task"], r["task"]): 100 * r["majority"] for r in rows if r["task"] in tasks}
+    baseline = {
+        TITLES.get(r["task"], r["task"]): 100 * r["majority"] for r in rows if r["task"] in tasks and "majority" in r
+    }
     return {"scores": scores, "spreads": spreads, "baseline": baseline}
 
 
 def by_operations(budgets: Sequence[Sequence[Row]], tasks: Sequence[str]) -> tuple[Lines, Lines]:
-    """For `viz.panels`: the score (%) of each family, and its spread, against the operations of its training (10^12), with
+    """For `viz.panels`: the `value` of each family, and its spread, against the operations of its training (10^12), with
     one point for each budget."""
     lines, spreads = {}, {}
     for task in tasks:
-        title = f"{TITLES.get(task, task)} (%)"
+        title = f"{TITLES.get(task, task)} ({'nats' if task == 'continuation' else '%'})"
         lines[title], spreads[title] = {}, {}
         for family in FAMILIES:
             points = []
             for rows in budgets:
                 if found := _of(rows, family, task):
-                    values = [100 * r["score"] for r in found]
+                    values = [value(r) for r in found]
                     points.append((mean(r["flops"] for r in found) / 1e12, mean(values), min(values), max(values)))
             if points:
                 operations, means, lowest, highest = (list(column) for column in zip(*sorted(points), strict=True))
