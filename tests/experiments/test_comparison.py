@@ -56,13 +56,14 @@ def test_bars_of_continuations_are_losses_and_have_no_majority():
 
 def test_the_loss_by_frequency_counts_the_targets_of_the_training_texts():
     tokenizer = Tokenizer.train(["a b"], "word")
-    a, b, end = tokenizer.encode("a b") + [tokenizer.eos_id]
+    a, b, end = [*tokenizer.encode("a b"), tokenizer.eos_id]
     found = comparison.loss_by_frequency(
         SimpleNamespace(tokenizer=tokenizer), [([b], [a, a])], [([a], [a]), ([a], [b])]
     )
     n = 3 + len(tokenizer)  # three tokens, and one more for each entry
     expected = -sum(math.log(count / n) for count in (3, 2, 1, 2)) / 4  # a, <eos>, b, <eos>
-    assert end not in (a, b) and found == pytest.approx(expected)
+    assert end not in (a, b)
+    assert found == pytest.approx(expected)
 
 
 def searched(losses):

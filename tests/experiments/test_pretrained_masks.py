@@ -23,12 +23,14 @@ def test_the_two_networks_begin_with_the_same_weights_and_differ_in_the_mask_of_
         systems[prefix], history = pretrained_masks.denoise(0, prefix, 1e-3)
         losses[prefix] = [step["loss"] for step in history]
     first, second = losses["causal"][0], losses["bidirectional"][0]
-    assert first == pytest.approx(second, rel=0.02) and first != second  # the same weights and rows, two masks
+    assert first == pytest.approx(second, rel=0.02)
+    assert first != second
 
     ids = systems["causal"].objective.encode(["Anna had a key. She put it into the box. Then she went home."])
     rows = {p: s.objective.collate(ids, torch.Generator().manual_seed(0)) for p, s in systems.items()}
     (read, causal), (also, bidirectional) = rows["causal"].inputs, rows["bidirectional"].inputs
-    assert torch.equal(read, also) and torch.equal(rows["causal"].labels, rows["bidirectional"].labels)
+    assert torch.equal(read, also)
+    assert torch.equal(rows["causal"].labels, rows["bidirectional"].labels)
     assert causal.tolist() == [0]
     n_blank = int((rows["causal"].labels[0] != -100).sum())
     assert bidirectional.tolist() == [read.shape[1] - n_blank + 1]
