@@ -13,6 +13,7 @@ OUTPUTS = {  # how the answer comes out of the network: the recipe, and what the
     "text": ("t5-{}-as-text", {}),
     "head, last token": ("t5-{}", {}),
     "head, first token": ("t5-{}", {"reads": "first"}),
+    "text, not pretrained": ("t5-{}-as-text", {"pretrained": False}),
 }
 
 
@@ -23,7 +24,7 @@ def rate_of(task: str, output: str) -> float:
 
 
 def trial(task: str, output: str, rate: float) -> Trial:
-    """A task with one kind of output, from the same pretrained T5."""
+    """A task with one kind of output, from the same pretrained T5 or, beside it, from the beginning."""
     recipe, settings = OUTPUTS[output]
     names = {"recipe": recipe.format(task), "case": f"{task}, {output}"}
     return Trial(t5_bart.fine_tuned, names | settings | {"learning_rate": rate})
