@@ -84,7 +84,7 @@ SWEEPS = {
         "C25: the learning rates of one stack that is pretrained on blanks, with each mask.",
         [
             Trial(pretrained_masks.denoising, {"prefix": mask, "learning_rate": rate})
-            for rate in (1.5e-3, 3e-3, 6e-3)
+            for rate in (3e-3, 6e-3)
             for mask in MASKS
         ],
         seeds=[0],
