@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seqbook.experiments import pretrained_masks
+from seqbook.experiments import pretrained_masks, trials
 from seqbook.recipes import configure
 
 
@@ -55,3 +55,12 @@ def test_fine_tuning_begins_with_the_pretrained_weights(small, monkeypatch):
         assert all(torch.equal(t, pretrained[name]) for name, t in of_task.items())
     assert set(row) == {"pretraining_loss", *(f"{t}_{k}" for t in ("entailment", "qa") for k in ("val_loss", "score"))}
     assert 0 <= row["qa_score"] <= 1
+
+
+def test_the_folder_of_a_trial_depends_on_its_settings_and_on_its_code(monkeypatch):
+    name = pretrained_masks.__name__
+    first = trials.folder_of(name, 0, "causal")
+    assert first == trials.folder_of(name, 0, "causal")
+    assert first != trials.folder_of(name, 1, "causal")
+    monkeypatch.setattr(trials, "code_identity", lambda module: f"other code of {module}")
+    assert first != trials.folder_of(name, 0, "causal")

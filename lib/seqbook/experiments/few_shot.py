@@ -14,12 +14,11 @@ from microworld.tasks import prompting
 from microworld.tasks.prompting import new_words
 from microworld.tasks.prompting.wording import LABELS
 from seqbook.experiments.prompting import Row, accuracy, answers, nats, reading, share_written, summary, told
-from seqbook.identity import fingerprint
+from seqbook.experiments.trials import folder_of
 from seqbook.objectives.causal import CausalConfig
 from seqbook.recipes import RECIPES
 from seqbook.recipes.schema import fill
 from seqbook.runs import Run, System, device
-from seqbook.storage import home
 from seqbook.training import fit
 
 JUDGED = ("sentiment", "entailment", "similarity")  # tasks whose answer is one of a few words
@@ -197,9 +196,7 @@ def trained_on_labels(
     )
     torch.manual_seed(seed)
     gpt = fill(replace(recipe.model, **model), objective.sizes()).build()
-    out = (
-        home() / "trials" / fingerprint("trained_on_labels", seed, share, size, training, model)
-    )  # an interrupted run continues
+    out = folder_of(__name__, seed, share, size, training, model)
     history = fit(gpt, objective, train, validation, replace(recipe.training, **training), seed=seed, out=out)
     system = System(gpt.to(device()).eval(), objective)
     return {

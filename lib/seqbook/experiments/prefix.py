@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from seqbook.experiments.trials import train, untrained
-from seqbook.identity import fingerprint
+from seqbook.experiments.trials import folder_of, train, untrained
 from seqbook.models.prefix_lm import PrefixLM, PrefixLMConfig, PrefixState
 from seqbook.nn import masks
 from seqbook.nn.mode import evaluating
@@ -20,7 +19,6 @@ from seqbook.objectives.batch import Batch, Objective
 from seqbook.objectives.chain import Chain, ChainConfig, Rows
 from seqbook.objectives.prefix import PrefixMask
 from seqbook.recipes import configure
-from seqbook.storage import home
 from seqbook.training import TrainingConfig, fit
 
 # ---- C25: tasks where the whole input matters
@@ -41,7 +39,7 @@ def chain(
     model = PrefixLMConfig(**objective.sizes(), **sizes, positions="rotary").build()
     training = TrainingConfig(steps=steps, batch_size=64, learning_rate=1e-3, warmup=100, evaluations=10)
     splits = Rows(n_train, config, seed=seed), Rows(500, config, seed=1_000_000)
-    out = home() / "trials" / fingerprint("chain", seed, prefix, hops, steps, n_layers, n_train)  # to continue there
+    out = folder_of(__name__, seed, prefix, hops, steps, n_layers, n_train)
     history = [step for step in fit(model, objective, *splits, training, seed=seed, out=out) if "val_loss" in step]
     return {
         "params": sum(p.numel() for p in model.parameters()),

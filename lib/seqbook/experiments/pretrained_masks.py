@@ -11,8 +11,8 @@ from datasets import Dataset
 from seqbook import metrics
 from seqbook.data import corpora
 from seqbook.data.tokenizer import Tokenizer
+from seqbook.experiments.trials import folder_of
 from seqbook.experiments.u_palm import CausalDenoisers
-from seqbook.identity import fingerprint
 from seqbook.objectives.denoisers import Denoisers
 from seqbook.objectives.filling import MASK
 from seqbook.objectives.layouts import CLS, DELIMITER, SEP
@@ -21,7 +21,6 @@ from seqbook.objectives.task_pairs import PairTask, pairs
 from seqbook.recipes import configure
 from seqbook.recipes.comparison import STACK
 from seqbook.runs import System
-from seqbook.storage import home
 from seqbook.training import fit
 
 TASKS: tuple[PairTask, ...] = ("entailment", "qa")
@@ -35,7 +34,7 @@ def columns_of(task: PairTask, rows: Dataset) -> dict[str, Sequence[Any]]:
 def denoise(seed: int, prefix: PrefixMask, learning_rate: float, steps: int = 700) -> tuple[System, list[dict]]:
     """The stack of chapter 7.1, pretrained with this mask on T5's short blanks, and the history of its training.
 
-    The vocabulary has the words of the tasks too. A training that was finished here before is found again.
+    The vocabulary has the words of the tasks too. A training that this code has finished here before is found again.
     """
     changed = {"steps": steps, "learning_rate": learning_rate, "max_len": STACK.max_len}
     recipe = configure("ul2", mixture="u-palm", shares=(1.0, 0.0, 0.0), **changed)
@@ -50,7 +49,7 @@ def denoise(seed: int, prefix: PrefixMask, learning_rate: float, steps: int = 70
     splits = (objective.encode(texts[split]["text"][:]) for split in ("train", "validation"))
     torch.manual_seed(seed)
     model = replace(STACK, **objective.sizes()).build()
-    out = home() / "trials" / fingerprint("denoise", seed, prefix, changed)
+    out = folder_of(__name__, seed, prefix, changed)
     return System(model, objective), fit(model, objective, *splits, recipe.training, seed=seed, out=out)
 
 

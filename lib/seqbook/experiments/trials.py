@@ -1,15 +1,19 @@
-"""A recipe with another model than its own, for experiments that no recipe describes. Nothing is kept on disk."""
+"""A recipe with another model than its own, for experiments that no recipe describes. What they train is not kept on disk,
+except in `folder_of`."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from datasets import load_from_disk
 from torch import nn
 
+from seqbook.identity import code_identity, fingerprint
 from seqbook.recipes import RECIPES, Recipe
 from seqbook.runs import Run
 from seqbook.runs.build import build
 from seqbook.runs.prepare import prepare
+from seqbook.storage import home
 from seqbook.training import fit
 
 
@@ -33,3 +37,11 @@ def train(run: Run, recipe: Recipe, seed: int) -> Run:
         "val_loss": history[-1]["val_loss"],
     }
     return replace(run, history=history, result=result)
+
+
+def folder_of(module: str, *settings: object) -> Path:
+    """The folder of a trial's checkpoints, from which it continues; with other settings or other code, it is another one.
+
+    module: the name of the module that describes the trial.
+    """
+    return home() / "trials" / fingerprint(settings, code_identity(module))
