@@ -417,7 +417,9 @@ def test_killed_at_random_and_resumed_is_bit_identical(process, arguments, tiny,
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_keeps_a_checkpoint_and_says_how_to_go_on(process, arguments, tiny, tmp_path, kind):
     expected, folder = tiny(out=tmp_path / "expected", **LONG), tmp_path / "stopped"
+    ours = signal.signal(kind, lambda *_: None)  # with a handler here, the child starts with the default, also under nohup
     child = process(*arguments(folder, **LONG))
+    signal.signal(kind, ours)
     wait_for_a_checkpoint(child, folder, set())
     child.send_signal(kind)
     _, errors = child.communicate(timeout=120)
@@ -431,6 +433,17 @@ def test_a_signal_keeps_a_checkpoint_and_says_how_to_go_on(process, arguments, t
     resumed = tiny(out=folder, **LONG)
     assert weights(folder) == weights(expected.folder)
     assert len(resumed.history) == 150
+
+
+@pytest.mark.slow
+def test_a_hang_up_that_nohup_ignores_does_not_end_a_training(process, arguments, tmp_path):
+    ours = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    child = process(*arguments(tmp_path / "run", **LONG))
+    signal.signal(signal.SIGHUP, ours)
+    wait_for_a_checkpoint(child, tmp_path / "run", set())
+    child.send_signal(signal.SIGHUP)
+    _, errors = child.communicate(timeout=120)
+    assert child.returncode == 0, errors
 
 
 TWO = """
