@@ -11,17 +11,14 @@ SWEEPS = {
             Trial(glm.measured, {"network": network})
             for network in ("GLM, spans in order", "GLM, answers not counted", "GLM")
         ],
-        seeds=[0],
     ),
     "glm-gaps": Sweep(
         "Chapter 6.2: gaps of one to five words, filled in by BERT, which is told their lengths or guesses them, and by the "
         "most frequent words.",
         [Trial(glm.measured, {"network": "BERT"})],
-        seeds=[0],
     ),
     "glm-gaps-seq2seq": Sweep(
         "Chapter 6.2: the same gaps, filled in by T5 and BART.",
         [Trial(glm.measured, {"network": network}) for network in ("T5", "BART")],
-        seeds=[0],
     ),
 }

@@ -8,6 +8,13 @@ from seqbook.experiments import prefix, pretrained_masks
 
 MASKS = ("causal", "bidirectional")  # of the source
 
+SHARES: dict[str, dict[str, Any]] = {  # of UniLM's masks, by what a network is trained in
+    "all": {},
+    "bidirectional": {"shares": (1.0, 0.0, 0.0, 0.0)},
+    "seq2seq": {"shares": (0.0, 1.0, 0.0, 0.0)},
+    "left_to_right": {"shares": (0.0, 0.0, 1.0, 0.0)},
+}
+
 
 def _translation(mask: str, columns: dict[str, str], **settings: Any) -> Case:
     """One stack that translates, at the rate with the lowest validation loss in prefix-translation-rates.json."""
@@ -15,6 +22,13 @@ def _translation(mask: str, columns: dict[str, str], **settings: Any) -> Case:
     rows = [row for row in rows_so_far("prefix-translation-rates") if (row["prefix"], row["steps"]) == wanted]
     best = min(rows, key=lambda row: row["val_loss"], default={"rate": 3e-3})["rate"]
     return Case("prefix-translation", {"prefix": mask, "learning_rate": best} | settings, columns)
+
+
+def _unilm(trained: str, **settings: int) -> Case:
+    """A network with these masks, at the rate with the lowest validation loss in unilm-rates.json."""
+    rows = [row for row in rows_so_far("unilm-rates") if row["trained"] == trained]
+    best = min(rows, key=lambda row: row["val_loss"], default={"rate": 5e-3})["rate"]
+    return Case("unilm", SHARES[trained] | {"learning_rate": best} | settings, {"trained": trained})
 
 
 def _pretrained(mask: str) -> dict[str, float]:
@@ -66,19 +80,19 @@ SWEEPS = {
             for mask in MASKS
         ],
     ),
-    "unilm": Sweep(
-        "Chapter 6.1: one network with UniLM's three kinds of masks, beside a network for each of them.",
+    "unilm-rates": Sweep(
+        "Chapter 6.1: the learning rates of one network with all of UniLM's masks, and of a network for each kind of mask.",
         [
-            Case("unilm", {}, {"trained": "all"}),
-            *(
-                Case("unilm", {"shares": shares}, {"trained": mode})
-                for mode, shares in (
-                    ("bidirectional", (1.0, 0.0, 0.0, 0.0)),
-                    ("seq2seq", (0.0, 1.0, 0.0, 0.0)),
-                    ("left_to_right", (0.0, 0.0, 1.0, 0.0)),
-                )
-            ),
+            Case("unilm", shares | {"learning_rate": rate}, {"trained": trained, "rate": rate})
+            for trained, shares in SHARES.items()
+            for rate in (1e-3, 2.5e-3, 5e-3)
         ],
+        seeds=[0],
+    ),
+    "unilm": Sweep(
+        "Chapter 6.1: one network with UniLM's three kinds of masks, beside a network for each of them, with as many steps, "
+        "and with as many rows of each kind (three times the steps).",
+        [*(_unilm(trained) for trained in SHARES), _unilm("all", steps=2_100)],
     ),
     "pretrained-masks-rates": Sweep(
         "C25: the learning rates of one stack that is pretrained on blanks, with each mask.",
