@@ -40,9 +40,7 @@ class Case:
         row = {"recipe": self.recipe, "settings": self.settings, "seed": seed, **self.columns}
         row |= {"command": shlex.join(command), "config": self.config()}
         row |= {key: value for key, value in run.result.items() if key not in row and key != "code"}
-        evaluated = [step for step in run.history if "val_loss" in step]
-        row["val_losses"] = [step["val_loss"] for step in evaluated]
-        row["evaluated_at"] = [step["step"] for step in evaluated]
+        row |= published.curve(run.history)
         return row | (measure(run) if measure else {})
 
 

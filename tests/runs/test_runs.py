@@ -417,7 +417,9 @@ def test_killed_at_random_and_resumed_is_bit_identical(process, arguments, tiny,
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_keeps_a_checkpoint_and_says_how_to_go_on(process, arguments, tiny, tmp_path, kind):
     expected, folder = tiny(out=tmp_path / "expected", **LONG), tmp_path / "stopped"
-    ours = signal.signal(kind, lambda *_: None)  # with a handler here, the child starts with the default, also under nohup
+    ours = signal.signal(
+        kind, lambda *_: None
+    )  # with a handler here, the child starts with the default, also under nohup
     child = process(*arguments(folder, **LONG))
     signal.signal(kind, ours)
     wait_for_a_checkpoint(child, folder, set())

@@ -105,10 +105,8 @@ def params_without_vocabulary(run: runs.Run) -> int:
 def row(run: runs.Run) -> dict[str, Any]:
     """What a published row holds, of a run that was trained here."""
     family, _, task = run.result["recipe"].removeprefix("compare-").rpartition("-")
-    evaluated = [step for step in run.history if "val_loss" in step]
     kept = {name: run.result[name] for name in ("seed", "steps", "params", "seconds", "val_loss")}
-    curve = {"val_losses": [step["val_loss"] for step in evaluated], "evaluated_at": [s["step"] for s in evaluated]}
-    return {"family": family, "task": task, **kept, **curve, **measured(run)}
+    return {"family": family, "task": task, **kept, **published.curve(run.history), **measured(run)}
 
 
 def loss_by_frequency(objective: Pairs, train: Sequence[Sequence], test: Sequence[Sequence]) -> float:

@@ -133,6 +133,15 @@ def spread(rows: Sequence[Mapping[str, Any]], by: Sequence[str], measure: str) -
     return grouped.agg(mean="mean", lowest="min", highest="max", seeds="count")
 
 
+def curve(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """What a published row keeps of a training: the validation losses, and the steps after which they were measured."""
+    evaluated = [step for step in history if "val_loss" in step]
+    return {
+        "val_losses": [step["val_loss"] for step in evaluated],
+        "evaluated_at": [step["step"] for step in evaluated],
+    }
+
+
 def commit() -> str:
     """The commit of this checkout, marked if its files differ from the commit; "" without a checkout."""
     describe = ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
