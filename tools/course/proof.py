@@ -4,22 +4,17 @@
 proof.csv. An assignment that has not changed since is not run again.
 """
 
-import ast
 import csv
-import difflib
 import hashlib
 import io
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cosmic_ray.mutating import mutate_code
-from cosmic_ray.plugins import get_operator, operator_names
-
 from course.assignment import EXERCISES, Assignment, Task
 from course.grading import Grader, keep, source_cells
 from course.matching import plan
+from mutation import mutants
 
 TABLE = Path(__file__).with_name("proof.csv")
 SHOWN = Path(__file__).with_name("caught.csv")
@@ -36,32 +31,7 @@ COLUMNS = [
     "source",
 ]
 LIMIT = 10.0  # seconds; a mutant that doesn't end is caught
-# Of one kind of operator, a few replacements say as much as all of them.
-LEFT_OUT = re.compile(
-    r"NoOp|Variable|ReplaceBinaryOperator_\w+_(?:LShift|RShift|BitOr|BitXor|Pow|Mod|FloorDiv)$|_IsNot$|_Is$"
-)
 NOTHING = "def {name}(*arguments, **keywords):\n    return {value}\n"
-
-
-def mutants(source: str) -> Iterator[tuple[str, str]]:
-    """Each changed solution, with the changed line. What only changes comments or annotations is left out."""
-    seen = {ast.dump(ast.parse(source))}
-    for name in sorted(operator_names()):
-        if LEFT_OUT.search(name):
-            continue
-        operator = get_operator(name)()
-        for occurrence in range(1000):
-            code = mutate_code(source, operator, occurrence)
-            if code is None:
-                break
-            try:
-                tree = ast.dump(ast.parse(code))
-            except SyntaxError:
-                continue
-            if tree not in seen:
-                seen.add(tree)
-                lines = difflib.ndiff(source.splitlines(), code.splitlines())
-                yield "; ".join(line[2:].strip() for line in lines if line.startswith("+ ")), code
 
 
 def cheats(task: Task) -> Iterator[tuple[str, str]]:
