@@ -17,6 +17,7 @@ import pytest
 
 from course import grading, reports, sandbox
 from course.assignment import EXERCISES, ROOT, Assignment
+from course.session import Session
 
 pytestmark = pytest.mark.slow
 TASKS = ("teacher-forcing", "nats-per-token", "gru-step", "greedy")
@@ -345,6 +346,15 @@ def test_a_killed_grading_goes_on(tmp_path, handing):
 def test_results_do_not_lie_among_the_submissions(tmp_path):
     with pytest.raises(ValueError, match="lies inside"):
         grading.grade_folder("rnn_seq2seq", tmp_path, tmp_path / "out")
+
+
+def test_python_may_be_a_link_to_an_environment_elsewhere(tmp_path, monkeypatch):
+    link = tmp_path / "environment"
+    link.symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "prefix", str(link))
+    monkeypatch.setattr(sys, "executable", str(link / "bin" / "python"))
+    with Session(Assignment("rnn_seq2seq")) as session:
+        assert session.process.poll() is None
 
 
 def test_what_is_missing_is_said(monkeypatch):

@@ -60,8 +60,10 @@ class Session:
             "PYTHONPATH": f"{HERE}{os.pathsep}{ROOT / 'lib'}",
         }  # fmt: skip
         environment |= {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
+        executable = Path(sys.executable)  # its environment may be a link to one that lies elsewhere
+        executable = executable.parent.resolve() / executable.name
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "worker.py"), str(theirs_up), str(theirs_tests)],
+            [str(executable), str(HERE / "worker.py"), str(theirs_up), str(theirs_tests)],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             pass_fds=(theirs_up, theirs_tests), env=environment, cwd="/",
         )  # fmt: skip
@@ -70,7 +72,7 @@ class Session:
         imports = next(
             (c.source for c in self.assignment.cells if c.kind == "given" and c.id != "setup"), "import torch"
         )
-        folders = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1]), str(ROOT / "lib")}
+        folders = {str(executable.parents[1]), sys.base_prefix, str(executable.resolve().parents[1]), str(ROOT / "lib")}
         readable = sorted(folder for folder in folders if folder not in ("/", "/usr"))
         self.send(
             token=self.token, limit=self.limit, memory=self.memory, readable=readable, imports=python(imports)
