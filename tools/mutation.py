@@ -7,22 +7,26 @@ from difflib import unified_diff
 
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
+from cosmic_ray.operators.number_replacer import NumberReplacer
 from cosmic_ray.operators.operator import Operator
 from cosmic_ray.plugins import get_operator, operator_names
 from parso.python.tree import Keyword
 
-# Of one kind of operator, a few replacements say as much as all of them.
+# Of one kind of operator, a few replacements say as much as all of them. Of two masks, * is & and + is |.
 LEFT_OUT = re.compile(
     r"NoOp|Variable|ReplaceBinaryOperator_\w+_(?:LShift|RShift|BitOr|BitXor|Pow|Mod|FloorDiv)$|_IsNot$|_Is$"
+    r"|BitAnd_Mul$|BitOr_Add$"
 )
 OPERATORS = [get_operator(name)() for name in sorted(operator_names()) if not LEFT_OUT.search(name)]
 
 
-def mutants(source: str, *more: Operator) -> Iterator[tuple[str, str]]:
-    """Each changed source, with the changed line. What changes only comments, annotations, the arguments of an exception or
+def mutants(source: str, *more: Operator, numbers: bool = True) -> Iterator[tuple[str, str]]:
+    """Each changed source, with the changed line; numbers: whether numbers are changed too. What changes only comments, annotations, the arguments of an exception or
     a zip's `strict` is left out: it changes nothing that the code computes."""
     seen, nodes = {meaning(source)}, list(ast_nodes(get_ast(source)))
     for operator in (*OPERATORS, *more):
+        if isinstance(operator, NumberReplacer) and not numbers:
+            continue
         for occurrence in range(sum(len(list(operator.mutation_positions(node))) for node in nodes)):
             code = mutate_code(source, operator, occurrence)
             try:

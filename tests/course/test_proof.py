@@ -19,6 +19,14 @@ def test_mutants_differ_from_the_solution_and_from_each_other():
     assert any("(1 + z) * n" in line for line, _ in found)
 
 
+def test_other_numbers_and_other_signs_for_masks_are_no_faults():
+    source = "def f(a, b):\n    return a & b | a * 3\n"
+    lines = [line for line, _ in proof.mutants(source)]
+    assert {"return a & b | a * 4", "return a + b | a * 3", "return a & b * a * 3"} <= set(lines)
+    assert not {"return a * b | a * 3", "return a & b + a * 3"} & set(lines)
+    assert not any("4" in line for line, _ in proof.mutants(source, numbers=False))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_cheats_are_code_that_defines_the_tasks_function(name):
     for task in Assignment(name).tasks:

@@ -72,7 +72,10 @@ def prove(assignment: Assignment, done: set[str]) -> Iterator[dict]:
         for name, task in tasks.items():
             if name in done:
                 continue
-            found = [(text, loses(grader, task, code)) for text, code in mutants(task.solution.source)]
+            # the numbers in a student's own test are examples, and others are as good
+            numbers = not all(function.startswith("check_") for function in task.functions)
+            wrong = mutants(task.solution.source, numbers=numbers)
+            found = [(text, loses(grader, task, code)) for text, code in wrong]
             tricks = [(text, loses(grader, task, code)) for text, code in cheats(task)]
             yield {
                 "assignment": assignment.name,
