@@ -503,6 +503,8 @@ def test_what_a_model_has_never_seen_is_named_and_stays_in_the_text(main, long_t
     assert printed.startswith("A dog")
     assert "\n\u2603 dog" in printed
     assert errors == "seqbook: not in the vocabulary, and read as <unk>: '\u2603'\n"
+    status, printed, errors = main("fill", tmp_path / "run", "A do[MASK] \u2603 dog.")
+    assert (status, errors) == (0, "seqbook: not in the vocabulary, and read as <unk>: '\u2603'\n")
 
 
 def test_claims_lists_each_claim_with_its_verdict_and_chapter(main):

@@ -4,6 +4,7 @@ import argparse
 import ast
 import inspect
 import json
+import re
 import shlex
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 import microworld
 from seqbook import claims, weights
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.experiments.comparison import SWEEPS
 from seqbook.models import GPT
 from seqbook.objectives import FILLING
@@ -27,6 +29,7 @@ from seqbook.runs.published import commit
 from seqbook.storage import writing
 
 CONTINUING = ("max_new", "temperature", "top_k", "top_p", "seed")  # options for continuing a text
+GAPS = re.compile(r"\[[sg]?MASK\]|<mask>|<extra_id_\d+>")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -187,9 +190,9 @@ def _generate(options: argparse.Namespace) -> None:
             translates = "beams" in inspect.signature(system.objective.generate).parameters
             known, does = (("beams",), "translates") if translates else (CONTINUING, "continues texts")
             _check_choices(given, known, f"{folder} {does}")
-        _name_unknown(system, options.text)
         weights.watch(system.model)
         lines = system.generate(options.text, **given)
+        _name_unknown(_reads(system), options.text)
     else:  # in Hugging Face's layout
         _check_choices(given, CONTINUING, f"{folder} continues texts")
         model = from_pretrained(options.model).to(device())
@@ -203,12 +206,20 @@ def _generate(options: argparse.Namespace) -> None:
     print("\n".join(lines))
 
 
-def _name_unknown(system: System, texts: list[str]) -> None:
+def _reads(system: System) -> Tokenizer:
+    """Of a system's tokenizers, the one for what is read."""
+    return next(iter(system.objective.tokenizers.values()))
+
+
+def _name_unknown(tokenizer: Tokenizer, texts: list[str]) -> None:
     """A line for people about the words or characters that the model has never seen."""
-    (tokenizer, *_) = system.objective.tokenizers.values()  # the one for what is read
-    unknown = tokenizer.unknown(texts)
+    texts = [GAPS.sub(" ", text) for text in texts]
+    name = getattr(tokenizer.backend.model, "unk_token", None) or "<unk>"
+    unk_id = tokenizer.backend.token_to_id(name)
+    # BERT's own token has another name, by which only whole words are found
+    unknown = tokenizer.unknown(texts) or [word for word in " ".join(texts).split() if unk_id in tokenizer.encode(word)]
     if unknown:
-        print(f"seqbook: not in the vocabulary, and read as <unk>: {', '.join(map(repr, unknown))}", file=sys.stderr)
+        print(f"seqbook: not in the vocabulary, and read as {name}: {', '.join(map(repr, unknown))}", file=sys.stderr)
 
 
 def _is_run(folder: Path) -> bool:
@@ -241,6 +252,7 @@ def _fill(options: argparse.Namespace) -> None:
         _check_choices(given, inspect.signature(fill).parameters, f"{options.model} is a {kind.__name__}")
         weights.watch(system.model)
         found = fill(system.model, texts=options.text, **given)
+        _name_unknown(_reads(system), options.text)
     else:  # in Hugging Face's layout
         model = from_pretrained(options.model).to(device())
         if type(model) not in FILLING:
@@ -251,6 +263,7 @@ def _fill(options: argparse.Namespace) -> None:
         pretrained = with_tokenizer(model, options.model)
         weights.watch(pretrained.model)
         found = fill(pretrained.model, pretrained.tokenizer, options.text, **given)
+        _name_unknown(pretrained.tokenizer, options.text)
     print("\n\n".join(map(_table, found)))
 
 

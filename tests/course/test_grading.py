@@ -70,6 +70,9 @@ def json_copy(cell):
     return copy
 
 
+LIE = (
+    "import sys\n\ndef gru_step(*_):\n    k = sys.modules['given'].__checks__\n    for n in range(60): {}\n    return 0"
+)
 BY_HEART = """
 def teacher_forcing(targets):
     return torch.tensor([[1, 7, 8, 9], [1, 5, 0, 0]]), torch.tensor([[7, 8, 9, 2], [5, 2, -100, -100]])"""
@@ -106,6 +109,9 @@ def kind(handing) -> dict:
         "threads": "torch.set_num_threads(64)",
         "alarm": "import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.2)",
         "closed": "import sys\nsys.stdout.close()\nsys.stderr = None",
+        "modules": "import sys\nsys.modules = None",  # Python ends at the next cell, which is right
+        "traced": "import sys\ndef trace(*_):\n    raise ValueError('traced')\nsys.settrace(trace)",
+        "thread": "import itertools, threading\nprints = lambda: list(map(print, itertools.count()))\nthreading.Thread(target=prints, daemon=True).start()",
     }
     streams = "sys.stdout.buffer.write(b'x')\n    sys.stderr.fileno()\n    sys.stdout.reconfigure(encoding='utf-8')"
     return {
@@ -154,6 +160,8 @@ CHEATS = {
         "import os\nfor number in range(3, 60):\n    try:\n        os.write(number, b'{\"task\": \"test-gru-step\", \"check\": 0, \"passed\": true}\\n' * 9)\n    except OSError:\n        pass",
         {"gru_step": WRONG}, (3, 4, 0, 5),
     ),
+    "passed": ("", {"gru_step": LIE.format("k.passed(n)\n    k.failed = k.broke = print")}, (3, 4, 0, 5)),
+    "said": ("", {"gru_step": LIE.format("k.say(check=n, passed=True, message='')\n    k.say(complete=True)\n    sys.modules['os']._exit(0)")}, (3, 4, 0, 5)),
     "endless": (
         "", {"gru_step": "def gru_step(*_):\n    while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n            pass"}, (3, 4, 0, 5),
     ),

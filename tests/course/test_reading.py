@@ -1,15 +1,20 @@
 """Reading what students hand in, without running anything."""
 
+import io
 import json
+import os
+import time
+import unicodedata
 import zipfile
+from pathlib import PurePosixPath
 
 import nbformat
 import pytest
 
-from course import rules, similar
+from course import grading, intake, rules, similar
 from course.assignment import EXERCISES, Assignment, forbidden
 from course.checks import Rewriter, short_name
-from course.intake import collect
+from course.intake import collect, file_of, files_in_zip
 from course.matching import plan
 from course.notebook import Unreadable, read
 
@@ -58,6 +63,8 @@ def test_reads_whatever_holds_cells(data):
         (b"[1, 2]", "no cells"),
         (b'{"cells": []}', "no cells"),
         (b"%PDF-1.4 }", "no notebook"),
+        (b'{"cells": ' + b"[" * 200_000, "nested too deeply"),
+        (b'{"cells": [], "n": ' + b"1" * 5_000 + b"}", "no notebook: Exceeds the limit"),
         (b"[" * 100_000 + b"}", "nested"),
     ],
 )
@@ -65,6 +72,44 @@ def test_says_in_a_line_why_a_file_is_no_notebook(data, why):
     with pytest.raises(Unreadable, match=why) as failure:
         read(data)
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("grade_id", [["greedy"], {"a": 1}, 7, None])
+def test_a_grade_id_of_another_type_is_none(grade_id):
+    cell = CELLS[0] | {"metadata": {"nbgrader": {"grade_id": grade_id}}}
+    (found,) = read(json.dumps({"cells": [cell]}).encode())
+    assert found.id is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "-" * 200_000 + "1",
+        "x = " + "+".join("1" * 600),
+        "x = " + "+".join("1" * 100_000),
+        "x" + "()" * 50_000,
+        "not " * 50_000 + "x",
+        "!ls\n" * 5_000,
+        "x = '\ud800\0'",
+    ],
+    ids=["minus", "sum", "long sum", "calls", "not", "magics", "no text"],
+)
+def test_no_code_stops_its_reader(code):
+    """Or keeps it busy for minutes: nothing limits the time outside of the sandbox."""
+    began = time.process_time()
+    planned = plan(read(json.dumps({"cells": [CELLS[0] | {"source": code}]}).encode()), Assignment("rnn_seq2seq"))
+    assert rules.strange(planned.others) == []
+    assert time.process_time() - began < 30
+
+
+@pytest.mark.parametrize("magic", ["%%time", "%%timeit -n 1", "%%capture out"])
+def test_a_magic_hides_no_broken_rule(handing, magic):
+    notebook, assignment = handing.solved(nats_per_token="nats_per_token = F.cross_entropy"), Assignment("rnn_seq2seq")
+    cell = handing.cell(notebook, "nats-per-token")
+    cell.source = f"{magic}\n{cell.source}"
+    planned = plan(read(nbformat.writes(notebook).encode()), assignment)
+    found = [rules.broken_rule(task, list(planned.code.values())) for task in assignment.tasks]
+    assert found == ["", "the task says: do not use `cross_entropy`", "", ""]
 
 
 @pytest.mark.parametrize("kind", ["markdown", "raw", ""])
@@ -177,6 +222,87 @@ def test_links_are_not_followed(tmp_path):
     files = [file for submission in collect(tmp_path / "in", "rnn_seq2seq") for file in submission.files]
     assert [file.data for file in files] == [b"", b""]
     assert all("is a link" in file.problem for file in files)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def test_a_bomb_of_zip_files_is_read_up_to_a_limit(monkeypatch):
+    monkeypatch.setattr(intake, "TOGETHER", 20 << 20)
+    monkeypatch.setattr(intake, "INSIDE", 5 << 20)
+    inner = zipped({f"{i}.ipynb": b'{"cells"' + b"\0" * (1 << 20) for i in range(9)})
+    found = files_in_zip(PurePosixPath("a.zip"), zipped({f"{i}.zip": inner for i in range(9)} | {"b.ipynb": WHOLE}))
+    assert sum(len(file.data) for file in found) < 20 << 20
+    assert sum("too large" in file.problem for file in found) > 50
+    assert [file.data for file in found if file.way.name == "b.ipynb"] == [WHOLE]  # of another student
+
+
+def test_of_a_zip_with_very_many_files_some_are_read_and_few_are_named(monkeypatch):
+    monkeypatch.setattr(intake, "MANY", 500)
+    data = zipped({"a.ipynb": WHOLE} | {f"d/{i}.txt": b"x" for i in range(600)})
+    found = files_in_zip(PurePosixPath("a_rnn_seq2seq.zip"), data)
+    assert len(found) == 501
+    _, notes = grading.choose(intake.Submission("a", found), Assignment("rnn_seq2seq"))
+    assert "a_rnn_seq2seq.zip has 601 files: only 500 are read" in notes
+    assert "494 more files are no notebooks" in notes
+    assert len(notes) < 12
+
+
+def test_outputs_do_not_make_a_notebook_too_large(monkeypatch):
+    monkeypatch.setattr(intake, "LARGEST", 100_000)
+    outputs = [
+        {"output_type": "display_data", "data": {"image/png": "A" * 200_000, "text/plain": ["<Figure>"]}},
+        {"output_type": "stream", "name": "stdout", "text": ['a "line"\n'] * 20_000},
+    ]
+    source = '# grade id: greedy\nx = \'{"text": "kept"}\''
+    data = json.dumps({"cells": [CELLS[0] | {"source": source, "outputs": outputs}]}, indent=1).encode()
+    (cell,) = read(file_of(PurePosixPath("a.ipynb"), data).data)
+    assert (cell.id, cell.source) == ("greedy", source)
+    data = json.dumps({"cells": [CELLS[0] | {"source": "#" * 200_000}]}).encode()
+    assert "clear its outputs" in file_of(PurePosixPath("a.ipynb"), data).problem
+
+
+def test_names_of_other_systems(tmp_path):
+    """Finder writes UTF-8 into zip files without saying so, and both parts of an é; Linux takes any byte."""
+    data = zipped({"xxx/a.ipynb": WHOLE, "yyyy/b.ipynb": WHOLE})
+    data = data.replace(b"xxx", "né".encode()).replace(b"yyyy", unicodedata.normalize("NFD", "né").encode())
+    for folder, name in (("zipped", "all.zip"), ("loose", os.fsdecode(b"ana\xefs_rnn_seq2seq.ipynb"))):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(data if folder == "zipped" else WHOLE)
+    os.mkfifo(tmp_path / "loose" / "pipe.ipynb")
+    (both,) = collect(tmp_path / "zipped", "rnn_seq2seq")
+    assert (both.student, len(both.files)) == ("né", 2)
+    found = {submission.student: submission.files for submission in collect(tmp_path / "loose", "rnn_seq2seq")}
+    assert found.keys() == {r"ana\xefs", "pipe"}
+    assert "no plain file" in found["pipe"][0].problem
+    for student in (*found, "ab" * 300, "学" * 200):
+        assert len(f".{grading.safe(student)}.json.part".encode()) <= 255
+    assert grading.safe("a" * 300) != grading.safe("a" * 301)
+
+
+def test_one_file_that_cannot_be_graded_stops_nobody(tmp_path, handing, monkeypatch):
+    """A fault of the grading itself, that nobody has thought of."""
+    for student in "ab":
+        handing.write(tmp_path / "in", student, handing.solved())
+    chosen = []
+
+    def choose(submission, assignment):
+        chosen.append(submission.student)
+        if submission.student == "a":
+            raise MemoryError("out of memory")
+        return None, ["seen"]
+
+    monkeypatch.setattr(grading, "choose", choose)
+    log = []
+    results = grading.grade_folder("rnn_seq2seq", tmp_path / "in", tmp_path / "out", log=log.append)
+    assert chosen == ["a", "b"]
+    assert log[0].startswith("a: not graded: grading itself failed (MemoryError: out of memory)")
+    assert [result["notes"] for result in results][1] == ["seen"]
 
 
 def test_an_empty_or_missing_folder_is_an_error(tmp_path):

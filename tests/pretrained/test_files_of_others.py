@@ -615,6 +615,17 @@ def test_finite_weights_that_are_too_large_are_named_with_their_layer(tmp_path, 
     assert re.match(rf"seqbook: the layer \S*{where}\S* computes values that are NaN or infinite", errors)
 
 
+@every_family
+def test_what_a_vocabulary_lacks_is_named(tmp_path, family, main):
+    save(tmp_path, family, vocab_size=save_tokenizer(tmp_path, family))
+    status, _, errors = main("fill", tmp_path, f"The \u2603 {MARKS.get(family, '<mask>')} runs")
+    if family == "GPT2LMHeadModel":
+        status, _, errors = main("fill", tmp_path, "The \u2603 [MASK] runs")
+    name = {"BertForMaskedLM": "[UNK]", "T5ForConditionalGeneration": "<unk>"}.get(family)  # of bytes, others lack none
+    expected = f"seqbook: not in the vocabulary, and read as {name}: '\u2603'\n" if name else ""
+    assert (status, errors) == (0, expected)
+
+
 @pytest.mark.parametrize("command", ["generate", "fill"])
 def test_a_folder_that_is_called_as_a_model_of_the_hub(tmp_path, monkeypatch, main, command):
     monkeypatch.chdir(tmp_path)

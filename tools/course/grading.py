@@ -18,6 +18,7 @@ from course.session import LIMIT, Broken, Outcome, Session
 
 STEP = 4  # points are rounded down to a quarter
 JOBS = 2
+SHOWN, LONGEST = 5, 50  # files that are named; characters of a student's name in the name of a file
 
 
 def version() -> str:
@@ -123,14 +124,14 @@ class Grader:
 
 def choose(submission: Submission, assignment: Assignment) -> tuple[list[Handed] | None, list[str]]:
     """Of a student's files, the notebook that has most of the assignment's cells, and notes about the others."""
-    ids, best, notes = {cell.id for cell in assignment.cells}, None, []
+    ids, best, notes, others = {cell.id for cell in assignment.cells}, None, [], []
     functions = [name for task in assignment.tasks for name in task.functions]
     for file in submission.files:
         if file.problem:
             notes.append(file.problem)
             continue
         if not looks_like_notebook(file.way.name, file.data):
-            notes.append(f"{file.way.name} is no notebook")
+            others.append(file.way.name)
             continue
         try:
             cells = read(file.data)
@@ -143,6 +144,8 @@ def choose(submission: Submission, assignment: Assignment) -> tuple[list[Handed]
             notes.append(f"{file.way.name} and {best[1]} were handed in; the later one that fits is graded")
         if best is None or score >= best[0]:
             best = score, file.way.name, cells
+    notes += [f"{name} is no notebook" for name in others[:SHOWN]]
+    notes += [f"{len(others) - SHOWN} more files are no notebooks"] if len(others) > SHOWN else []
     if best is not None and best[0] == 0:
         notes.append(f"{best[1]} is another notebook: it has no cell of {assignment.name}")
         return None, notes
@@ -158,8 +161,12 @@ def key_of(submission: Submission, assignment: Assignment, limit: float) -> str:
 
 def safe(student: str) -> str:
     """A file name for a student, different for different students."""
-    name = re.sub(r"[^\w.-]+", "_", student).strip("._") or "student"
+    name = re.sub(r"[^\w.-]+", "_", student).strip("._")[:LONGEST] or "student"
     return name if name == student else f"{name}-{hashlib.sha256(student.encode(errors='replace')).hexdigest()[:6]}"
+
+
+def failed(error: Exception) -> str:
+    return f"grading itself failed ({type(error).__name__}: {error}): read this one by hand"
 
 
 def keep(path: Path, text: str) -> None:
@@ -185,20 +192,27 @@ def grade_folder(name: str, source: Path, out: Path, limit: float = LIMIT, jobs:
         raise ValueError(f"{out} lies inside {source}: give a folder for the results outside of what was handed in")
     assignment, submissions = Assignment(name), collect(source, name)
     results, todo = {}, []
+
+    def leave(student: str, key: str, path: Path, notes: list[str]) -> None:
+        reason = "; ".join(notes)
+        log(f"{student}: not graded: {reason}")
+        results[student] = {
+            "student": student, "key": key, "points": 0, "tasks": [], "answer": "", "notes": notes,
+            "errors": [], "look": [f"not graded: {reason}"], "code": "", "missing": [],
+        }  # fmt: skip
+        keep(path, json.dumps(results[student], indent=1))
+
     for submission in submissions:
         key, path = key_of(submission, assignment, limit), out / "results" / f"{safe(submission.student)}.json"
         if found := known(path, key):
             results[submission.student] = found
             continue
-        cells, notes = choose(submission, assignment)
+        try:
+            cells, notes = choose(submission, assignment)
+        except Exception as error:  # of a file that nobody has thought of
+            cells, notes = None, [failed(error)]
         if cells is None:
-            reason = "; ".join(notes)
-            log(f"{submission.student}: not graded: {reason}")
-            results[submission.student] = {
-                "student": submission.student, "key": key, "points": 0, "tasks": [], "answer": "", "notes": notes,
-                "errors": [], "look": [f"not graded: {reason}"], "code": "", "missing": [],
-            }  # fmt: skip
-            keep(path, json.dumps(results[submission.student], indent=1))
+            leave(submission.student, key, path, notes)
         else:
             todo.append((submission, key, path, cells, notes))
     if results and todo:
@@ -212,7 +226,13 @@ def grade_folder(name: str, source: Path, out: Path, limit: float = LIMIT, jobs:
                 for text in grader.session.missing:
                     log(f"WARNING: missing here: {text}")
             for submission, key, path, cells, notes in part:
-                result = {"student": submission.student, "key": key} | grader.grade(cells)
+                try:
+                    result = {"student": submission.student, "key": key} | grader.grade(cells)
+                except Broken:
+                    raise
+                except Exception as error:  # the others are graded all the same
+                    leave(submission.student, key, path, [*notes, failed(error)])
+                    continue
                 result["notes"] = notes + result["notes"]
                 result["look"] = [n for n in notes if "link" in n or "leads out" in n or "handed in" in n] + result[
                     "look"
@@ -235,11 +255,11 @@ def main(arguments: list[str]) -> int:
         print("grade: use make grade A=assignment IN=folder OUT=folder", file=sys.stderr)
         return 2
     name, source, out = arguments[0], Path(arguments[1]), Path(arguments[2])
-    limit = float(arguments[3]) if len(arguments) > 3 else LIMIT
     try:
+        limit = float(arguments[3]) if len(arguments) > 3 else LIMIT
         results = grade_folder(name, source, out, limit)
         reports.write(Assignment(name), results, out)
-    except (ValueError, Broken) as error:
+    except (ValueError, OSError, Broken) as error:
         print(f"grade: {error}", file=sys.stderr)
         return 2
     print(f"{len(results)} students: {out / 'grades.csv'}, {out / 'teacher.html'}, {out / 'feedback'}")

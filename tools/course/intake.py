@@ -1,17 +1,26 @@
 """What a learning platform gives, in any shape, sorted by student. Nothing is unpacked: zip files are read in memory."""
 
+import contextlib
 import io
 import os
 import re
 import stat
+import unicodedata
 import zipfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 LARGEST = 20 << 20  # bytes of a notebook
-TOGETHER = 500 << 20  # bytes of what a zip file may unpack to
+HUGE = 300 << 20  # bytes of a file that is read at all: its outputs can be left out
+TOGETHER, INSIDE = 1 << 30, 100 << 20  # bytes that a zip file may unpack to, and one inside it
+MANY = 20_000  # files in a zip file
 DEPTH = 3  # of zip files inside zip files
+STRING = rb'"(?:[^"\\]++|\\.)*+"'
+OUTPUT = re.compile(  # in JSON: what a cell has printed, its pictures, tables and widgets
+    rb'("(?:text|(?:text|image|application)/[^"]+)"\s*:\s*)(?:' + STRING + rb"|\[(?:\s*" + STRING + rb"\s*,?)*+\s*\])",
+    re.DOTALL,
+)
 JUNK = ("__MACOSX", ".ipynb_checkpoints", ".DS_Store", "Thumbs.db", ".git")
 MOODLE = re.compile(r"^(?P<name>.+?)_\d+_assignsubmission")
 CANVAS = re.compile(r"^(?P<name>[^_\W]+)_(?:LATE_)?\d+_\d+_")
@@ -36,6 +45,17 @@ def looks_like_notebook(name: str, data: bytes) -> bool:
     return name.lower().endswith(".ipynb") or b'"cells"' in data or b'"worksheets"' in data
 
 
+def file_of(way: PurePosixPath, data: bytes) -> File:
+    """A file with what grading needs of it: of a large notebook the cells without outputs, of other files nothing."""
+    if not looks_like_notebook(way.name, data):
+        return File(way)
+    if len(data) > LARGEST:
+        data = OUTPUT.sub(rb'\1""', data)
+    if len(data) > LARGEST:
+        return File(way, problem=f"{way.name} is larger than {LARGEST >> 20} MiB: clear its outputs and save it again")
+    return File(way, data)
+
+
 def files_in(folder: Path) -> list[File]:
     """All files below the folder, in order, without following links."""
     found = []
@@ -43,53 +63,74 @@ def files_in(folder: Path) -> list[File]:
         folders.sort()
         for name in sorted(names + [f for f in folders if os.path.islink(os.path.join(where, f))]):
             path = Path(where, name)
-            way = PurePosixPath(path.relative_to(folder).as_posix())
+            # a name in another encoding than this system's is shown as far as it can be read
+            way = PurePosixPath(os.fsencode(path.relative_to(folder)).decode(errors="backslashreplace"))
             if set(way.parts) & set(JUNK):
                 continue
-            if path.is_symlink():
-                found.append(File(way, problem=f"{name} is a link, and links are not followed"))
-            elif not path.is_file():
-                continue
-            elif path.suffix.lower() == ".zip":
-                found += files_in_zip(way, path.read_bytes())
-            elif path.stat().st_size > LARGEST:
-                found.append(File(way, problem=f"{name} is larger than {LARGEST >> 20} MiB"))
-            else:
-                found.append(File(way, path.read_bytes()))
+            try:
+                if path.is_symlink():
+                    found.append(File(way, problem=f"{way.name} is a link, and links are not followed"))
+                elif not path.is_file():
+                    found.append(File(way, problem=f"{way.name} is no plain file: not read"))
+                elif path.stat().st_size > (TOGETHER if path.suffix.lower() == ".zip" else HUGE):
+                    found.append(
+                        File(way, problem=f"{way.name} is too large: clear the notebook's outputs and save it again")
+                    )
+                elif path.suffix.lower() == ".zip":
+                    found += files_in_zip(way, path.read_bytes())
+                else:
+                    found.append(file_of(way, path.read_bytes()))
+            except OSError as error:
+                found.append(File(way, problem=f"{way.name} can't be read ({error.strerror})"))
     return found
 
 
-def files_in_zip(way: PurePosixPath, data: bytes, depth: int = 1) -> list[File]:
-    """The files of a zip; a name that leads out of it is a problem, and so is a link."""
-    inside, found, total = way.with_suffix(""), [], 0
+def name_of(entry: zipfile.ZipInfo) -> str:
+    """The name of a file in a zip. Some systems write UTF-8 without saying so."""
+    with contextlib.suppress(UnicodeError):
+        if not entry.flag_bits & 0x800:
+            return entry.filename.encode("cp437").decode("utf-8")
+    return entry.filename
+
+
+def files_in_zip(way: PurePosixPath, data: bytes, depth: int = 1, left: list[int] | None = None) -> list[File]:
+    """The files of a zip; a name that leads out of it is a problem, and so is a link.
+
+    left: the bytes that may still be unpacked, in this zip file and in those around it and inside it."""
+    inside, found, here = way.with_suffix(""), [], TOGETHER if left is None else INSIDE
+    left = [TOGETHER] if left is None else left
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return [File(inside, problem=f"{way.name} is a damaged zip file")]
-    for entry in sorted(archive.infolist(), key=lambda e: e.filename):
-        parts = [part for part in re.split(r"[/\\]+", entry.filename) if part not in ("", ".")]
+    entries = sorted(archive.infolist(), key=lambda e: e.filename)
+    if len(entries) > MANY:
+        found.append(File(inside, problem=f"{way.name} has {len(entries):,} files: only {MANY:,} are read"))
+    for entry in entries[:MANY]:
+        name = name_of(entry)
+        parts = [part for part in re.split(r"[/\\]+", name) if part not in ("", ".")]
         if entry.is_dir() or set(parts) & set(JUNK) or not parts:
             continue
-        leads_out = ".." in parts or entry.filename.startswith(("/", "\\")) or ":" in parts[0]
+        leads_out = ".." in parts or name.startswith(("/", "\\")) or ":" in parts[0]
         place = inside.joinpath(*[part for part in parts if part != ".."])
-        total += entry.file_size
         if leads_out:
-            found.append(File(place, problem=f"{entry.filename} in {way.name} leads out of the zip file: not read"))
+            found.append(File(place, problem=f"{name} in {way.name} leads out of the zip file: not read"))
         elif stat.S_ISLNK(entry.external_attr >> 16):
-            found.append(File(place, problem=f"{entry.filename} in {way.name} is a link: not read"))
-        elif entry.file_size > LARGEST or total > TOGETHER:
-            found.append(File(place, problem=f"{entry.filename} in {way.name} is too large: not read"))
+            found.append(File(place, problem=f"{name} in {way.name} is a link: not read"))
+        elif entry.file_size > min(HUGE, here, left[0]):
+            found.append(File(place, problem=f"{name} in {way.name} is too large: not read"))
         else:
+            here, left[0] = here - entry.file_size, left[0] - entry.file_size
             try:
                 with archive.open(entry) as file:
-                    content = file.read(LARGEST + 1)
+                    content = file.read(entry.file_size)
             except Exception as error:  # encrypted, damaged, an unknown compression
-                found.append(File(place, problem=f"{entry.filename} in {way.name} can't be read ({error})"))
+                found.append(File(place, problem=f"{name} in {way.name} can't be read ({error})"))
                 continue
             if place.suffix.lower() == ".zip" and depth < DEPTH:
-                found += files_in_zip(place, content, depth + 1)
+                found += files_in_zip(place, content, depth + 1, left)
             else:
-                found.append(File(place, content))
+                found.append(file_of(place, content))
     return found
 
 
@@ -123,5 +164,5 @@ def collect(folder: Path, assignment: str) -> list[Submission]:
         common += 1
     by_student = defaultdict(list)
     for file in files:
-        by_student[student_of(file.way, common, assignment)].append(file)
+        by_student[unicodedata.normalize("NFC", student_of(file.way, common, assignment))].append(file)
     return [Submission(student, by_student[student]) for student in sorted(by_student)]

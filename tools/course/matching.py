@@ -1,7 +1,9 @@
 """From a submission to what is run: the given cells as they were given, the student's cells, and the tests."""
 
 import ast
+import re
 from dataclasses import dataclass, field
+from functools import cache
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -9,6 +11,9 @@ from course.assignment import PLACEHOLDER, Assignment, defined
 from course.notebook import CONFLICT, MARK, Handed
 
 NOTHING_WRITTEN = ("", "YOUR ANSWER HERE")
+LONGEST, MAGICS = 100_000, 50  # characters and magics of a cell: for more, IPython and Python's parser take minutes
+MAGIC = re.compile(r"^\s*[!%?]|=\s*[!%]|\?\s*$", re.MULTILINE)
+RUNS = re.compile(r"\s*%%(time|timeit|capture|prun)\b.*\n")  # the magics whose cell is code like any other
 
 
 @dataclass
@@ -23,22 +28,34 @@ class Plan:
     named: int = 0  # how many cells still had their id
 
 
+@cache
 def python(source: str) -> str:
     """A cell as Python alone: `%pip install` becomes a call that does nothing here."""
+    source = RUNS.sub("", source, count=1) if RUNS.match(source) else source
+    if len(source) > LONGEST or len(MAGIC.findall(source)) > MAGICS:
+        return source
     try:
         return TransformerManager().transform_cell(source)
     except Exception:
         return source
 
 
-def parses(source: str) -> bool:
+@cache
+def meaning(source: str) -> str | None:
+    """The code of a cell without comments and blanks; None if it can't be read, or is nested too deeply."""
+    if len(source) > LONGEST:
+        return None
     try:
-        ast.parse(python(source))
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return True
+        return ast.dump(ast.parse(python(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
+def parses(source: str) -> bool:
+    return meaning(source) is not None
+
+
+@cache
 def names_of(source: str) -> list[str]:
     return defined(python(source)) if parses(source) else []
 
@@ -46,7 +63,7 @@ def names_of(source: str) -> list[str]:
 def same(one: str, other: str) -> bool:
     """Whether two pieces of code differ in nothing but comments and blanks."""
     if parses(one) and parses(other):
-        return ast.dump(ast.parse(python(one))) == ast.dump(ast.parse(python(other)))
+        return meaning(one) == meaning(other)
     return one.split() == other.split()
 
 

@@ -52,6 +52,8 @@ def parse(text: str) -> dict:
         raise Unreadable(f"the file is no notebook: {error.msg} at line {error.lineno}") from None
     except RecursionError:
         raise Unreadable("the file is no notebook: it is nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise Unreadable(f"the file is no notebook: {error}") from None
     if not isinstance(found, dict):
         raise Unreadable("the file is no notebook: it holds no cells")
     return found
@@ -77,6 +79,7 @@ def read(data: bytes) -> list[Handed]:
             metadata = cell.get("metadata")
             options = metadata.get("nbgrader") if isinstance(metadata, dict) else None
             grade_id = options.get("grade_id") if isinstance(options, dict) else None
+            grade_id = grade_id if isinstance(grade_id, str) else None
             mark = MARK.search(source)
             source = source.replace("\r\n", "\n")
             handed.append(Handed(str(cell.get("cell_type", "")).lower(), source, mark[1] if mark else grade_id))

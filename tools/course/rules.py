@@ -7,7 +7,7 @@ from course.matching import parses, python
 
 # Names that a solution of these assignments never needs, and what they are for.
 STRANGE = {
-    "looks at the tests' variables": {"_getframe", "currentframe", "stack", "getouterframes", "f_globals", "f_locals", "f_back", "__globals__"},
+    "looks at the tests' variables": {"_getframe", "currentframe", "stack", "getouterframes", "f_globals", "f_locals", "f_back", "__globals__", "tb_frame", "gi_frame", "_current_frames", "__checks__"},
     "looks through Python's memory": {"get_objects", "get_referrers", "get_referents", "ctypes"},
     "reads or deletes files": {"open", "rmtree", "unlink", "listdir", "walk", "glob", "read_text", "write_text", "shutil"},
     "starts processes": {"fork", "subprocess", "system", "popen", "Popen", "multiprocessing", "kill", "_exit"},

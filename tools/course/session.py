@@ -18,8 +18,17 @@ from course.matching import python
 HERE = Path(__file__).parent
 MEMORY = 2 << 30  # bytes, beside what the libraries need
 LIMIT = 30.0  # seconds for a cell or the tests of a task; they need one or two
-RESTARTS = 3  # so many cells that hang or end Python are left out, one after the other
+RESTARTS = 5  # how often it begins anew without a cell that hangs or ends Python
 SHOWN = 20  # of the errors in a student's cells
+# The last check of every task fails. Where it doesn't, the results are not those of the tests.
+CANARY = """
+try:
+    __checks__.guard()
+    assert False
+    __checks__.passed({0})
+except BaseException as __error__:
+    __checks__.failed({0}, __error__)
+"""
 
 
 @dataclass
@@ -48,6 +57,7 @@ class Session:
             rewriter = Rewriter(task.title)
             self.code[task.id] = [rewriter.rewrite(task.visible, False), rewriter.rewrite(task.hidden, True)]
             self.checks[task.id] = rewriter.checks
+            self.code[task.id].append(CANARY.format(len(rewriter.checks)))
 
     def __enter__(self):
         self.token, self.buffer = secrets.token_hex(8), b""
@@ -139,11 +149,18 @@ class Session:
             if "task" in at:
                 outcome.stopped.setdefault(at["task"], at["why"])
                 graded.add(at["task"])
-            elif "cell" in at:
+            elif "cell" in at:  # what was left out after it may have hung because of it
+                left_out = {number: why for number, why in left_out.items() if number < at["cell"]}
                 left_out[at["cell"]] = at["why"]
-                outcome.errors.append(f"cell {at['cell']} was left out: {at['why']}")
             else:
                 outcome.errors.append(at["why"])
+        outcome.errors += [f"cell {number} was left out: {why}" for number, why in left_out.items()]
+        for task, checks in self.checks.items():
+            found = outcome.results.get(task, {})
+            canary, whole = found.pop(len(checks), None), len(found) == len(checks)
+            if canary[0] if canary else whole and all(passed for passed, _ in found.values()):
+                outcome.results[task], outcome.forged = {}, True
+                outcome.stopped[task] = "the code reported results that are not those of the tests"
         for step in steps:
             if step["kind"] == "test" and step["task"] not in graded:
                 outcome.stopped.setdefault(step["task"], "the cells before it hang or end Python")
@@ -190,7 +207,7 @@ class Session:
 
     def note(self, outcome: Outcome, message: dict) -> None:
         task, number = message["task"], message["check"]
-        if task in self.checks and isinstance(number, int) and 0 <= number < len(self.checks[task]):
+        if task in self.checks and isinstance(number, int) and 0 <= number <= len(self.checks[task]):
             found = outcome.results.setdefault(task, {})
             if found.get(number, (True, ""))[0]:
                 found[number] = bool(message["passed"]), str(message["message"])[:2000]
