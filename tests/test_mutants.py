@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 MODULE = '''"""A module."""
 
 
-def double(x: int | None) -> int:
+def double(x: int | None, *, n: int | None = None) -> int:
     if x is None:
         raise ValueError(f"x={x}: give more than {0 + 1}")
     return 2 * x

@@ -21,8 +21,9 @@ OPERATORS = [get_operator(name)() for name in sorted(operator_names()) if not LE
 
 
 def mutants(source: str, *more: Operator, numbers: bool = True) -> Iterator[tuple[str, str]]:
-    """Each changed source, with the changed line; numbers: whether numbers are changed too. What changes only comments, annotations, the arguments of an exception or
-    a zip's `strict` is left out: it changes nothing that the code computes."""
+    """Each changed source, with the changed line; numbers: whether numbers are changed too. What changes only comments,
+    annotations, which arguments have to be named, the arguments of an exception or a zip's `strict` is left out: it changes
+    nothing that the code computes."""
     seen, nodes = {meaning(source)}, list(ast_nodes(get_ast(source)))
     for operator in (*OPERATORS, *more):
         if isinstance(operator, NumberReplacer) and not numbers:
@@ -49,6 +50,12 @@ class _Meaning(ast.NodeTransformer):
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
         return node
+
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:  # only who may name them differs
+        node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+        node.defaults = [*node.defaults, *filter(None, node.kw_defaults)]
+        node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None

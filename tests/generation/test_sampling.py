@@ -31,8 +31,9 @@ def test_what_stays_by_hand(options, expected):
     assert torch.equal(found[0, expected], LOGITS[0, expected])
 
 
-def test_equal_tokens_are_no_more_than_k():
+def test_equal_tokens_are_no_more_than_k_or_than_the_nucleus():
     assert [len(row) for row in stays(filter_logits(torch.zeros(2, 5), top_k=2))] == [2, 2]
+    assert [len(row) for row in stays(filter_logits(torch.zeros(2, 4), top_p=0.5))] == [2, 2]  # two quarters are enough
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 7, 49, 50, 80])
@@ -51,10 +52,10 @@ def test_top_p_equals_transformers(top_k, top_p):
     assert torch.equal(filter_logits(logits, top_k, top_p), transformers.TopPLogitsWarper(top_p)(None, expected))
 
 
-def test_tokens_are_drawn_with_their_probabilities():
-    temperature, generator = 1.5, torch.Generator().manual_seed(0)
-    drawn = sampler(temperature, generator=generator)(LOGITS[:1].expand(40_000, -1))
-    expected = (LOGITS[0] / temperature).softmax(-1)
+@pytest.mark.parametrize("options", [{"temperature": 1.5}, {}, {"top_p": 1.0}])
+def test_tokens_are_drawn_with_their_probabilities(options):
+    drawn = sampler(**options, generator=torch.Generator().manual_seed(0))(LOGITS[:1].expand(40_000, -1))
+    expected = (LOGITS[0] / options.get("temperature", 1.0)).softmax(-1)
     torch.testing.assert_close(torch.bincount(drawn, minlength=5) / 40_000, expected, rtol=0, atol=0.01)
 
 
@@ -100,6 +101,15 @@ def test_each_row_has_a_stream_of_its_own():
     assert torch.equal(alone[:, 0], many[:, 0])
     assert len({tuple(row.tolist()) for row in many.T}) == 4
     assert not torch.equal(alone, torch.full_like(alone, alone[0, 0].item()))
+    draws = sampler(generator=torch.Generator().manual_seed(0))(torch.zeros(1, 10_000).expand(2_000, -1))
+    assert len(set(draws.tolist())) > 1_500  # of 10,000 equal tokens: few coincide
+
+
+def test_rows_may_end_before_others():
+    choose, same = (sampler(generator=torch.Generator().manual_seed(0)) for _ in range(2))
+    first = choose(LOGITS[:1].expand(4, -1))
+    assert torch.equal(same(LOGITS[:1].expand(4, -1)), first)
+    assert torch.equal(choose(LOGITS[:1].expand(4, -1))[:2], same(LOGITS[:1].expand(2, -1)))
 
 
 def test_the_lowest_temperature_is_the_most_probable_token():

@@ -278,6 +278,7 @@ def test_in_several_heads_too(training, bias):
         (torch.ones(2, 1, 4, 4, dtype=torch.long), "the mask has dtype torch.int64"),
         (torch.ones(2, 1, 4, 5, dtype=torch.bool), r"shape \(2, 1, 4, 5\), which does not broadcast to \(2, 2, 4, 4\)"),
         (torch.ones(4, 4, dtype=torch.bool), r"shape \(4, 4\), which does not broadcast"),
+        (torch.ones(1, 2, 2, 4, 4, dtype=torch.bool), r"shape \(1, 2, 2, 4, 4\), which does not broadcast"),
         (torch.ones(3, 1, 1, 4, dtype=torch.bool), r"shape \(3, 1, 1, 4\), which does not broadcast"),
     ],
 )

@@ -27,13 +27,15 @@ def test_returns_all_that_was_appended(lengths):
         assert cache.length == expected[0].shape[2]
 
 
-def test_a_step_copies_nothing_while_there_is_room():
+@pytest.mark.parametrize(("first", "room"), [(20, 42), (1, 16)])
+def test_a_step_copies_nothing_while_there_is_room(first, room):
     cache = Cache()
-    cache.append(*positions(20))
-    begun = cache.append(*positions(1))  # the first step makes room for as many again
-    for _ in range(20):
+    cache.append(*positions(first))
+    begun = cache.append(*positions(1))  # the first step makes room for as many again, and for 16 at least
+    for _ in range(first + 2, room + 1):
         now = cache.append(*positions(1))
         assert [t.data_ptr() for t in now] == [t.data_ptr() for t in begun]
+    assert cache.append(*positions(1))[0].data_ptr() != begun[0].data_ptr()
 
 
 def test_what_was_read_stays_as_it_was():

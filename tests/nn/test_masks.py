@@ -91,6 +91,16 @@ def test_branches_by_hand():
     assert torch.equal(found[0, 0], table("x..... xx.... xxx... xxxx.. xx..x. xx..xx"))
     assert torch.equal(found[1, 0, :4], table("x..... xx.... x.x... x.xx.."))
     assert found.any(-1).all()
+    assert torch.equal(masks.branches(torch.tensor([[0, 2, 1]]))[0, 0], table("x.. xx. x.x"))  # in any order
+
+
+def test_masks_are_made_where_their_numbers_are():
+    """The device "meta" stands for a GPU: it refuses to compute with numbers that are elsewhere."""
+    meta = torch.device("meta")
+    lengths, ids = torch.zeros(2, dtype=torch.long, device=meta), torch.zeros(2, 5, dtype=torch.long, device=meta)
+    found = [masks.causal(5, device=meta), masks.prefix(lengths, 5), masks.left_padding(lengths, 5)]
+    for mask in (*found, masks.padding(ids, PAD), masks.branches(ids)):
+        assert mask.device == meta
 
 
 def test_without_branches_the_mask_is_causal():

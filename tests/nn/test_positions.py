@@ -37,7 +37,8 @@ def test_rows_may_begin_at_different_positions(kind):
     assert found.shape == (3, 3, 8)
     assert torch.equal(found[0], positions(3))
     assert torch.equal(found[1], positions(3, offset=9))
-    assert torch.equal(found[2, 2], positions(1)[0])  # after two positions of padding
+    assert torch.equal(found[2], positions(1).expand(3, 8))  # two positions of padding, and the first one
+    assert positions.to("meta")(3, offset=torch.zeros(2, dtype=torch.long, device="meta")).is_meta
 
 
 def test_the_product_of_two_sinusoidal_positions_depends_on_their_distance_alone():
@@ -49,9 +50,14 @@ def test_the_product_of_two_sinusoidal_positions_depends_on_their_distance_alone
     assert (products.diagonal() > products.diagonal(1).max() + 0.1).all()
 
 
-def test_sinusoidal_has_nothing_to_train_or_to_save():
-    assert not list(Sinusoidal(8, 12).parameters())
-    assert not Sinusoidal(8, 12).state_dict()
+@pytest.mark.parametrize("kind", [Sinusoidal, Rotary])
+def test_angles_are_neither_trained_nor_saved(kind):
+    assert not list(kind(8, 12).parameters())
+    assert not kind(8, 12).state_dict()
+
+
+def test_learned_positions_start_small():
+    assert Learned(64, 500).table.std().item() == pytest.approx(0.02, rel=0.05)
 
 
 def test_learned_trains_the_positions_that_were_used():

@@ -49,6 +49,16 @@ def test_the_bias_of_the_last_queries(bidirectional):
     assert isinstance(made.table, nn.Parameter)
 
 
+def test_t5s_sizes_are_the_default():
+    plain, told = (
+        RelativeBias(2, 150, bidirectional=True, **sizes) for sizes in ({}, {"n_buckets": 32, "max_distance": 128})
+    )
+    assert plain.table.shape == (32, 2)
+    assert torch.equal(plain.buckets, told.buckets)
+    assert torch.equal(buckets(torch.arange(-149, 150), bidirectional=True), plain.buckets)
+    assert plain.to("meta")(3, 5).is_meta
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
@@ -56,8 +66,11 @@ def test_the_bias_of_the_last_queries(bidirectional):
         ({"bidirectional": False, "n_buckets": 1}, "n_buckets=1 and max_distance=128: give at least 2 buckets"),
         ({"bidirectional": False, "max_distance": 16}, "max_distance=16: .* a max_distance above 16"),
         ({"bidirectional": True, "n_buckets": 0}, "n_buckets=0 must be at least 1"),
+        ({"bidirectional": True, "max_distance": 0}, "max_distance=0 must be at least 1"),
+        ({"bidirectional": True, "n_heads": 0}, "n_heads=0 must be at least 1"),
+        ({"bidirectional": True, "max_len": 0}, "max_len=0 must be at least 1"),
     ],
 )
 def test_sizes_that_do_not_fit(sizes, message):
     with pytest.raises(ValueError, match=message):
-        RelativeBias(2, 5, **sizes)
+        RelativeBias(**{"n_heads": 2, "max_len": 5} | sizes)
