@@ -202,6 +202,15 @@ CALLBACKS = {
     "on_click",
     "on_submit",
     "on_msg",
+    "on_trait_change",
+    "link",  # jslink is tied in the browser
+    "dlink",
+    "on_changed",  # of matplotlib's widgets, and the clicks on its figures
+    "on_clicked",
+    "mpl_connect",
+    "on_change",  # of Plotly's figures
+    "on_selection",
+    "on_hover",
 }
 WIDGET = re.compile(r"\w+_(explorer|stepper)")
 
@@ -244,6 +253,8 @@ def test_a_widget_has_a_still_picture_beside_it_and_a_dead_one_says_so(chapter):
 def test_callbacks_are_seen_however_they_are_written():
     source = "@interact(k=3)\ndef f(k): ...\nbutton.on_click(f)\nwidgets.interactive(f)\nslider.observe(f, 'value')"
     assert calls(ast.parse(source)) & CALLBACKS == {"interact", "on_click", "interactive", "observe"}
+    source = "widgets.jslink((a, 'value'), (b, 'value'))\nwidgets.link(a, b)\nfig.canvas.mpl_connect('pick_event', f)"
+    assert calls(ast.parse(source)) & CALLBACKS == {"link", "mpl_connect"}
     assert calls(ast.parse("@interact\ndef f(k): ...")) & CALLBACKS == {"interact"}
 
 

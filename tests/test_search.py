@@ -54,6 +54,7 @@ def language():
 def test_names_in_code_are_found_whole_and_by_their_parts(language):
     assert {"n_kv_heads", "n", "kv", "heads", "x"} == set(language.split("n_kv_heads=x"))
     assert language.split("KV cache") == ["KV", "cache"]
+    assert set(language.split("GPT-2 and top-k")) == {"GPT", "2", "GPT2", "and", "top", "k"}
 
 
 def test_chinese_words_are_found_inside_a_sentence(language):

@@ -16,11 +16,12 @@ def page(small_book, browser):
     """The page's address."""
     columns = [f"column{i}" for i in range(WIDE)]
     prose = f"# Small\n\nText.\n\n| {' | '.join(columns)} |\n|{'---|' * WIDE}\n| {' | '.join(columns)} |\n\n`{'unbroken' * 8}`"
+    prose += f"\n\nA {'term' * 60}\n: and its definition\n\n"
     table = f'<table class="dataframe"><thead>{row(columns, "th")}</thead><tbody>{row(columns, "td")}</tbody></table>'
     figure = {"name": "fig-small", "caption": "A wombat."}
     cells = [
         new_markdown_cell(prose),
-        new_code_cell("GPTConfig(n_kv_heads=2)  # " + "longer than the column " * 12 + "quokka"),
+        new_code_cell("GPTConfig(n_kv_heads=2)  # GPT-2, " + "longer than the column " * 12 + "quokka"),
         new_code_cell("look()", outputs=[new_output("stream", text="numbat 安娜看见了医生。" + " 1234567890" * 30)]),
         new_code_cell("table", outputs=[new_output("execute_result", {"text/html": table})]),
         new_code_cell(
@@ -51,6 +52,7 @@ def test_search_finds_what_stands_in_code_outputs_captions_and_tables(page, brow
         "wombat",
         "column7",
         "KV",
+        "GPT2",
         "n_kv_heads",
         "kv heads",
         "GPTConfig",
