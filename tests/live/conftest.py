@@ -29,8 +29,10 @@ EXPORT = """
 import json, math, sys, unicodedata
 from pathlib import Path
 import numpy as np, onnxruntime, torch
+from datasets import Dataset, DatasetDict, concatenate_datasets
 from seqbook import runs
-from seqbook.live import timelapse
+from seqbook.data import corpora
+from seqbook.live import heldout, timelapse
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.experiments import prompting
 from seqbook.objectives import spans as answers
@@ -59,6 +61,11 @@ elif graph.labels or graph.halves or name in ("gpt-prompting", "bert-qa", "t5", 
     objective = recipe.objective.build(tokenizers, recipe.model.max_len)
     torch.manual_seed(2 if graph.halves else 0)
     run = runs.System(fill(recipe.model, objective.sizes()).build().eval(), objective)
+    if graph.heldout:
+        rows = corpora.load(recipe.data.corpus, None, 60)["test"].select(range(20))
+        ids = objective.tokenize(**{role: rows[column][:] for role, column in recipe.objective.reads().items()})
+        splits = DatasetDict(test=concatenate_datasets([rows, Dataset.from_dict(ids)], axis=1))
+        run = runs.Run(run.model, objective, splits, [], {}, folder)
     if graph.halves:
         for key, weights in run.model.named_parameters():
             weights.data *= 3 if weights.dim() > 1 and "embedding" not in key else 1
@@ -85,18 +92,17 @@ for batch, length in ((1, 1), (1, 9), (3, 4)):
         assert a.shape == tuple(b.shape), (a.shape, b.shape)
         assert np.abs(a - b.numpy()).max() < 1e-4
 
-if graph.heldout:  # a few examples; a translator that has learned nothing gets some references that it meets
+if graph.heldout:  # a few examples; a network that has learned nothing gets some answers that it gives
     held = json.loads((folder / "heldout.json").read_text("utf-8"))
-    rows, right = held["examples"][:7], 0
-    for i, row in enumerate(rows):
-        if name == "attention":
-            row["reference"] = run.generate([row["source"]])[0] if i % 2 else row["reference"]
-            right += i % 2
-        else:
-            logits = module(torch.tensor([row["reads"]]))[0][0, row["places"]]
-            right += (logits.argmax(-1) == torch.tensor(row["labels"])).sum().item()
-    n = len(rows) if name == "attention" else sum(len(row["labels"]) for row in rows)
-    (folder / "heldout.json").write_text(json.dumps(held | {"examples": rows, "right": right, "of": n}), encoding="utf-8")
+    held["examples"] = held["examples"][:7]
+    for row in held["examples"][::2]:
+        if "reference" in row:
+            row["reference"] = run.generate([row["source"]])[0]
+        elif held["measure"] != "loss":
+            logits = module(*(torch.tensor([given]) for given in row["inputs"]))[0].flatten(0, -2)
+            row["labels"] = logits[row["places"]].argmax(-1).tolist()
+    held |= heldout.score(run, module, held)
+    (folder / "heldout.json").write_text(json.dumps(held), encoding="utf-8")
 if lapse:  # of every step: the translation, and the weights and the predictions beside the last step's translation
     wanted = {"text": "Anna went to London on Monday.", "steps": []}
     (row,) = run.objective.encode([wanted["text"]], lapse.at(150).generate([wanted["text"]]))

@@ -395,21 +395,44 @@ def test_the_answers_to_a_prompt_have_the_probabilities_of_the_library(show, exp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "width", "theme"), [("attention", 390, "dark"), ("bert", 1280, "light")])
+@pytest.mark.parametrize(
+    ("name", "width", "theme"),
+    [
+        ("attention", 390, "dark"),
+        ("bert", 1280, "light"),
+        ("gpt", 390, "light"),
+        ("gpt-entailment", 1280, "dark"),
+        ("bert-ner", 390, "dark"),
+        ("t5", 1280, "light"),
+        ("prefix-lm", 390, "dark"),
+    ],
+)
 def test_the_page_counts_on_held_out_examples_what_python_counts(show, exported, name, width, theme):
     folder = exported(name)
     held = json.loads((folder / "heldout.json").read_text("utf-8"))
-    right, of, unit = held["right"], held["of"], held["unit"]
-    assert 0 < right < of
+    score, of, unit = held["score"], held["of"], held["unit"]
     body = live.figure("recompute", name, "Again.", start="Recompute", printed="91.2 %")
     page = show(body, width, theme, folder.parent)
     assert page.get_by_role("button", name="Recompute").inner_text() == "Recompute"
     assert not any("models" in url or "ort" in url for url in page.asked)
     start(page)
-    told = f"This browser: {100 * right / of:.1f} %, {right} of {of} {unit} right. Python: {right} of {of}. Both agree."
-    assert said(page, "This browser") == told
+    told = said(page, "This browser")
+    if held["measure"] == "loss":
+        shown, counts = f"{score / of:.4f}", f"{of} {unit}"
+        browser = told.split()[2]
+        assert float(browser) == pytest.approx(score / of, abs=1.5e-4)
+        assert told == f"This browser: {browser} nats per token, {counts}. Python: {shown}. Both agree."
+    else:
+        assert 0 < score < of
+        browser = shown = f"{100 * score / of:.1f} %"
+        counts = f"{score} of {of} {unit}"
+        assert told == f"This browser: {browser}, {counts} right. Python: {score} of {of}. Both agree."
     rows = [cells.split("\t") for cells in page.locator("table tr").all_inner_texts()]
-    assert [row[1] for row in rows] == ["91.2 %", f"{100 * right / of:.1f} %", f"{100 * right / of:.1f} %"]
+    assert [row[1] for row in rows] == ["91.2 %", shown, browser]
+    assert [row[2] for row in rows] == ["", counts, counts]
+    assert [row[0].split(", ")[1:] for row in rows] == [
+        [f"{n} {held['texts']}"] for n in (held["whole"], len(held["examples"]), len(held["examples"]))
+    ]
     assert page.get_by_role("progressbar").get_attribute("value") == str(len(held["examples"]))
     assert_accessible(page)
     again = page.get_by_role("button", name="Compute again")

@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,12 @@ SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter
 SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weight": 0.0}  # as chapter 3.2
 FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
 PUBLISHED = {"size": 2_000, "patience": 5}  # as in the published rows of chapter 4.2
+LOSS = partial(heldout.predictions, measure="loss", unit="tokens", texts="windows")
+WORDS = partial(heldout.predictions, measure="right", unit="words", texts="windows")
+CLASSES = partial(heldout.predictions, measure="right", unit="pairs", texts="pairs")
+TAGS = partial(heldout.predictions, measure="exact", unit="texts", texts="texts")  # all tags of a text
 GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
-    "rnn": Graph(Recurrent, ("source_ids", "target_ids"), ("context",)),
+    "rnn": Graph(Recurrent, ("source_ids", "target_ids"), ("context",), heldout=heldout.translations),
     "attention": Graph(Aligning, ("source_ids", "target_ids"), ("weights",), heldout=heldout.translations),
     "attention-timelapse": Graph(
         Aligning,
@@ -153,20 +158,22 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
         recipe="attention",
         steps=timelapse.STEPS,
     ),
-    "transformer": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
-    "gpt": Graph(Decoder, ("ids",), ("weights",)),
+    "transformer": Graph(
+        EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross"), heldout=heldout.translations
+    ),
+    "gpt": Graph(Decoder, ("ids",), ("weights",), heldout=LOSS),
     "gpt-prompting": Graph(Decoder, ("ids",), ("weights",)),
-    "bert": Graph(Encoder, ("ids",), ("weights",), heldout=heldout.masked_words),
-    "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), ("weights",), SMALL),
+    "bert": Graph(Encoder, ("ids",), ("weights",), heldout=WORDS),
+    "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), ("weights",), SMALL, heldout=heldout.second_halves),
     "gpt-sentiment": Graph(Classifier, ("ids",), ("probabilities",), SHORT, "classes"),
-    "gpt-entailment": Graph(Classifier, ("ids",), ("probabilities",), FEW, "classes"),
-    "bert-ner": Graph(Tagger, ("ids",), ("probabilities",), {"size": 100, "patience": 5}, "tags"),
+    "gpt-entailment": Graph(Classifier, ("ids",), ("probabilities",), FEW, "classes", heldout=CLASSES),
+    "bert-ner": Graph(Tagger, ("ids",), ("probabilities",), {"size": 100, "patience": 5}, "tags", heldout=TAGS),
     "compare-recurrent-translation": _compared(Aligning, 1e-2, "weights"),
     "compare-encoder-decoder-translation": _compared(EncoderDecoder, 3e-3, "encoder", "decoder", "cross"),
     "compare-causal-translation": _compared(PrefixDecoder, 3e-3, "weights"),
     "compare-prefix-translation": _compared(PrefixDecoder, 3e-3, "weights"),
     "bert-qa": Graph(SpanFinder, ("ids", "prefix_lengths"), (), PUBLISHED, told=("longest_answer",)),
-    "t5": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
+    "t5": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross"), heldout=LOSS),
     "bart": Graph(EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross")),
 }
 
@@ -201,7 +208,9 @@ def export(
     for key, tokenizer in run.objective.tokenizers.items():
         tokenizer.save(folder / f"{key}.json")
     if graph.heldout:
-        (folder / "heldout.json").write_text(json.dumps(graph.heldout(run), separators=(",", ":")), encoding="utf-8")
+        held = graph.heldout(run)
+        held = heldout.score(run, model, held) | held
+        (folder / "heldout.json").write_text(json.dumps(held, separators=(",", ":")), encoding="utf-8")
     tokenizer = next(iter(run.objective.tokenizers.values()))
     special = [
         name
