@@ -62,7 +62,7 @@ elif graph.labels or graph.halves or name in ("gpt-prompting", "bert-qa", "t5", 
     torch.manual_seed(2 if graph.halves else 0)
     run = runs.System(fill(recipe.model, objective.sizes()).build().eval(), objective)
     if graph.heldout:
-        rows = corpora.load(recipe.data.corpus, None, 60)["test"].select(range(20))
+        rows = corpora.load(recipe.data.corpus, None, 60)["test"].select(range(100))
         ids = objective.tokenize(**{role: rows[column][:] for role, column in recipe.objective.reads().items()})
         splits = DatasetDict(test=concatenate_datasets([rows, Dataset.from_dict(ids)], axis=1))
         run = runs.Run(run.model, objective, splits, [], {}, folder)

@@ -405,6 +405,7 @@ def test_the_answers_to_a_prompt_have_the_probabilities_of_the_library(show, exp
         ("bert-ner", 390, "dark"),
         ("t5", 1280, "light"),
         ("prefix-lm", 390, "dark"),
+        ("gpt-prompting", 1280, "light"),
     ],
 )
 def test_the_page_counts_on_held_out_examples_what_python_counts(show, exported, name, width, theme):

@@ -5,8 +5,11 @@ import torch
 import torch.nn.functional as F
 
 from seqbook import runs
+from seqbook.data import corpora
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.live import heldout
 from seqbook.live.export import GRAPHS
+from seqbook.objectives.causal import Causal
 
 SHORT = {"steps": 2, "evaluations": 1, "warmup": 1}
 SCORES = {  # of the whole test split: the entry of the result, and what the recipe gets to be trained in no time
@@ -45,6 +48,20 @@ def test_a_text_is_right_if_all_its_tags_are(microworld_home):
     predicted = run.objective.predict(run.model, test["tokens"][:])
     assert held["score"] == sum(p == t for p, t in zip(predicted, test["tags"][:], strict=True)) > 0
     assert held["of"] == held["whole"] == len(held["examples"]) == len(test) > held["score"]
+
+
+def test_each_token_of_an_answer_is_predicted_from_those_before_it(microworld_home, tmp_path):
+    splits = corpora.load("prompting", size=60)
+    tokenizer = Tokenizer.train(splits["train"]["text"][:], "word")
+    run = runs.Run(torch.nn.Identity(), Causal(tokenizer, max_len=192), splits, [], {}, tmp_path)
+    held = GRAPHS["gpt-prompting"].heldout(run)
+    rows = [row for row in splits["test"] if row["task"] == "qa"]
+    assert held["whole"] == len(held["examples"]) == len(rows) > 50
+    for row, example in zip(rows, held["examples"], strict=True):
+        (reads,), labels = example["inputs"], example["labels"]
+        assert [*reads, labels[-1]] == [tokenizer.bos_id, *tokenizer.encode(f"{row['prompt']} {row['answer']}")]
+        assert [[*reads, labels[-1]][place + 1] for place in example["places"]] == labels
+        assert tokenizer.decode(labels) == row["answer"] or tokenizer.unknown([row["answer"]])
 
 
 @pytest.mark.slow

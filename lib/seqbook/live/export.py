@@ -162,7 +162,7 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
         EncoderDecoder, ("source_ids", "target_ids"), ("encoder", "decoder", "cross"), heldout=heldout.translations
     ),
     "gpt": Graph(Decoder, ("ids",), ("weights",), heldout=LOSS),
-    "gpt-prompting": Graph(Decoder, ("ids",), ("weights",)),
+    "gpt-prompting": Graph(Decoder, ("ids",), ("weights",), heldout=partial(heldout.answers, task="qa")),
     "bert": Graph(Encoder, ("ids",), ("weights",), heldout=WORDS),
     "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), ("weights",), SMALL, heldout=heldout.second_halves),
     "gpt-sentiment": Graph(Classifier, ("ids",), ("probabilities",), SHORT, "classes"),

@@ -50,6 +50,19 @@ def second_halves(run: Run, n: int = 200) -> Held:
     return _labelled(run, [collate(rows, run.objective.tokenizer.pad_id)], "loss", "tokens", "texts")
 
 
+def answers(run: Run, task: str) -> Held:
+    """The rows of a task in words. Greedy decoding writes an answer if each of its tokens, up to the full stop, is the most
+    probable one after those before it."""
+    tokenizer, examples = run.objective.tokenizer, []
+    for row in run.splits["test"]:
+        if row["task"] == task:
+            prompt, answer = [tokenizer.bos_id, *tokenizer.encode(row["prompt"])], tokenizer.encode(row["answer"])
+            places = range(len(prompt) - 1, len(prompt) + len(answer) - 1)
+            examples.append({"inputs": [[*prompt, *answer[:-1]]], "places": [*places], "labels": answer})
+    told = {"measure": "exact", "unit": "answers", "texts": "prompts", "whole": len(examples)}
+    return told | {"examples": examples}
+
+
 @torch.no_grad()
 def score(system: System, module: nn.Module, held: Held) -> dict[str, float]:
     """`score`: how many are right, or the sum of the losses; `of`: the number by which it is divided.
