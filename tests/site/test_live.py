@@ -19,12 +19,18 @@ EVERY = [
 ]
 FIGURES = [(path, i) for path, i, has_model in EVERY if has_model]
 AT_ONCE = [(path, i) for path, i, has_model in EVERY if not has_model]
+RECOMPUTED = [
+    path.relative_to(SITE).as_posix()
+    for path in sorted(SITE.glob("book/[0-9]*/*.html"))
+    if 'data-figure="recompute"' in path.read_text("utf-8")
+]
 READY = "i => document.querySelectorAll('figure.live')[i].dataset.ready !== undefined"
 
 
 def test_there_are_live_figures():
     assert len(FIGURES) >= 4, "no page has a live figure: was the site built?"
     assert AT_ONCE
+    assert len(RECOMPUTED) >= 10
 
 
 @pytest.mark.parametrize(("path", "number"), AT_ONCE)
@@ -57,6 +63,22 @@ def test_a_figure_loads_nothing_before_a_click_and_answers_after_it(open_page, p
     assert page.faults == []
     wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 1, f"the page scrolls sideways by {wide} pixels"
+
+
+@pytest.mark.parametrize("path", RECOMPUTED)
+def test_a_number_that_the_page_recomputes_is_the_printed_one(open_page, path):
+    page = open_page(path, width=390)
+    figure = page.locator('[data-figure="recompute"]')
+    figure.locator("button.live-start").press("Enter")
+    told = figure.locator(".live-status", has_text="This browser")
+    told.wait_for(timeout=300_000)
+    assert "Both agree." in told.inner_text()
+    printed, python, _ = figure.locator("td.live-number").all_inner_texts()
+    if figure.locator("th", has_text="printed above").inner_text() == "printed above":  # of the same examples
+        numbers = [float(text.rstrip(" %")) for text in (python, printed)]
+        decimals = len(printed.rstrip(" %").partition(".")[2])
+        assert numbers[0] == pytest.approx(numbers[1], abs=0.51 * 10**-decimals)
+    assert page.faults == []
 
 
 @pytest.mark.parametrize("name", GRAPHS)
