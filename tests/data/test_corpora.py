@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import pytest
 
@@ -35,9 +36,11 @@ def test_a_byte_order_mark_is_no_character(folder, tmp_path):
 
 
 def test_rows_of_the_test_in_training_and_copies_are_counted(folder, caplog):
+    write(folder / "val.jsonl", [{"en": "A dog.", "de": "Ein Hund."}])
+    write(folder / "test.jsonl", [{"en": "Two dogs.", "de": "Zwei Hunde ☃."}])
     load("multi30k", folder)
     assert [record.message for record in caplog.records] == [
-        f"multi30k: 2 of the 2 rows in the split {split} stand in the training split too: its scores are too good"
+        f"multi30k: 1 of the 1 rows in the split {split} stand in the training split too: its scores are too good"
         for split in ("validation", "test")
     ]
     caplog.clear()
@@ -46,6 +49,43 @@ def test_rows_of_the_test_in_training_and_copies_are_counted(folder, caplog):
     assert [record.message for record in caplog.records] == [
         "multi30k: 2 of the 3 rows for training are copies of others"
     ]
+
+
+def test_marks_of_joined_files_are_no_characters(folder, tmp_path):
+    (folder / "val.jsonl").write_bytes(2 * (b"\xef\xbb\xbf" + json.dumps(ROW).encode() + b"\n"))
+    write(folder / "test.jsonl", [{"en": "\ufeffA dog.", "de": "Ein\ufeff Hund."}])
+    assert load("multi30k", folder)["validation"]["en"][:] == ["A dog."] * 2
+    assert load("multi30k", folder)["test"][0] == ROW
+    (tmp_path / "input.txt").write_bytes(3 * (b"\xef\xbb\xbf" + b"All: speak, speak.\n"))
+    assert "\ufeff" not in "".join(rows["text"][0] for rows in load("tiny_shakespeare", tmp_path).values())
+
+
+@pytest.mark.parametrize(
+    "change", [str.upper, lambda text: f" {text}  ", lambda text: unicodedata.normalize("NFD", text)]
+)
+def test_rows_that_nobody_would_call_different_are_copies(folder, caplog, change):
+    write(folder / "train.jsonl", [{"en": f"A caf\u00e9 {i}.", "de": "Ein Caf\u00e9."} for i in range(3)])
+    write(folder / "val.jsonl", [{"en": change(f"A caf\u00e9 {i}."), "de": change("Ein Caf\u00e9.")} for i in (1, 7)])
+    load("multi30k", folder)
+    (found,) = [record.message for record in caplog.records]
+    assert found.startswith("multi30k: 1 of the 2 rows in the split validation stand in the training split too")
+
+
+def test_the_same_rows_for_choosing_and_for_testing_are_counted(folder, caplog):
+    write(folder / "train.jsonl", [{"en": f"A cat {i}.", "de": "Eine Katze."} for i in range(9)])
+    load("multi30k", folder)
+    (found,) = [record.message for record in caplog.records]
+    assert found.startswith("multi30k: 2 of the 2 rows in the split test stand in the split validation too")
+
+
+def test_a_long_text_that_repeats_itself_is_named(tmp_path, caplog):
+    speech = "".join(f"Citizen {i}: before we proceed any further, hear me speak {i * i} times.\n" for i in range(90))
+    (tmp_path / "input.txt").write_text(speech)
+    load("tiny_shakespeare", tmp_path)
+    assert caplog.records == []
+    (tmp_path / "input.txt").write_text(3 * speech)
+    load("tiny_shakespeare", tmp_path)
+    assert "pieces of the text for validation stand in the text for training too" in caplog.text
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u0085"])
@@ -78,6 +118,14 @@ def test_lines_of_another_system_and_no_end(folder):
         (b'{"en": "a", "de": "b"}\n{"en": ["a"], "de": "b"}\n', r"val\.jsonl, line 2: en is not text"),
         (b'{"en": "a", "de": "b"}\n{"en": "a", "de": ""}\n', r"val\.jsonl, line 2: de is empty: fill it in"),
         (b'{"en": " \\n", "de": "b"}\n', r"val\.jsonl, line 1: en is empty"),
+        (b'{"en": "a", "de": "\\u200b"}\n', r"val\.jsonl, line 1: de is empty"),
+        (b'{"en": "\\ufeff", "de": "b"}\n', r"val\.jsonl, line 1: en is empty"),
+        (b'{"en": "\\u0000", "de": "b"}\n', r"val\.jsonl, line 1: en is empty"),
+        (b'{"en": "a", "de": "b \\ud800"}\n', r"val\.jsonl, line 1: de has half a character"),
+        (b'{"en": "a", "de": ' + b"[" * 99_999, r"val\.jsonl, line 1 is not JSON \(maximum recursion"),
+        (b'{"en": "a", "de": ' + b"1" * 9_999 + b"}", r"val\.jsonl, line 1 is not JSON \(Exceeds the limit"),
+        ('{"en": "a", "de": "b"}'.encode("utf-16"), r"can't read .*val\.jsonl .*utf-8.*: save it as UTF-8"),
+        ('{"en": "a", "de": "b"}'.encode("utf-16-le"), r"val\.jsonl has a character NUL in line 1, as UTF-16 has"),
         (b"", "no rows in its split validation"),
         (b"\xff\xfe\x00", r"can't read .*val\.jsonl .*utf-8"),
         (b'{"en": "a", "de": "\xe4"}\n', r"can't read .*val\.jsonl .*utf-8"),

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import tokenizers
 
 from seqbook.data.tokenizer import SPECIAL_TOKENS, Tokenizer, load_tokenizers
 
@@ -37,6 +38,21 @@ def test_round_trip(tokenizer, kind):
         assert UNK not in ids
         assert tokenizer.decode(ids) == text
         assert len(tokenizer.tokens(ids)) == len(ids)
+
+
+def test_a_file_with_a_byte_order_mark(tokenizer, kind, tmp_path):
+    tokenizer.save(tmp_path / "tokenizer.json")
+    content = (tmp_path / "tokenizer.json").read_bytes()
+    (tmp_path / "tokenizer.json").write_bytes(b"\xef\xbb\xbf" + content)
+    (loaded,) = load_tokenizers(tmp_path).values()
+    assert loaded.encode_batch(CASES[kind]) == tokenizer.encode_batch(CASES[kind])
+
+
+def test_unknown_words_by_another_name():
+    model = tokenizers.models.WordPiece({"[UNK]": 0, "a": 1, "##b": 2}, unk_token="[UNK]")
+    backend = tokenizers.Tokenizer(model)
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    assert Tokenizer(backend).unknown(["ab \u2603 a", "ac"]) == ["\u2603", "ac"]
 
 
 def test_bytes_spell_what_was_never_seen():

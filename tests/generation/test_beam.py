@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import pytest
 import torch
@@ -120,6 +121,20 @@ def test_a_better_sequence_that_has_not_ended_is_waited_for():
     best = sorted(scores, key=scores.get, reverse=True)[:2]
     assert [tuple(h.ids) for h in found] == best
     assert [h.score for h in found] == pytest.approx([scores[ids] for ids in best])
+
+
+def test_with_a_negative_penalty_an_open_sequence_counts_as_it_is_at_the_end():
+    """Two sequences of two tokens: one ends with them, at log 0.2, and the other is cut off, at log 0.3."""
+    table = [[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.4, 0.0, 0.6]]
+    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=2, stop=[0], beams=2, length_penalty=-1.0)
+    assert [h.ids for h in found] == [[], [2, 2]]
+    assert [h.score for h in found] == pytest.approx([math.log(0.5), 2 * math.log(0.3)])
+
+
+@pytest.mark.parametrize("length_penalty", [math.nan, math.inf, -math.inf])
+def test_a_length_penalty_that_is_no_number(length_penalty):
+    with pytest.raises(ValueError, match=r"length_penalty=\S+ must be finite"):
+        beam(Table([[1.0]]), (torch.tensor([[0]]),), max_new=2, stop=[0], length_penalty=length_penalty)
 
 
 @pytest.mark.parametrize("length_penalty", [1_000.0, -1_000.0, 0.0])

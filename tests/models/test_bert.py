@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import pytest
@@ -242,3 +243,12 @@ def test_a_bert_is_not_loaded_into_a_gpt():
     gpt = FineTunedConfig(backbone=GPTConfig(**SIZES), n_classes=3).build()
     with pytest.raises(ValueError, match="the pretrained network is a BERT, not GPT"):
         gpt.load_pretrained(build())
+
+
+@pytest.mark.parametrize("kind", [torch.long, torch.float32, torch.uint8])
+def test_positions_are_chosen_by_a_boolean_mask(kind):
+    """Numbers would choose rows of the batch, and give other logits."""
+    model = BERTConfig(vocab_size=9, d_model=8, n_layers=1, n_heads=2, outputs="masked").build()
+    forward = inspect.unwrap(BERT.forward)  # without the check of types that the tests add
+    with pytest.raises(ValueError, match="the mask has dtype"):
+        forward(model, torch.tensor([[5, 6, 7]]), torch.tensor([[0, 1, 0]], dtype=kind))

@@ -105,3 +105,9 @@ def test_masks_are_made_where_their_numbers_are():
 
 def test_without_branches_the_mask_is_causal():
     assert torch.equal(masks.branches(torch.zeros(1, 4, dtype=torch.long)), masks.causal(4))
+
+
+@pytest.mark.parametrize("mask", [None, True, "causal", [[True]], torch.ones(1, 2, dtype=torch.bool).numpy()])
+def test_what_is_no_tensor_is_no_mask(mask):
+    with pytest.raises(ValueError, match=f"the mask is {type(mask).__name__}, no tensor: give a boolean one"):
+        masks.check(mask, 1, 2)

@@ -117,3 +117,12 @@ def test_a_text_that_can_not_be_translated_is_named(toy):
 def test_refuses_settings_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         Seq2SeqConfig(**changes)
+
+
+def test_a_greedy_translation_does_not_depend_on_the_other_texts(toy):
+    """Not even where the model never ends a sentence."""
+    objective, model = Seq2Seq(*toy.objective.tokenizers.values(), max_len=40), toy.model(max_len=40)
+    with torch.no_grad():
+        model.out.bias[objective.target_tokenizer.special_id("dog")] = 1e9
+    texts = ["ein hund", "zwei frauen lesen bücher " * 4]
+    assert objective.generate(model, texts) == [objective.generate(model, [text])[0] for text in texts]

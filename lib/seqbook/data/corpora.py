@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from datasets import Dataset, DatasetDict, load_dataset
@@ -13,6 +15,8 @@ from seqbook.storage import read_text
 
 logger = logging.getLogger(__name__)
 
+MARK = "\ufeff"  # the byte-order mark
+PIECE = 60  # characters that rarely stand in a text twice
 HUB = {"multi30k": "bentrevett/multi30k", "tiny_shakespeare": "karpathy/tiny_shakespeare"}
 FILES = {
     "multi30k": {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"},
@@ -33,7 +37,8 @@ def load(name: str, path: str | Path | None = None, size: int = 30_000) -> Datas
     tiny_shakespeare: train and validation, which are the first 90 % and the last 10 % of the characters; each has one
     row and one column, text; a local folder contains input.txt.
 
-    A warning counts the rows of a real corpus that stand in two splits, or more than once in the training split.
+    A warning counts the rows of a real corpus that stand in two splits, or more than once in the training split. Rows that
+    differ in nothing but case, spaces and the form of their accents are the same.
 
     Raises:
         CorpusError: an unknown name, a missing or broken file, a missing column, an empty split or text, or the Hub out of
@@ -80,18 +85,33 @@ def _multi30k(path: str | Path | None) -> DatasetDict:
 
 def _warn_of_copies(name: str, splits: DatasetDict) -> None:
     """A few copies are in many corpora. More than that, and training sees what it is tested on, or some rows too often."""
-    train = Counter(zip(*(splits["train"][column][:] for column in ("en", "de")), strict=True))
+    rows = {
+        split: [tuple(map(_plain, pair)) for pair in zip(rows["en"][:], rows["de"][:], strict=True)]
+        for split, rows in splits.items()
+    }
+    train = Counter(rows["train"])
     copies = sum(train.values()) - len(train)
     if copies > 0.01 * sum(train.values()):
         logger.warning("%s: %s of the %s rows for training are copies of others", name, copies, sum(train.values()))
     for split in ("validation", "test"):
-        rows = list(zip(*(splits[split][column][:] for column in ("en", "de")), strict=True))
-        known = sum(row in train for row in rows)
+        known = sum(row in train for row in rows[split])
         if known:
             logger.warning(
                 "%s: %s of the %s rows in the split %s stand in the training split too: its scores are too good",
-                name, known, len(rows), split,
+                name, known, len(rows[split]), split,
             )  # fmt: skip
+    validation = set(rows["validation"])
+    chosen = sum(row in validation for row in rows["test"])
+    if chosen > 0.01 * len(rows["test"]):
+        logger.warning(
+            "%s: %s of the %s rows in the split test stand in the split validation too, by which models are chosen",
+            name, chosen, len(rows["test"]),
+        )  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Equal for texts that nobody would call different."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 def _tiny_shakespeare(path: str | Path | None) -> DatasetDict:
@@ -104,6 +124,13 @@ def _tiny_shakespeare(path: str | Path | None) -> DatasetDict:
         raise CorpusError(f"tiny_shakespeare has {len(text)} characters: get the whole corpus anew")
     cut = len(text) * 9 // 10
     splits = {"train": text[:cut], "validation": text[cut:]}
+    pieces = [text[i : i + PIECE] for i in range(cut, len(text) - PIECE, PIECE)]
+    known = sum(piece in splits["train"] for piece in pieces)
+    if known > 0.05 * len(pieces):
+        logger.warning(
+            "tiny_shakespeare: %s of %s pieces of the text for validation stand in the text for training too: its scores are "
+            "too good", known, len(pieces),
+        )  # fmt: skip
     return DatasetDict({split: Dataset.from_dict({"text": [part]}) for split, part in splits.items()})
 
 
@@ -122,8 +149,9 @@ def _json_lines(file: Path) -> list[dict]:
     for number, line in enumerate(io.StringIO(_read(file)), start=1):  # splitlines would split at U+2028, U+0085
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise CorpusError(f"{file}, line {number} is not JSON ({error.msg}): get the file anew") from error
+        except (ValueError, RecursionError) as error:  # the latter for thousands of brackets
+            why = getattr(error, "msg", error)
+            raise CorpusError(f"{file}, line {number} is not JSON ({why}): get the file anew") from error
         if not isinstance(row, dict):
             raise CorpusError(f"{file}, line {number} is {type(row).__name__}, not an object of columns")
         if rows and row.keys() != rows[0].keys():
@@ -133,15 +161,35 @@ def _json_lines(file: Path) -> list[dict]:
         wrong = [column for column, value in row.items() if not isinstance(value, str)]
         if wrong:
             raise CorpusError(f"{file}, line {number}: {', '.join(wrong)} is not text: get the file anew")
-        empty = [column for column, value in row.items() if not value.strip()]
+        row = {column: value.replace(MARK, "") for column, value in row.items()}
+        empty = [column for column, value in row.items() if not _is_visible(value)]
         if empty:
             raise CorpusError(f"{file}, line {number}: {', '.join(empty)} is empty: fill it in, or delete the line")
+        half = [column for column, value in row.items() if any("\ud800" <= c <= "\udfff" for c in value)]
+        if half:
+            raise CorpusError(f"{file}, line {number}: {', '.join(half)} has half a character: get the file anew")
         rows.append(row)
     return rows
 
 
+def _is_visible(text: Iterable[str]) -> bool:
+    """Whether a text has a letter, a number, a sign or a mark, and not only blanks and characters without width."""
+    return any(unicodedata.category(character)[0] in "LMNPS" and character != "\u2800" for character in text)
+
+
 def _read(file: Path) -> str:
+    """A file without byte-order marks, which also stand inside if files were joined.
+
+    Raises:
+        CorpusError: there is no such file, or it is not in UTF-8.
+    """
     try:
-        return read_text(file)
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(file).replace(MARK, "")
+    except OSError as error:
         raise CorpusError(f"can't read {file} ({error}): give the folder that holds it") from error
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"can't read {file} ({error}): save it as UTF-8") from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise CorpusError(f"{file} has a character NUL in line {line}, as UTF-16 has: save it as UTF-8")
+    return text

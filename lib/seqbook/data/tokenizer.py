@@ -9,7 +9,7 @@ from typing import Literal, Self
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 
-from seqbook.storage import writing
+from seqbook.storage import read_text, writing
 
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>")  # every vocabulary that is trained here begins with these
 
@@ -79,7 +79,7 @@ class Tokenizer:
         if not Path(path).is_file():
             raise FileNotFoundError(f"no tokenizer at {path}: train one with Tokenizer.train and save it there")
         try:
-            return cls(tokenizers.Tokenizer.from_file(str(path)))
+            return cls(tokenizers.Tokenizer.from_str(read_text(Path(path))))
         except Exception as error:  # the library raises bare Exception
             raise ValueError(f"{path} is not a tokenizer's JSON file: {error}") from error
 
@@ -127,8 +127,8 @@ class Tokenizer:
     def unknown(self, texts: Sequence[str]) -> list[str]:
         """The words or characters of `texts` that are outside the vocabulary, in their order. Each of them is read as
         `<unk>`. A vocabulary of bytes or of pieces has none."""
-        texts, unk_id = [unicodedata.normalize("NFC", text) for text in texts], self.backend.token_to_id("<unk>")
-        found = {}
+        texts, found = [unicodedata.normalize("NFC", text) for text in texts], {}
+        unk_id = self.backend.token_to_id(getattr(self.backend.model, "unk_token", None) or "<unk>")  # BERT's is [UNK]
         for text, encoding in zip(texts, self.backend.encode_batch(texts, add_special_tokens=False), strict=True):
             for i, (left, right) in zip(encoding.ids, encoding.offsets, strict=True):
                 if i == unk_id:

@@ -36,9 +36,11 @@ def beam(
     its first hypothesis. Built in chapter 1.1.
 
     Raises:
-        ValueError: `beams` or `max_new` below one.
+        ValueError: `beams` or `max_new` below one; a length penalty that is not finite.
     """
     check_positive(beams=beams, max_new=max_new)
+    if not math.isfinite(length_penalty):
+        raise ValueError(f"length_penalty={length_penalty} must be finite: 0 compares the sums of log-probabilities")
     batch, device = given[0].shape[0], given[0].device
     with evaluating(model):
         logits, state = model.prefill(*given)
@@ -71,7 +73,7 @@ def beam(
                 [beginnings.gather(1, parent[:, :, None].expand_as(beginnings)), token[:, :, None]], 2
             )
             # A sequence only becomes less probable. How long it should still become depends on the sign of the penalty.
-            longest = max_new if length_penalty > 0 else length + 1
+            longest = max_new if length_penalty > 0 else min(length + 1, max_new)
             for row in list(open_rows):
                 ended[row] = sorted(ended[row])[:beams]
                 least = cost(scores[row, 0].item(), longest, length_penalty)

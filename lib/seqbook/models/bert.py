@@ -137,6 +137,7 @@ class BERT(nn.Module):
         segments: the number of the segment of each token (None: all are in segment 0).
         """
         self._check_outputs("pretraining", "masked")
+        masks.check(chosen, *ids.shape)  # numbers would choose rows of the batch
         h = self.hidden(ids, segments)
         tokens = self.masked_head(h[chosen], self.embedding)
         if self.config.outputs == "masked":

@@ -141,7 +141,7 @@ class Attention(nn.Module):
             if cache is not None:
                 k, v = cache.append(k, v)
 
-        if isinstance(mask, Tensor):
+        if mask is not None and not isinstance(mask, str):
             masks.check(mask, *q.shape[:3], k.shape[2])
         causal = isinstance(mask, str)
         if causal:  # torch's own flag assumes that the first query is at the first key, and it allows no bias

@@ -44,7 +44,7 @@ def left_padding(lengths: Int[Tensor, " batch"], max_len: int, offset: int = 0) 
     return (key >= lengths[:, None, None, None]) | (key == key[offset:, None])
 
 
-def check(mask: Tensor, *shape: int) -> None:
+def check(mask: object, *shape: int) -> None:
     """Check that a mask is boolean and broadcasts to `shape`.
 
     Raises:
@@ -52,10 +52,9 @@ def check(mask: Tensor, *shape: int) -> None:
     """
     if torch.compiler.is_compiling():  # an exported graph has no fixed sizes to compare
         return
-    if mask.dtype != torch.bool:
-        raise ValueError(
-            f"the mask has dtype {mask.dtype}: give a boolean one, with True where a query may attend to a key"
-        )
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        has = f"has dtype {mask.dtype}" if isinstance(mask, Tensor) else f"is {type(mask).__name__}, no tensor"
+        raise ValueError(f"the mask {has}: give a boolean one, with True where a query may attend to a key")
     if mask.dim() != len(shape) or any(n not in (1, size) for n, size in zip(mask.shape, shape, strict=True)):
         raise ValueError(f"the mask has shape {tuple(mask.shape)}, which does not broadcast to {shape}")
 

@@ -146,6 +146,9 @@ class Seq2Seq:
     ) -> list[str]:
         """The translation of each text, by greedy decoding or beam search.
 
+        With greedy decoding, a translation does not depend on the other texts. A beam search compares hypotheses up to
+        the length that the longest text of its batch allows.
+
         Raises:
             ValueError: a text without tokens, or one over max_len.
         """
@@ -161,7 +164,7 @@ class Seq2Seq:
                 found = beam(model, given, **how, beams=beams, length_penalty=length_penalty)
                 written = [hypotheses[0].ids for hypotheses in found]
             for i, ids in zip(rows, written, strict=True):
-                translations[i] = self.target_tokenizer.decode(ids)
+                translations[i] = self.target_tokenizer.decode(ids[: self.longest(len(sources[i]))])
         return translations
 
     def prompt(self, sources: Sequence[list[int]]) -> tuple[Int[Tensor, "batch source"], Int[Tensor, "batch 1"]]:
