@@ -120,6 +120,11 @@ def test_calls_and_keyword_arguments_are_removed(operator, expected):
     assert [ast.dump(ast.parse(code)) for code in found] == [ast.dump(ast.parse(code)) for code in expected]
 
 
+def test_a_change_that_only_removes_a_line_is_named():
+    source = "@cache\ndef f(x):\n    return x\n"
+    assert list(mutation.mutants(source)) == [("without @cache", "def f(x):\n    return x\n")]
+
+
 def test_what_computes_nothing_is_not_changed():
     changes = [change for change, _ in mutation.mutants(MODULE)]
     assert "if x is not None:" in changes or "if not x is None:" in changes

@@ -36,8 +36,14 @@ def mutants(source: str, *more: Operator, numbers: bool = True) -> Iterator[tupl
                 continue
             if found not in seen:
                 seen.add(found)
-                lines = unified_diff(source.splitlines(), code.splitlines(), n=0)
-                yield "; ".join(line[1:].strip() for line in lines if re.match(r"\+(?!\+\+ )", line)), code
+                yield _change(source, code), code
+
+
+def _change(before: str, after: str) -> str:
+    """The lines that are new or, if there are only fewer, those that are gone."""
+    lines = list(unified_diff(before.splitlines(), after.splitlines(), n=0))[2:]
+    new, gone = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "+-")
+    return "; ".join(filter(None, new)) or f"without {'; '.join(gone)}"
 
 
 def meaning(source: str) -> str:

@@ -68,6 +68,13 @@ def test_the_mask_is_open_on_part_a_and_causal_on_part_b():
     assert torch.equal(moved, (j <= i) | (j < 5))
 
 
+def test_blanks_may_touch_and_may_be_the_whole_text():
+    row = blank_out(X, [(0, 2), (2, 3)], [0, 1], M, S, E)
+    assert row.ids == [M, M, X3, X4, X5, S, X0, X1, S, X2]
+    assert row.position_ids == [0, 1, 2, 3, 4, 0, 0, 0, 1, 1]
+    assert blank_out(X, [(0, 6)], [0], M, S, None).ids == [M, S, *X[:-1]]
+
+
 @pytest.mark.parametrize(
     ("spans", "order", "end", "message"),
     [

@@ -5,10 +5,11 @@ import torch
 from datasets import Dataset
 
 from seqbook.data.tokenizer import Tokenizer
+from seqbook.objectives import causal
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.causal import Causal
+from seqbook.objectives.causal import Causal, CausalConfig
 
-PAD, BOS, EOS = range(3)
+PAD, BOS, EOS, UNK = range(4)
 TEXTS = ["a dog runs", "two women read", "fast"]
 
 
@@ -52,6 +53,37 @@ def test_one_long_text_has_no_beginning_and_no_end(objective):
     text = "a dog runs fast " * 5
     examples = objective.examples(Dataset.from_dict(objective.tokenize([text])))
     assert examples.ids == objective.tokenizer.encode(text)
+
+
+def test_texts_are_continued_after_bos_up_to_eos(objective, monkeypatch):
+    """Here by a model that always writes the same two words."""
+    asked = []
+
+    def complete(_model, prompts, max_new, *, stop, generator, **how):
+        asked.append((prompts, max_new, stop, generator.initial_seed(), how))
+        return [objective.tokenizer.encode("two women")] * len(prompts)
+
+    monkeypatch.setattr(causal, "complete", complete)
+    model = torch.nn.Linear(1, 1)
+    found = objective.generate(model, ["a dog", "a zebra  runs", ""])
+    assert found == ["a dog two women", "a zebra  runs two women", "two women"]
+    a, dog, runs = objective.tokenizer.encode("a dog runs")
+    prompts = [[BOS, a, dog], [BOS, a, UNK, runs], [BOS]]
+    objective.generate(model, ["fast"], max_new=3, seed=5, top_k=2)
+    assert asked == [
+        (prompts, 40, [EOS], 0, {}),
+        ([[BOS, *objective.tokenizer.encode("fast")]], 3, [EOS], 5, {"top_k": 2}),
+    ]
+    # a text begins after <eos> where there is no <bos>, and never ends where there is no <eos>
+    assert causal.continue_texts(model, objective.tokenizer, [""], [], EOS) == ["two women"]
+    causal.continue_texts(model, objective.tokenizer, ["fast"], [], None)
+    assert [call[0] for call in asked[2:]] == [[[EOS]], [objective.tokenizer.encode("fast")]]
+    assert [call[2] for call in asked[2:]] == [[EOS], []]
+
+
+def test_a_vocabulary_of_nothing():
+    with pytest.raises(ValueError, match="max_vocab_size=0 must be at least 1"):
+        CausalConfig(max_vocab_size=0)
 
 
 @pytest.mark.parametrize(("text", "length"), [("", 0), ("a dog runs a dog runs", 6)])

@@ -137,6 +137,12 @@ def test_the_history_is_what_was_done(toy):
     assert history[0]["tokens"] == sum(len(target) + 1 for _, target in first)
 
 
+def test_the_last_step_is_always_evaluated_and_saved(toy, tmp_path):
+    _, history = train(toy, replace(CONFIG, steps=5, evaluations=2), out=tmp_path)
+    assert [row["step"] for row in history if "val_loss" in row] == [3, 5]
+    assert [path.name[:13] for path in sorted(tmp_path.iterdir())] == ["step-00000003", "step-00000005"]
+
+
 def test_the_loss_is_in_nats_per_token_and_the_first_step_is_adams(toy):
     """Without dropout or clipping, the first step can be done by hand: |Δ| is the learning rate wherever a gradient is."""
     config = TrainingConfig(steps=1, batch_size=16, learning_rate=0.01, warmup=1, weight_decay=0.0, clip=1e9)

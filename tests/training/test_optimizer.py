@@ -1,5 +1,7 @@
 """The settings of training, the learning rate at each step, and the optimiser."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 import torch
 from torch import nn
@@ -27,6 +29,13 @@ def test_with_early_stopping_the_learning_rate_stays_at_its_peak():
         rates = [learning_rate(step, config) for step in range(50)]
         assert rates[:10] == pytest.approx([0.2 * (i + 1) for i in range(10)])
         assert rates[10:] == [2.0] * 40
+
+
+def test_settings_are_named_and_stay_as_they_are():
+    with pytest.raises(TypeError):
+        TrainingConfig(7)
+    with pytest.raises(FrozenInstanceError):
+        TrainingConfig(steps=7).steps = 8
 
 
 def test_a_negative_patience_is_refused():
