@@ -49,11 +49,13 @@ if graph.steps:
         "attention", (0, 75, 150), d_model=32, steps=150, evaluations=1, learning_rate=0.04, warmup=10
     )
     run = lapse.run
-elif graph.labels or graph.halves or name in ("gpt-prompting", "bert-qa", "t5", "bart"):
+elif graph.labels or graph.halves or name in ("gpt-prompting", "gpt-multiple-choice", "bert-qa", "t5", "bart"):
     # untrained, with weights large enough to tell answers apart
     recipe = configure(name, **graph.settings)
     words = "Anna gave had the key to Ben . The dinner was good I did not like visit , Harry studied at Porto School In met"
     words += " Question : Is this opinion or bad ? Answer film"
+    if name == "gpt-multiple-choice":  # endings that differ in unknown words alone have the same score
+        words += " " + " ".join(corpora.load(recipe.data.corpus, None, 60)["test"]["context"][:100])
     special = "[MASK]", "[CLS]", "[SEP]", "<delimiter>", "<extract>"
     tokenizers = {"tokenizer": Tokenizer.train([words], "word").with_special(*special)}
     if name in ("t5", "bart"):
@@ -65,11 +67,11 @@ elif graph.labels or graph.halves or name in ("gpt-prompting", "bert-qa", "t5", 
         rows = corpora.load(recipe.data.corpus, None, 60)["test"].select(range(100))
         ids = objective.tokenize(**{role: rows[column][:] for role, column in recipe.objective.reads().items()})
         splits = DatasetDict(test=concatenate_datasets([rows, Dataset.from_dict(ids)], axis=1))
-        run = runs.Run(run.model, objective, splits, [], {}, folder)
+        run = runs.Run(run.model, objective, splits, [], {"accuracy": 0.61, "majority": 0.5}, folder)
     if graph.halves:
         for key, weights in run.model.named_parameters():
             weights.data *= 3 if weights.dim() > 1 and "embedding" not in key else 1
-    elif graph.labels or name == "bert-qa":
+    elif graph.labels or graph.task or name == "bert-qa":
         torch.nn.init.normal_(run.model.head.weight, std=1)
     elif name == "gpt-prompting":
         torch.nn.init.normal_(run.model.embedding.tokens.weight, std=0.1)
@@ -81,10 +83,13 @@ if graph.halves:
     run = runs.System(rounded(run.model), run.objective)
 module = graph.module(run.model).eval()
 for batch, length in ((1, 1), (1, 9), (3, 4)):
-    given = [
-        torch.full((batch,), (length + 1) // 2) if key == "prefix_lengths" else torch.randint(4, 30, (batch, length + i))
-        for i, key in enumerate(graph.inputs)
-    ]
+    lengths = {"target_ids": length + 1, "extract": 3}
+    given = [torch.randint(4, 30, (batch, lengths.get(key, length))) for key in graph.inputs]
+    for i, key in enumerate(graph.inputs):
+        if key == "prefix_lengths":
+            given[i] = torch.full((batch,), (length + 1) // 2)
+        elif key in ("extract", "branches", "position_ids"):
+            given[i] %= {"extract": length, "branches": 4, "position_ids": 50}[key]
     found = session.run(None, {key: t.numpy() for key, t in zip(graph.inputs, given)})
     with torch.no_grad():
         wanted = module(*given)
@@ -119,9 +124,9 @@ if lapse:  # of every step: the translation, and the weights and the predictions
 wanted = []
 for text in texts:  # what the course's own code says about them
     objective = run.objective
-    if graph.labels == "classes":
+    if graph.task:
         columns = {column: [part] for column, part in zip(objective.reads, text, strict=True)}
-        batch = objective.collate(objective.encode(**columns, label=[objective.classes[0]]))
+        batch = objective.collate(objective.encode(**columns, label=[(*objective.classes, 0)[0]]))
         wanted.append([text, run.model(*batch.inputs).task.softmax(-1)[0].tolist()])
     elif name == "gpt-prompting":
         *examples, question, answers = text.splitlines()
@@ -224,6 +229,11 @@ TEXTS |= {  # of which a model is asked
     "transformer": ["The old teacher visited a doctor in London.", "Anna gave Ben a quokka."],
     "gpt-sentiment": [["The dinner was good."], ["I did not like the visit, <extract> quokka."]],
     "gpt-entailment": [["Anna gave the key to Ben.", "Ben had the key."], ["Ben left.", "Was quokka here?"]],
+    "gpt-similarity": [["Anna gave the key to Ben.", "Anna gave Ben the key."], ["Was quokka here?", "Ben left."]],
+    "gpt-multiple-choice": [
+        ["Anna gave the key to Ben.", ["Ben had the key.", "Ben had quokka.", "Anna had the key."]],
+        ["Harry met Ben.", ["Was it good?", "Was it good?"]],
+    ],
     "t5": GAPS,
     "bart": [*GAPS, ["The film was bad.", []], ["Anna met Ben.", [0]]],
     "bert-qa": [

@@ -20,6 +20,7 @@ from seqbook import live
 from seqbook.generation.beam import beam
 from seqbook.models.heads import SpanScores
 from seqbook.nn import masks
+from seqbook.objectives import classification
 from seqbook.objectives import spans as answers
 from seqbook.objectives.corruption import noises, spans
 
@@ -99,7 +100,7 @@ def said(page, text: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gpt-sentiment", "gpt-entailment"])
+@pytest.mark.parametrize("name", ["gpt-sentiment", "gpt-entailment", "gpt-similarity"])
 def test_a_head_says_in_the_page_what_it_says_in_python(show, exported, name):
     folder = exported(name)
     wanted, classes = (json.loads((folder / f).read_text("utf-8")) for f in ("wanted.json", "about.json"))
@@ -119,8 +120,11 @@ def test_a_head_says_in_the_page_what_it_says_in_python(show, exported, name):
         shown = [float(text.split()[0]) for text in rows.locator(".live-number").all_inner_texts()]
         assert shown == pytest.approx([100 * share for share in shares], abs=0.06)
     assert said(page, "never seen").count("“quokka”") == 1
-    assert page.locator(".live-tokens .special").all_inner_texts()[:: len(fields)] == ["<bos>", "<extract>"]
-    assert page.locator(".live-tokens .unknown", has_text="quokka → <unk>").count() == 1
+    reads = page.locator(".live-tokens")
+    assert reads.count() == len(classes["inputs"])
+    for of in reads.all():
+        assert of.locator(".special").all_inner_texts()[:: len(fields)] == ["<bos>", "<extract>"]
+        assert of.locator(".unknown", has_text="quokka → <unk>").count() == 1
     if len(fields) == 1:  # what a reader types is never a special token
         assert page.locator(".live-tokens .unknown", has_text="extract → <unk>").count() == 1
     assert_accessible(page)
@@ -129,6 +133,131 @@ def test_a_head_says_in_the_page_what_it_says_in_python(show, exported, name):
     page.get_by_label(fields[0], exact=True).fill(" ")
     said(page, "Write a text in each field.")
     assert page.locator(".live-bars").count() == 0
+
+
+@pytest.mark.slow
+def test_the_order_of_two_texts_moves_the_rows_of_similarity_and_not_its_scores(show, exported):
+    folder = exported("gpt-similarity")
+    (texts, shares), *_ = json.loads((folder / "wanted.json").read_text("utf-8"))
+    begins = {"fields": "First text, Second text", "text": texts[0], "second": texts[1]}
+    page = show(live.figure("classifying", "gpt-similarity", "Similarity.", **begins), models=folder.parent)
+    start(page)
+
+    def look():
+        rows = page.locator(".live-tokens")
+        reads = [" ".join(row.get_by_role("listitem").all_inner_texts()) for row in rows.all()]
+        table = page.get_by_role("table", name="What each row adds to the score of each class")
+        adds = {
+            of.locator("th").inner_text(): of.locator("td").all_inner_texts() for of in table.locator("tbody tr").all()
+        }
+        return reads, {name: [float(number) for number in numbers] for name, numbers in adds.items()}
+
+    said(page, "Most probable")
+    (one, other), before = look()
+    assert one.split("<delimiter>")[0].split() == ["<bos>", *"Anna gave the key to Ben .".split()]
+    assert torch.tensor(before["score"]).softmax(0).tolist() == pytest.approx(shares, abs=0.005)
+    assert sum(torch.tensor(before[name]) for name in ("row 1", "row 2", "bias")).tolist() == pytest.approx(
+        before["score"], abs=0.021
+    )
+    page.get_by_role("button", name="Exchange the two texts").press("Enter")
+    expect(page.get_by_label("First text")).to_have_value(texts[1])
+    expect(page.locator(".live-tokens").first.get_by_role("listitem")).to_have_text(other.split())
+    now, after = look()
+    assert now == [other, one]
+    assert after == {**before, "row 1": before["row 2"], "row 2": before["row 1"]}
+    assert before["row 1"] != before["row 2"]
+
+
+@pytest.mark.slow
+def test_each_of_four_heads_is_loaded_when_it_is_chosen_and_answers_as_in_python(show, exported, tmp_path):
+    names = [f"gpt-{task}" for task in ("sentiment", "entailment", "similarity", "multiple-choice")]
+    for name in names:
+        (tmp_path / name).symlink_to(exported(name))
+    about = {name: json.loads((tmp_path / name / "about.json").read_text("utf-8")) for name in names}
+    page = show(live.figure("tasks", names, "Four heads."), 390, "dark", tmp_path)
+    start(page)
+    loaded = lambda: {url.split("/")[-2] for url in page.asked if url.endswith("model.onnx")}  # noqa: E731
+    assert loaded() == {"gpt-sentiment"}
+    titles = ("Sentiment", "Entailment", "Similarity", "Multiple choice")
+    for i, (name, title) in enumerate(zip(names, titles, strict=True), 1):
+        page.get_by_role("button", name=title, exact=True).press("Enter")
+        examples = about[name]["examples"]
+        for example in (examples[0], examples[1]):
+            if example is examples[1]:
+                page.get_by_role("button", name="Another example").press("Enter")
+            first, second = [*example["texts"], ""][:2]
+            expect(page.locator("textarea").first).to_have_value(first)
+            label = example["label"]
+            if isinstance(second, list):
+                label = f"“{second[label]}”"
+                assert [
+                    one.input_value() for one in page.get_by_role("textbox", name=re.compile("^Ending")).all()
+                ] == second
+            said(page, f"is: {label}")
+        assert loaded() == set(names[:i])
+        pressed = page.get_by_role("group", name="Task").locator("[aria-pressed=true]")
+        assert pressed.all_inner_texts() == [title]
+        assert "61.0 % of the answers" in page.locator(".live-panel").inner_text()
+        page.get_by_role("button", name="Count them here").press("Enter")
+        said(page, "Both agree.")
+        printed, *_ = page.locator(".live-panel td.live-number").all_inner_texts()
+        assert printed == "61.0 %"
+        assert_accessible(page)
+    page.locator("summary").press("Enter")
+    for (story, endings), shares in json.loads((tmp_path / names[-1] / "wanted.json").read_text("utf-8")):
+        fields = page.get_by_role("textbox", name=re.compile("^Ending"))
+        page.get_by_label("Your story").fill(story)
+        for i, field in enumerate(fields.all()):
+            field.fill((endings + [""] * 4)[i])
+        best = max(range(len(shares)), key=shares.__getitem__)
+        told = said(page, f"Most probable: “{endings[best]}”, {100 * shares[best]:.1f} %.")
+        assert "right ending" not in told
+        bars = page.locator(".live-bars .live-number").all_inner_texts()
+        assert [float(text.split()[0]) for text in bars] == pytest.approx([100 * share for share in shares], abs=0.06)
+        assert page.locator(".live-tokens").count() == 1 + len(endings)
+        if "quokka" in str(endings):
+            assert told.count("“quokka”") == 1
+    n = fields.count()
+    page.get_by_role("button", name="Add an ending").press("Enter")
+    assert page.get_by_label(f"Ending {n + 1}").evaluate("e => e === document.activeElement")
+    page.keyboard.type("Ben left.")
+    page.wait_for_function("n => document.querySelectorAll('.live-bars tr').length === n", arg=len(endings) + 1)
+    page.get_by_label("Your story").fill("key " * 190)
+    said(page, "tokens long; the model reads at most 192. Shorten it.")
+    page.get_by_label("Your story").fill("")
+    said(page, "Write a story and two endings or more.")
+    assert page.locator(".live-bars").count() == page.locator(".live-tokens").count() == 0
+    page.get_by_role("button", name="Sentiment", exact=True).press("Enter")
+    said(page, f"is: {about[names[0]]['examples'][0]['label']}")
+    assert len([url for url in page.asked if url.endswith("model.onnx")]) == 4, "each one once"
+    assert page.faults == []
+
+
+@pytest.mark.slow
+def test_a_head_that_cannot_be_loaded_leaves_the_others(show, exported, tmp_path):
+    (tmp_path / "gpt-sentiment").symlink_to(exported("gpt-sentiment"))
+    (tmp_path / "gpt-entailment").mkdir()
+    page = show(live.figure("tasks", ["gpt-sentiment", "gpt-entailment"], "Heads."), models=tmp_path)
+    page.route("**/gpt-entailment/**", lambda route: route.fulfill(status=404))
+    start(page)
+    page.get_by_role("button", name="Entailment").press("Enter")
+    said(page, "The model could not be loaded: models/gpt-entailment/about.json can't be had (404).")
+    page.get_by_role("button", name="Sentiment").press("Enter")
+    said(page, "Most probable:")
+
+
+def test_answers_are_packed_in_the_page_as_in_the_library(show):
+    page, draw, cases = show(""), random.Random(0), []
+    for _ in range(200):
+        common = [1, *draw.choices([5, 6], k=draw.randint(0, 4))]
+        cases.append([[*common, *draw.choices([5, 6, 7], k=draw.randint(1, 4)), 9] for _ in range(draw.randint(1, 4))])
+    found = page.evaluate(
+        "async all => { const { pack } = await import('./figures/choosing.js'); return all.map(pack); }", cases
+    )
+    for rows, packed in zip(cases, found, strict=True):
+        wanted = classification.pack(rows)
+        of = {"branches": wanted.branches, "positions": wanted.position_ids, "extract": wanted.extract}
+        assert packed == {"ids": wanted.ids, **of}, rows
 
 
 def test_names_in_the_page_are_those_of_the_chapter(show):
@@ -699,6 +828,41 @@ def test_t5_and_bart_restore_in_the_page_what_they_restore_in_python(show, expor
     said(page, "Write a text.")
     assert page.locator(".live-tokens").count() == 0
     assert page.faults == []
+
+
+@pytest.mark.slow
+def test_the_first_of_several_models_answers_while_the_next_is_on_its_way(show, exported, tmp_path):
+    for name in ("t5", "bart"):
+        (tmp_path / name).symlink_to(exported(name))
+    page = show(
+        live.figure("restoring", ("t5", "bart"), "Gaps.", text="The film was bad.", hidden="1"), models=tmp_path
+    )
+    held = []
+    page.route("**/bart/model.onnx", lambda route: held.append(route))
+    page.locator("button.live-start").press("Enter")
+    t5, bart = (page.get_by_role("group", name=name, exact=True) for name in ("T5", "BART"))
+    t5.get_by_role("list").first.wait_for(timeout=60_000)
+    assert page.get_by_label("Your text").evaluate("e => e === document.activeElement")
+    page.get_by_role("button", name="Start over").focus()
+    assert bart.get_by_role("list").count() == page.locator("figure[data-ready]").count() == 0
+    held[0].fulfill(path=tmp_path / "bart" / "model.onnx")
+    page.locator("figure[data-ready]").wait_for()
+    assert bart.get_by_role("list").count() > 0
+    assert page.get_by_role("button", name="Start over").evaluate("e => e === document.activeElement"), "no jump"
+    assert page.faults == []
+
+
+@pytest.mark.slow
+def test_a_second_model_that_is_not_there_is_told(show, exported, tmp_path):
+    for name in ("t5", "bart"):
+        (tmp_path / name).symlink_to(exported(name))
+    page = show(
+        live.figure("restoring", ("t5", "bart"), "Gaps.", text="The film was bad.", hidden="1"), models=tmp_path
+    )
+    page.route("**/bart/model.onnx", lambda route: route.fulfill(status=404))
+    page.locator("button.live-start").press("Enter")
+    said(page, "could not be loaded: models/bart/model.onnx can't be had (404)")
+    assert page.locator("button.live-start").is_enabled()
 
 
 @pytest.mark.slow

@@ -17,6 +17,8 @@ SCORES = {  # of the whole test split: the entry of the result, and what the rec
     "gpt": ("loss", {}),
     "t5": ("loss", {}),
     "gpt-entailment": ("accuracy", {"pretrained": False, "size": 100}),
+    "gpt-similarity": ("accuracy", {"pretrained": False, "size": 100}),
+    "gpt-multiple-choice": ("accuracy", {"pretrained": False, "size": 100}),
 }
 
 

@@ -143,6 +143,24 @@ def test_the_live_model_is_trained_like_the_one_of_the_published_row(name, rows)
     assert GRAPHS[name].settings == published
 
 
+def test_live_similarity_reads_both_orders_and_is_trained_like_the_published_networks_of_one_order():
+    rows = published.rows("similarity-orders", orders=["one"], seed=[0])
+    assert [GRAPHS["gpt-similarity"].settings | {"transformation": "entailment"}] == [row["settings"] for row in rows]
+
+
+def test_the_chapter_tells_how_small_the_training_of_multiple_choice_is():
+    chapter = nbformat.read(FOLDER.parents[1] / "3_gpt" / "finetuning.ipynb", 4)
+    (source,) = (cell.source for cell in chapter.cells if cell.id == "live-tasks-text")
+    of = GRAPHS["gpt-multiple-choice"].settings
+    assert of["steps"] * of["batch_size"] == of["size"], "each story once"
+    (row,) = published.rows("multiple-choice", start=["pretrained"])
+    stories = row["settings"]["steps"] * row["settings"]["batch_size"]
+    assert f"{of['size']:,} stories" in source
+    assert f"{stories:,}" in source
+    at = [loss for step, loss in zip(row["evaluated_at"], row["val_losses"], strict=True) if step * 64 <= of["size"]]
+    assert min(at) > 0.97, "the published network had not left its plateau"
+
+
 @pytest.mark.parametrize(
     ("name", "chapter", "call"),
     [

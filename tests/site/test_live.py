@@ -81,13 +81,41 @@ def test_a_number_that_the_page_recomputes_is_the_printed_one(open_page, path):
     assert page.faults == []
 
 
+def test_each_of_four_heads_gets_as_many_answers_right_as_it_says(open_page):
+    page = open_page("book/3_gpt/finetuning.html", width=390)
+    figure = page.locator('[data-figure="tasks"]')
+    figure.locator("button.live-start").press("Enter")
+    tasks = figure.get_by_role("group", name="Task").get_by_role("button")
+    tasks.last.wait_for(timeout=60_000)
+    assert tasks.count() == len(figure.get_attribute("data-model").split()) == 4
+    for task in tasks.all():
+        task.press("Enter")
+        figure.get_by_role("button", name="Count them here").press("Enter", timeout=60_000)
+        told = figure.locator(".live-status", has_text="This browser")
+        told.wait_for(timeout=300_000)
+        assert "Both agree." in told.inner_text()
+        printed, python, _ = figure.locator(".live-panel td.live-number").all_inner_texts()
+        assert printed == python
+        said = figure.locator(".live-panel p").first.inner_text()
+        assert f"On the test set, {printed}" in said
+        majority = re.search(r"right in ([0-9.]+) %", said)[1]
+        assert float(printed.split()[0]) > float(majority) + 5
+    assert page.faults == []
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_page_computes_the_logits_of_the_graph(open_page, name):
     """tests/live compares the graph with torch."""
     folder = SITE / "_static" / "live" / "models" / name
     inputs = json.loads((folder / "about.json").read_text("utf-8"))["inputs"]
     draw = random.Random(0)
-    given = [5 if key == "prefix_lengths" else draw.choices(range(4, 60), k=9 + i) for i, key in enumerate(inputs)]
+    lengths = {"target_ids": 10, "extract": 4}
+    given = [draw.choices(range(4, 60), k=lengths.get(key, 9)) for key in inputs]
+    for i, key in enumerate(inputs):
+        if key == "prefix_lengths":
+            given[i] = 5
+        elif key in ("extract", "branches"):
+            given[i] = [x % 9 for x in given[i]]
     page = open_page("book/glossary.html")
     found = page.evaluate(
         """async ([name, given]) => {

@@ -1,5 +1,8 @@
 // From logits to tokens, as in chapter 3.1: temperature, top-k, top-p, and a stream of random numbers with a seed.
 
+// The browser gets time to show what there is, and to hear its reader.
+export const pause = () => new Promise((done) => setTimeout(done));
+
 export function softmax(logits) {
   const top = Math.max(...logits);
   const powers = Float64Array.from(logits, (x) => Math.exp(x - top));
@@ -43,8 +46,8 @@ export function stream(seed) {
 }
 
 // The most probable token, again and again, until one of the stops or until there are `room` tokens. run: the tokens so far
-// → their logits; show: told of every token. All tokens, and the result of the last run; nothing if it is wanted no longer.
-export async function greedy(run, start, stops, room, isWanted, show = () => {}) {
+// → their logits; show: told of every token, which the page then shows. All tokens, and the result of the last run; nothing if it is wanted no longer.
+export async function greedy(run, start, stops, room, isWanted, show) {
   const written = [...start];
   let result;
   while (written.length < room) {
@@ -53,7 +56,9 @@ export async function greedy(run, start, stops, room, isWanted, show = () => {})
     const next = ranked(result.logits.at(-1))[0];
     if (stops.includes(next)) break;
     written.push(next);
+    if (!show) continue;
     show(written);
+    await pause();
   }
   return { written, result };
 }

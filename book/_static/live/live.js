@@ -17,7 +17,9 @@ const KINDS = {
   families: "./figures/families.js",
   restoring: "./figures/restoring.js",
   answering: "./figures/answering.js",
+  tasks: "./figures/tasks.js",
 };
+const ONE_AT_A_TIME = "tasks"; // the kind whose models are loaded when they are chosen
 
 // What every model needs, and what the runtime fetches by itself.
 const MODULES = ["model.js", "tokenizer.js", "decoding.js", "figures/parts.js", "ort/ort.wasm.min.mjs", "ort/ort-wasm-simd-threaded.mjs"];
@@ -56,27 +58,36 @@ class Figure {
 
   async start(start, said) {
     start.disabled = true;
+    let model;
     try {
       fetchAhead();
-      const names = this.root.dataset.model.split(" ");
-      const figure = import(KINDS[this.root.dataset.figure]);
-      const { Model, Models, about } = await import("./model.js");
-      const loaded = names.length > 1 ? Models.load(names) : Model.load(names[0]);
+      const { figure: kind, model: named } = this.root.dataset;
+      const names = named.split(" ");
+      const figure = import(KINDS[kind]);
+      const { Choice, Model, Models, about } = await import("./model.js");
+      const first = kind === ONE_AT_A_TIME ? names.slice(0, 1) : names;
+      const loaded = kind === ONE_AT_A_TIME ? Choice.load(first) : names.length > 1 ? Models.load(names) : Model.load(named);
       const tell = (all) => {
         const bytes = all.reduce((sum, one) => sum + one.bytes, 0);
         said.textContent = `Loading ${megabytes(bytes)} and, the first time, a runtime of 14 MB …`;
       };
-      const [model, { build }] = await Promise.all([loaded, figure, Promise.all(names.map(about)).then(tell)]);
+      const [ready, { build }] = await Promise.all([loaded.then((it) => (model = it)), figure, Promise.all(first.map(about)).then(tell)]);
       const status = element("p", { className: "live-status", aria: { role: "status" } });
       const content = element("div", { className: "live-content" });
       this.body.replaceChildren(content, status);
-      await build(content, model, this.settings, (text) => (status.textContent = text));
+      const built = build(content, ready, this.settings, (text) => (status.textContent = text));
+      const focus = () => { // unless the reader is already elsewhere
+        if (document.activeElement === document.body) content.querySelector("textarea, input, button")?.focus({ preventScroll: true });
+      };
+      focus();
+      await Promise.all([built, ready.fetched]);
+      focus();
       this.root.dataset.ready = "";
-      content.querySelector("textarea, input, button")?.focus({ preventScroll: true });
-      this.watch(model);
+      this.watch(ready);
     } catch (error) {
       console.warn(error);
       this.offer(`The model could not be loaded: ${error.message}. The rest of the page does not need it.`);
+      model?.release().catch(console.warn);
     }
   }
 

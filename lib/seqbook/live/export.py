@@ -96,6 +96,26 @@ class Classifier(Decoder):
         return scores, scores.softmax(-1)
 
 
+class Similarity(Decoder):
+    """ids of two texts in both orders, (B, T) each → scores of the classes and their probabilities (B, classes), and what
+    each order adds to the scores (B, 2, classes)."""
+
+    def forward(self, ids: Tensor, exchanged_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows = torch.stack([ids, exchanged_ids], dim=1)
+        outputs = self.model(rows, torch.full_like(rows[:, :, 0], ids.shape[1] - 1))
+        of_rows = outputs.hidden[:, :, -1] @ self.model.head.weight.T
+        return outputs.task, outputs.task.softmax(-1), of_rows
+
+
+class Chooser(Decoder):
+    """A text and its endings, packed into ids, branches and position ids (B, T), and the positions of the extract tokens
+    (B, endings) → the score of each ending and its probability (B, endings)."""
+
+    def forward(self, ids: Tensor, extract: Tensor, branches: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+        scores = self.model(ids, extract, branches, position_ids).task
+        return scores, scores.softmax(-1)
+
+
 class Tagger(Decoder):
     """ids (B, T) with the special tokens → scores of the tags of each token and their probabilities (B, T, tags)."""
 
@@ -119,7 +139,8 @@ class Graph:
     settings of the recipe that its chapter changes, the objective's attribute with the names of its classes or tags, and
     the recipe, where it has another name. A time-lapse has the weights of several steps. `heldout` chooses the examples
     on which the page recomputes a number of the chapter. `halves`: the weights are rounded to 16 bits, and the page
-    loads half as many bytes; it computes with 32 bits. `told`: settings of the objective that the figure needs."""
+    loads half as many bytes; it computes with 32 bits. `told`: settings of the objective that the figure needs. `task`:
+    the figure tells how many answers are right, and begins with held-out examples."""
 
     module: Callable[[nn.Module], nn.Module]
     inputs: tuple[str, ...]
@@ -131,6 +152,11 @@ class Graph:
     heldout: Callable[[runs.Run], dict[str, Any]] | None = None
     halves: bool = False
     told: tuple[str, ...] = ()
+    task: bool = False
+
+
+def _classified(what: str) -> Callable[[runs.Run], dict[str, Any]]:
+    return partial(heldout.predictions, measure="right", unit=what, texts=what)
 
 
 def _compared(module: Callable[[nn.Module], nn.Module], learning_rate: float, *looks: str) -> Graph:
@@ -142,10 +168,22 @@ def _compared(module: Callable[[nn.Module], nn.Module], learning_rate: float, *l
 SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter 6.1 trains it
 SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weight": 0.0}  # as chapter 3.2
 FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
+BOTH_ORDERS = {
+    "size": 20_000,
+    "steps": 2_500,
+    "patience": 0,
+    "evaluations": 5,
+}  # as the one order of C13 in chapter 3.2
+STORIES = {
+    "size": 8_000,
+    "steps": 1_000,
+    "batch_size": 8,
+    "patience": 0,
+    "evaluations": 2,
+}  # a small part of chapter 3.2's
 PUBLISHED = {"size": 2_000, "patience": 5}  # as in the published rows of chapter 4.2
 LOSS = partial(heldout.predictions, measure="loss", unit="tokens", texts="windows")
 WORDS = partial(heldout.predictions, measure="right", unit="words", texts="windows")
-CLASSES = partial(heldout.predictions, measure="right", unit="pairs", texts="pairs")
 TAGS = partial(heldout.predictions, measure="exact", unit="texts", texts="texts")  # all tags of a text
 GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "rnn": Graph(Recurrent, ("source_ids", "target_ids"), ("context",), heldout=heldout.translations),
@@ -165,8 +203,29 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
     "gpt-prompting": Graph(Decoder, ("ids",), ("weights",), heldout=partial(heldout.answers, task="qa")),
     "bert": Graph(Encoder, ("ids",), ("weights",), heldout=WORDS),
     "prefix-lm": Graph(PrefixDecoder, ("ids", "prefix_lengths"), ("weights",), SMALL, heldout=heldout.second_halves),
-    "gpt-sentiment": Graph(Classifier, ("ids",), ("probabilities",), SHORT, "classes"),
-    "gpt-entailment": Graph(Classifier, ("ids",), ("probabilities",), FEW, "classes", heldout=CLASSES),
+    "gpt-sentiment": Graph(
+        Classifier, ("ids",), ("probabilities",), SHORT, "classes", heldout=_classified("texts"), task=True
+    ),
+    "gpt-entailment": Graph(
+        Classifier, ("ids",), ("probabilities",), FEW, "classes", heldout=_classified("pairs"), task=True
+    ),
+    "gpt-similarity": Graph(
+        Similarity,
+        ("ids", "exchanged_ids"),
+        ("probabilities", "of_rows"),
+        {"pretrained": True, "lm_weight": 0.0, "learning_rate": 1e-3} | BOTH_ORDERS,
+        "classes",
+        heldout=_classified("pairs"),
+        task=True,
+    ),
+    "gpt-multiple-choice": Graph(
+        Chooser,
+        ("ids", "extract", "branches", "position_ids"),
+        ("probabilities",),
+        {"pretrained": True, "lm_weight": 0.0} | STORIES,
+        heldout=_classified("stories"),
+        task=True,
+    ),
     "bert-ner": Graph(Tagger, ("ids",), ("probabilities",), {"size": 100, "patience": 5}, "tags", heldout=TAGS),
     "compare-recurrent-translation": _compared(Aligning, 1e-2, "weights"),
     "compare-encoder-decoder-translation": _compared(EncoderDecoder, 3e-3, "encoder", "decoder", "cross"),
@@ -230,10 +289,18 @@ def export(
         "bytes": sum((folder / file).stat().st_size for file in ("model.onnx", *(step["file"] for step in steps))),
     }
     about |= {name: getattr(run.objective.config, name) for name in graph.told}
+    if graph.task:
+        about |= {name: run.result[name] for name in ("accuracy", "majority")} | {"examples": _examples(run)}
     if steps:
         about |= {"steps": steps}
     with writing(folder / "about.json") as scratch:
         scratch.write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _examples(run: runs.Run, n: int = 12) -> list[dict[str, Any]]:
+    """The first examples of the test split: the texts that the network reads, and the label."""
+    *texts, label = run.objective.config.reads().values()
+    return [{"texts": [row[of] for of in texts], "label": row[label]} for row in run.splits["test"].select(range(n))]
 
 
 def write_weights(lapse: timelapse.Timelapse, folder: Path) -> list[dict[str, Any]]:
@@ -270,9 +337,8 @@ def write_graph(model: nn.Module, graph: Graph, file: Path, *, optimize: bool = 
     with its own name."""
     import onnx  # only the build of the site has it
 
-    example = tuple(
-        torch.full((2,) if name == "prefix_lengths" else (2, 5 + i), 3) for i, name in enumerate(graph.inputs)
-    )
+    sizes = {"prefix_lengths": (2,), "target_ids": (2, 6), "extract": (2, 4)}  # all others have one size
+    example = tuple(torch.full(sizes.get(name, (2, 5)), 3) for name in graph.inputs)
     free = tuple({d: torch.export.Dim.DYNAMIC for d in range(t.dim())} for t in example)
     with torch.no_grad():
         torch.onnx.export(

@@ -20,6 +20,7 @@ Kind = Literal[
     "families",
     "restoring",
     "answering",
+    "tasks",
 ]
 
 

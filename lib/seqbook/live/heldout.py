@@ -107,10 +107,11 @@ def _read(batch: Batch) -> tuple[tuple[Tensor, ...], Tensor]:
     if isinstance(batch, MaskedBatch):  # has labels for the chosen positions alone, in reading order
         return (ids,), torch.full_like(ids, IGNORED).masked_scatter(others[0], batch.labels)
     if isinstance(batch, TaskBatch):
-        return (ids[:, 0],), batch.labels.task[:, None]
+        rows = (ids, *others) if len(others) > 1 else ids.unbind(1)  # packed answers, or one row for each order
+        return rows, batch.labels.task[:, None]
     return batch.inputs, batch.labels
 
 
 def _strip(ids: list[int], pad_id: int) -> list[int]:
-    """The ids without the padding at their end."""
+    """The ids, or other numbers of each position, without the padding at their end."""
     return ids[: max(i for i, token in enumerate(ids) if token != pad_id) + 1]

@@ -1,7 +1,7 @@
 // A printed number is made again in the page, on the held-out examples or on a part of them.
 
 import { element } from "../element.js";
-import { nll, ranked, translation } from "../decoding.js";
+import { nll, pause, ranked, translation } from "../decoding.js";
 import { button } from "./parts.js";
 
 const REST = 50; // milliseconds after which the page gets time for its reader
@@ -52,7 +52,7 @@ export async function build(root, model, { printed }, say) {
       if (i + 1 < n && performance.now() - rested < REST) continue;
       bar.value = i + 1;
       count.textContent = `${i + 1} of ${n}: so far ${told(sum, all)}`;
-      await new Promise((done) => setTimeout(done));
+      await pause();
       if (!goes()) return;
       rested = performance.now();
     }

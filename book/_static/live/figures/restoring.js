@@ -2,7 +2,7 @@
 
 import { element } from "../element.js";
 import { drawNoise, replaceRuns, restore, spansOf } from "../corruption.js";
-import { beam, nll, stream } from "../decoding.js";
+import { beam, nll, pause, stream } from "../decoding.js";
 import { bars, button, field, latest, percent, tooLong, unknown, wordButtons } from "./parts.js";
 
 const BEAMS = 5; // as in `objective.fill`
@@ -94,7 +94,7 @@ function panel(name, model, task) {
     const mean = losses.reduce((a, b) => a + b) / losses.length;
 
     const next = async (rows) => {
-      await new Promise((done) => setTimeout(done)); // the page stays usable
+      await pause();
       const length = start.length + rows[0].length;
       const { logits: all } = await model.run(rows.map(() => reads), rows.map((ids) => [...start, ...ids]));
       return rows.map((_, i) => all[(i + 1) * length - 1]);
