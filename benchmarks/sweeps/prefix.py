@@ -61,12 +61,29 @@ SWEEPS = {
             _translation("bidirectional", {"system": "prefix decoder", "equal": "compute"}, steps=600),
         ],
     ),
+    "prefix-loss-rates": Sweep(
+        "Chapter 6.1, C27: the learning rates of a causal decoder whose loss is on source and target.",
+        [
+            Case("prefix-translation", {"prefix": "causal", "learning_rate": rate, "loss_on": "whole"}, {"rate": rate})
+            for rate in (7.5e-4, 1.5e-3, 3e-3)
+        ],
+        seeds=[0],
+    ),
     "prefix-loss": Sweep(
         "Chapter 6.1, C27: a causal decoder whose loss is on the target alone, or on source and target.",
         [
             _translation("causal", {"loss_on": "target"}),
             _translation("causal", {"loss_on": "whole"}, loss_on="whole"),
         ],
+    ),
+    "prefix-chain-rates": Sweep(
+        "Chapter 6.1, C25: the learning rates of a stack that reads chains of assignments, with either mask.",
+        [
+            Trial(prefix.chain, {"prefix": mask, "hops": 1, "steps": 3_000, "learning_rate": rate})
+            for rate in (5e-4, 2e-3, 4e-3)
+            for mask in MASKS
+        ],
+        seeds=[0],
     ),
     "prefix-chain": Sweep(
         "Chapter 6.1, C25: chains of assignments of one hop, read with either mask.",
@@ -92,6 +109,15 @@ SWEEPS = {
     "unilm": Sweep(
         "Chapter 6.1: one network with UniLM's three kinds of masks, beside a network for each of them.",
         [_unilm(trained) for trained in SHARES],
+    ),
+    "prefix-lm-rates": Sweep(
+        "Part 6: the learning rates of a prefix decoder that continues stories, and of one with UL2's denoisers.",
+        [
+            Case(recipe, {"learning_rate": rate}, {"rate": rate})
+            for recipe in ("prefix-lm", "ul2")
+            for rate in (1e-3, 2.5e-3, 5e-3)
+        ],
+        seeds=[0],
     ),
     "pretrained-masks-rates": Sweep(
         "C25: the learning rates of one stack that is pretrained on blanks, with each mask.",

@@ -18,6 +18,7 @@ from seqbook.objectives.blanks import blank_out
 from seqbook.objectives.drawing import Span, scatter
 from seqbook.objectives.rows import PrefixBatch, Row, collate
 from seqbook.recipes import configure
+from seqbook.runs import published
 
 # ---- The order in which several blanks are filled
 
@@ -91,34 +92,40 @@ SHORT_T5 = {"max_len": 128, "steps": 700, "learning_rate": 3e-3}  # as many step
 NAMES: tuple[Name, ...] = get_args(Name)
 
 
-def trained(name: Name, seed: int) -> runs.Run:
-    """The network of this name, trained with this seed.
+def trained(name: Name, seed: int, **settings: Any) -> runs.Run:
+    """The network of this name, trained with this seed and these settings of its recipe.
 
     Raises:
         ValueError: an unknown name.
     """
     match name:
         case "GLM":
-            return runs.run("glm", seed=seed)
+            return runs.run("glm", seed=seed, **settings)
         case "GLM, spans in order":
-            return runs.run("glm", seed=seed, shuffle=False)
+            return runs.run("glm", seed=seed, shuffle=False, **settings)
         case "GLM, answers not counted":
-            recipe = configure("glm")
+            recipe = configure("glm", **settings)
             new = untrained(recipe, seed)
             objective = Uncounted(new.objective.tokenizer, new.objective.config, max_len=new.objective.max_len)
             run = uncounted(train(replace(new, objective=objective), recipe, seed))
             return replace(run, result=run.result | objective.scores(run.model, run.splits))
         case "T5":
-            return runs.run("t5", seed=seed, **SHORT_T5)
+            return runs.run("t5", seed=seed, **SHORT_T5 | settings)
         case "BERT" | "BART":
-            return runs.run(name.lower(), seed=seed)
+            return runs.run(name.lower(), seed=seed, **settings)
     raise ValueError(f"unknown name {name!r}: choose one of {', '.join(NAMES)}")
 
 
-def measured(*, seed: int, network: Name, n: int = 200) -> dict[str, Any]:
+def validated(*, seed: int, network: Name, learning_rate: float) -> dict[str, Any]:
+    """A row of the sweep "glm-rates": the validation loss (nats per token) of a network that is trained at this rate."""
+    run = trained(network, seed, learning_rate=learning_rate)
+    return {key: run.result[key] for key in ("params", "steps", "seconds", "val_loss")} | published.curve(run.history)
+
+
+def measured(*, seed: int, network: Name, n: int = 200, **settings: Any) -> dict[str, Any]:
     """A row of the sweeps "glm…": size, training and losses of a network, and the gaps that it fills; of a
     GLM also `by_order`, and the gaps that it fills without counting; beside BERT the two baselines."""
-    run = trained(network, seed)
+    run = trained(network, seed, **settings)
     kept = ("params", "steps", "tokens", "seconds", "val_loss", "loss", "token_loss", "sentence_loss", "document_loss")
     row = {key: run.result[key] for key in kept if key in run.result}
     found = gaps(run, n)

@@ -25,7 +25,14 @@ from seqbook.training import TrainingConfig, fit
 
 
 def chain(
-    seed: int, prefix: PrefixMask, hops: int, steps: int, *, n_layers: int = 2, n_train: int = 400_000
+    seed: int,
+    prefix: PrefixMask,
+    hops: int,
+    steps: int,
+    *,
+    learning_rate: float = 1e-3,
+    n_layers: int = 2,
+    n_train: int = 400_000,
 ) -> dict[str, Any]:
     """A small stack that learns to follow chains of assignments, with this mask.
 
@@ -37,9 +44,9 @@ def chain(
     torch.manual_seed(seed)
     sizes = {"d_model": 64, "n_layers": n_layers, "max_len": 2 * config.n_chains * hops + 2}
     model = PrefixLMConfig(**objective.sizes(), **sizes, positions="rotary").build()
-    training = TrainingConfig(steps=steps, batch_size=64, learning_rate=1e-3, warmup=100, evaluations=10)
+    training = TrainingConfig(steps=steps, batch_size=64, learning_rate=learning_rate, warmup=100, evaluations=10)
     splits = Rows(n_train, config, seed=seed), Rows(500, config, seed=1_000_000)
-    out = folder_of(__name__, seed, prefix, hops, steps, n_layers, n_train)
+    out = folder_of(__name__, seed, prefix, hops, steps, learning_rate, n_layers, n_train)
     history = [step for step in fit(model, objective, *splits, training, seed=seed, out=out) if "val_loss" in step]
     return {
         "params": sum(p.numel() for p in model.parameters()),
