@@ -111,3 +111,11 @@ def test_without_branches_the_mask_is_causal():
 def test_what_is_no_tensor_is_no_mask(mask):
     with pytest.raises(ValueError, match=f"the mask is {type(mask).__name__}, no tensor: give a boolean one"):
         masks.check(mask, 1, 2)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 3), (1, 1, 2), (2, 2)])
+def test_a_mask_of_another_shape_is_refused_with_both(shape):
+    mask = torch.ones(shape, dtype=torch.bool)
+    with pytest.raises(ValueError, match=rf"shape \({', '.join(map(str, shape))},?\), .* broadcast to \(1, 2\)"):
+        masks.check(mask, 1, 2)
+    masks.check(torch.ones(1, 1, dtype=torch.bool), 1, 2)
