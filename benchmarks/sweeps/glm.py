@@ -16,7 +16,7 @@ def _trial(network: str) -> Trial:
 
 SWEEPS = {
     "glm-rates": Sweep(
-        "Chapter 6.2: the learning rates of GLM's versions and of the BERT beside them.",
+        "Chapter 6.2: the learning rates of GLM's versions, and of the BERT and the T5 beside them.",
         [
             Trial(glm.validated, {"network": network, "learning_rate": rate})
             for network in (*GLMS, "BERT", "T5")
