@@ -256,3 +256,11 @@ def test_refuses_places_outside_its_tables():
             changed = row | {name: torch.full_like(row[name], wrong)}
             with pytest.raises(ValueError, match=f"{name} has the value {wrong}: this model has 0 to {last}"):
                 full(prefix_lengths=lengths(5), **changed)
+
+
+def test_the_tables_of_further_inputs_begin_as_wide_as_gpts():
+    model = PrefixLMConfig(vocab_size=200, d_model=64, n_layers=1, n_heads=4, max_len=200, **EXTRAS).build()
+    expected = model.embedding.tokens.weight.std().item()
+    assert expected == pytest.approx(0.554 / 8, rel=0.05)
+    for table in (model.block_positions, model.segments):
+        assert table.weight.std().item() == pytest.approx(expected, rel=0.25)
