@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from seqbook.generation.beam import beam
+from seqbook.generation.beam import beam, cost
 from seqbook.generation.decoding import greedy
 from seqbook.generation.likelihood import log_likelihood
 
@@ -144,3 +144,53 @@ def test_no_length_penalty_overflows(length_penalty):
     lengths = [len(h.ids) for h in found]
     assert lengths == sorted(lengths, reverse=length_penalty > 0)
     assert all(h.score <= 0 for h in found)
+
+
+class Tables(torch.nn.Module):
+    """P(next token | the last one) from another table at each step: no two sequences are equally probable."""
+
+    def __init__(self, tables):
+        super().__init__()
+        self.log_probs = torch.nn.Parameter(tables.log())
+
+    def prefill(self, ids):
+        return self.log_probs[0, ids[:, -1]], Step()
+
+    def decode(self, tokens, state):
+        state.step += 1
+        return self.log_probs[state.step, tokens], state
+
+
+class Step(Nothing):
+    step = 0
+
+
+def never_stopping(tables, beams, length_penalty):
+    """Beam search by hand that goes on to the last step: (cost, ids) of the best hypotheses."""
+    open_ones, ended = [(0.0, [1])], []
+    for length, table in enumerate(tables.log().tolist(), 1):
+        nexts = [(score + p, [*ids, token]) for score, ids in open_ones for token, p in enumerate(table[ids[-1]])]
+        nexts = sorted(nexts, reverse=True)
+        ended += [(cost(score, length, length_penalty), ids[1:-1]) for score, ids in nexts[:beams] if ids[-1] == 0]
+        open_ones = [(score, ids) for score, ids in nexts if ids[-1] != 0][:beams]
+    ended += [(cost(score, len(tables), length_penalty), ids[1:]) for score, ids in open_ones]
+    return sorted(ended)[:beams]
+
+
+@pytest.mark.parametrize("beams", [2, 3, 4])
+@pytest.mark.parametrize("length_penalty", [-1.5, 0.0, 0.7, 2.0])
+def test_a_search_that_stops_early_finds_what_one_finds_that_never_does(beams, length_penalty):
+    for seed in range(60):
+        generator = torch.Generator().manual_seed(seed)
+        tables = (3 * torch.randn(7, 5, 5, generator=generator)).softmax(-1)
+        given = (torch.tensor([[1]]),)
+        (found,) = beam(Tables(tables), given, max_new=7, stop=[0], beams=beams, length_penalty=length_penalty)
+        expected = never_stopping(tables, beams, length_penalty)
+        assert [h.ids for h in found] == [ids for _, ids in expected]
+        assert [h.score for h in found] == pytest.approx([-math.exp(c) for c, _ in expected], rel=1e-3)
+
+
+def test_what_is_certain_costs_least():
+    assert cost(0.0, 3, 1.0) == -math.inf < cost(-1e-9, 1, 1.0)
+    (found,) = beam(Table([[1.0, 0.0], [0.0, 1.0]]), (torch.tensor([[1]]),), max_new=3, stop=[0], beams=1)
+    assert found == [([1, 1, 1], 0.0)]

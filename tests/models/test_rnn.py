@@ -69,3 +69,17 @@ def test_contexts_differ_in_nothing_but_the_context():
 def test_a_width_that_two_directions_cannot_share_is_refused():
     with pytest.raises(ValueError, match="d_model=15 can't be halved"):
         build(d_model=15, bidirectional=True)
+
+
+def test_the_mean_context_is_the_mean_of_the_states_of_real_tokens():
+    model = build("mean")
+    _, state = model.prefill(SOURCE, TARGET[:, :1])
+    found = model._context(torch.zeros(3, 1, 16), state, 1)[:, 0]
+    for row, memory, real in zip(found, state.memory, SOURCE != PAD, strict=True):
+        torch.testing.assert_close(row, memory[real].mean(0))
+
+
+def test_embeddings_begin_small():
+    model = RNNSeq2Seq(RNNConfig(source_vocab_size=300, target_vocab_size=300, d_model=64))
+    for table in (model.embedding, model.encoder.embedding):
+        assert table.weight[1:].std().item() == pytest.approx(0.1, rel=0.05)
