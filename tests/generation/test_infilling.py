@@ -143,3 +143,13 @@ def test_nothing_to_fill(model):
 def test_sweeps_below_one(model, ids):
     with pytest.raises(ValueError, match="sweeps=0 must be at least 1"):
         fill_repeatedly(model, ids, MASK, sampler(), sweeps=0)
+
+
+def test_no_gradients_are_recorded(model, ids):
+    seen, forward = [], model.forward
+    model.forward = lambda *inputs: seen.append(torch.is_inference_mode_enabled()) or forward(*inputs)
+    probabilities(model, ids, MASK)
+    fill_at_once(model, ids, MASK)
+    fill_one_by_one(model, ids, MASK)
+    fill_repeatedly(model, ids, MASK, likeliest, sweeps=1)
+    assert len(seen) > 4 and all(seen)

@@ -7,7 +7,14 @@ from seqbook.models import BARTConfig, BERTConfig, GPTConfig, PrefixLMConfig, RN
 SIZES = {"d_model": 128, "n_heads": 4, "dropout": 0.0, "max_len": 128}
 STACK = SIZES | {"n_layers": 4, "d_ff": None}  # as many blocks as the two stacks of T5 and BART have together
 GPT2 = STACK | {"activation": "gelu_tanh", "norm": "pre", "positions": "learned"}
-BERT = {"activation": "gelu", "norm": "post", "positions": "learned", "eps": 1e-12, "first_position": 0, "n_segments": 2}
+BERT = {
+    "activation": "gelu",
+    "norm": "post",
+    "positions": "learned",
+    "eps": 1e-12,
+    "first_position": 0,
+    "n_segments": 2,
+}
 T5 = {"activation": "relu", "gated": False, "tied": True, "eps": 1e-6, "n_buckets": 32, "max_distance": 128}
 TRANSFORMER = {"d_model": 256, "n_layers": 3, "n_heads": 8, "d_ff": 512, "norm": "pre", "positions": "sinusoidal"}
 RNN = {"d_model": 256, "n_layers": 1, "context": "last", "bidirectional": False, "embedding_shortcut": False}
@@ -20,7 +27,10 @@ RNN = {"d_model": 256, "n_layers": 1, "context": "last", "bidirectional": False,
         (PrefixLMConfig, GPT2 | {"block_positions": False, "n_segments": None}),
         (BERTConfig, STACK | BERT | {"outputs": "masked", "pad_id": 0}),
         (T5Config, SIZES | T5 | {"n_layers": 2, "n_decoder_layers": None, "d_head": None, "d_ff": 512, "pad_id": 0}),
-        (BARTConfig, SIZES | {"n_layers": 2, "n_decoder_layers": None, "d_ff": None, "activation": "gelu", "pad_id": 0}),
+        (
+            BARTConfig,
+            SIZES | {"n_layers": 2, "n_decoder_layers": None, "d_ff": None, "activation": "gelu", "pad_id": 0},
+        ),
         (TransformerConfig, TRANSFORMER | {"dropout": 0.0, "max_len": 128, "pad_id": 0}),
         (RNNConfig, RNN | {"dropout": 0.0, "max_len": 128, "pad_id": 0}),
     ],

@@ -115,3 +115,14 @@ def test_learned_positions_are_the_only_difference_in_size():
 def test_refuses_sizes_that_do_not_fit_each_other(changes, message):
     with pytest.raises(ValueError, match=message):
         build(**changes)
+
+
+def test_weights_begin_as_xavier_and_only_those_of_the_stacks():
+    model = TransformerConfig(source_vocab_size=300, target_vocab_size=300, d_model=64, n_heads=4, n_layers=1).build()
+    for stack in (model.encoder, model.decoder):
+        for name, parameter in stack.named_parameters():
+            if name.endswith("weight") and parameter.dim() == 2:
+                bound = (6 / sum(parameter.shape)) ** 0.5
+                assert 0.95 * bound < parameter.abs().max().item() <= bound, name
+    for embedding in (model.source_embedding, model.target_embedding):
+        assert embedding.tokens.weight[1:].std().item() == pytest.approx(1 / 8, rel=0.05)
