@@ -314,6 +314,28 @@ def test_setup_cell_installs_the_package_beside_a_folder_of_its_name(tmp_path, b
     assert printed.split() == ["installs", str(ROOT / "lib" / "seqbook" / "__init__.py")]
 
 
+@pytest.mark.parametrize("beside", ["seqbook.py", "seqbook/__init__.py"])
+def test_setup_cell_names_a_file_that_would_be_imported_in_place_of_the_package(tmp_path, beside):
+    """A file of the reader's own, or a copy of a part of the package, in the notebook's folder."""
+    (tmp_path / beside).parent.mkdir(exist_ok=True)
+    (tmp_path / beside).write_text("print('imported')")
+    source = repository.SETUP_CELL.format(address=FORK).replace(MAGIC, "raise AssertionError")
+    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert last == f"ImportError: {tmp_path / beside} hides the course's package: rename it"
+    assert done.stdout == ""
+
+
+def test_setup_cell_takes_a_package_in_an_environment_below_the_notebook(tmp_path):
+    package = tmp_path / ".venv" / "lib" / "seqbook"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    source = repository.SETUP_CELL.format(address=FORK).replace(MAGIC, "raise AssertionError")
+    source = f"import sys\nsys.path.insert(0, {str(package.parent)!r})\n{source}\nprint(seqbook.__file__)"
+    done = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(package / "__init__.py")
+
+
 @pytest.mark.parametrize("url", [FORK, f"{FORK}/", f"{FORK}.git"])
 def test_set_repository_rewrites_everything_and_can_be_repeated(tree, url):
     old = repository.address(tree)

@@ -14,13 +14,18 @@ ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+", re.ASCII)
 
 # Colab opens a notebook alone, without the repository around it. Beside a clone of it called seqbook, `import seqbook` would
-# take that folder for a package without files, whose spec has no origin.
+# take that folder for a package without files, whose spec has no origin. A file seqbook.py, or a folder with another package,
+# would be imported in place of ours.
 SETUP_CELL = """\
 import importlib.util
+from pathlib import Path
 
-if getattr(importlib.util.find_spec("seqbook"), "origin", None) is None:
+found = getattr(importlib.util.find_spec("seqbook"), "origin", None)
+if found is None:
     %pip install -q "git+{address}"
-import seqbook  # noqa: F401, before torch: it sets how torch's threads wait"""
+elif Path(found).parent in (Path.cwd(), Path.cwd() / "seqbook"):
+    raise ImportError(f"{{found}} hides the course's package: rename it")
+import seqbook  # noqa: E402, F401, before torch: it sets how torch's threads wait"""
 
 
 def pages(root: Path = ROOT) -> list[str]:
