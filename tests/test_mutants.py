@@ -4,8 +4,10 @@ import ast
 import csv
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import mutation
@@ -99,6 +101,29 @@ def test_a_test_that_fails_without_any_change_catches_nothing(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "tests/nn/test_toy.py::test without any change" in done.stderr
+
+
+def test_a_tool_that_is_ended_ends_the_tests_that_it_has_started(tmp_path):
+    """Also those that ignore the signal."""
+    for folder in ("lib/seqbook/nn", "tests/nn"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "lib/seqbook/nn/toy.py").write_text("x = 1\n")
+    waits = "import signal, time, pathlib\n\ndef test():\n    signal.signal(15, signal.SIG_IGN)\n"
+    waits += f"    pathlib.Path({str(tmp_path / 'started')!r}).touch()\n    time.sleep(300)\n"
+    (tmp_path / "tests/nn/test_toy.py").write_text(waits)
+    tool = psutil.Popen([sys.executable, str(ROOT / "tools/mutants.py"), "nn/toy"], cwd=tmp_path, stderr=subprocess.PIPE)
+    try:
+        while not (tmp_path / "started").exists():
+            assert tool.poll() is None
+            time.sleep(0.1)
+        children = tool.children(recursive=True)
+        assert children
+    finally:
+        tool.terminate()
+    assert "the same command goes on" in tool.stderr.read().decode()
+    assert tool.wait(30) == 1
+    assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
 SOURCE = """def f(x):

@@ -106,6 +106,7 @@ class FirstFailure:
 
 def test(folder: Path, tests: list[str], limit: float, answer: Connection) -> None:
     """Run the tests in this process, which was forked for them, and send which one fails."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()
     os.chdir(folder)
     output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -282,6 +283,7 @@ def main(arguments: list[str]) -> int:
     paths = [p for name in names for p in sorted(source(name).with_suffix("").rglob("*.py")) or [source(name)]]
     modules = [str(p.relative_to("lib/seqbook").with_suffix("")) for p in paths if p.name != "__init__.py"]
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended; the same command goes on"))  # `run` ends what it has started
     plain, *folders = copies(1 + options.jobs)
     known = Known(WORK / "rows.csv")
     warm([*Path("lib/seqbook").rglob("*.py"), *{Path(name) for module in modules for name in tests(module)}])

@@ -15,7 +15,7 @@ def row(cells: list[str], kind: str) -> str:
 def page(small_book, browser):
     """The page's address."""
     columns = [f"column{i}" for i in range(WIDE)]
-    prose = f"# Small\n\nText.\n\n| {' | '.join(columns)} |\n|{'---|' * WIDE}\n| {' | '.join(columns)} |\n\n`{'unbroken' * 8}`"
+    prose = f"# Small\n\nText.\n\n| {' | '.join(columns)} |\n|{'---|' * WIDE}\n| {' | '.join(columns)} |\n\n`{'unbroken' * 15}`"
     prose += f"\n\nA {'term' * 60}\n: and its definition\n\n"
     table = f'<table class="dataframe"><thead>{row(columns, "th")}</thead><tbody>{row(columns, "td")}</tbody></table>'
     figure = {"name": "fig-small", "caption": "A wombat."}
