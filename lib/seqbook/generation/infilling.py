@@ -4,8 +4,11 @@ The model predicts each masked token from the visible ones, independently of the
 several masks can be filled in one pass, which ignores how the words go together; mask by mask, where each word depends on
 those before it; or again and again, until all words depend on each other. Everything is done for a batch of texts.
 
-ids contain `mask_id` where a token is missing; choose: takes logits and returns tokens, as `sampling.sampler` makes it;
-excluded: the ids of special tokens, which are never filled in.
+ids contain `mask_id` where a token is missing; excluded: the ids of special tokens, which are never filled in; choose: takes
+logits, one row for each mask that is filled in this pass, and returns tokens, as `sampling.sampler` makes it. Its streams of
+random numbers belong to these rows, not to the texts: what is drawn for a text depends on the texts before it in the batch.
+For a sample that depends on the text and the seed alone, give one text and a new `choose`. The most probable tokens
+depend on neither.
 """
 
 from collections.abc import Collection
