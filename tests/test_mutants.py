@@ -112,7 +112,9 @@ def test_a_tool_that_is_ended_ends_the_tests_that_it_has_started(tmp_path):
     waits = "import signal, time, pathlib\n\ndef test():\n    signal.signal(15, signal.SIG_IGN)\n"
     waits += f"    pathlib.Path({str(tmp_path / 'started')!r}).touch()\n    time.sleep(300)\n"
     (tmp_path / "tests/nn/test_toy.py").write_text(waits)
-    tool = psutil.Popen([sys.executable, str(ROOT / "tools/mutants.py"), "nn/toy"], cwd=tmp_path, stderr=subprocess.PIPE)
+    tool = psutil.Popen(
+        [sys.executable, str(ROOT / "tools/mutants.py"), "nn/toy"], cwd=tmp_path, stderr=subprocess.PIPE
+    )
     try:
         while not (tmp_path / "started").exists():
             assert tool.poll() is None

@@ -78,6 +78,39 @@ def test_the_same_rows_for_choosing_and_for_testing_are_counted(folder, caplog):
     assert found.startswith("multi30k: 2 of the 2 rows in the split test stand in the split validation too")
 
 
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        (
+            [ROW, ROW, {"en": "Two cats.", "de": "Zwei Katzen."}],
+            "1 of the 3 rows in the split test are copies of others",
+        ),
+        (
+            [{"en": "Eine Katze 3.", "de": "A cat 3."}],
+            "1 of the 1 rows in the split test stand in the training split too",
+        ),
+        (
+            [{"en": "A cat 3.", "de": "Ein Kater."}, ROW],
+            "1 of the 2 rows in the split test have a sentence that stands in the training split too, with another",
+        ),
+        (
+            [{"en": "One cat.", "de": "Eine Katze 3."}],
+            "1 of the 1 rows in the split test have a sentence that stands in the training split too, with another",
+        ),
+        ([{"en": "Thank you.", "de": "Danke sehr."}, ROW], None),  # short ones have many translations
+    ],
+    ids=["twice", "swapped", "same source", "same target", "short"],
+)
+def test_copies_within_a_split_swapped_pairs_and_halves_of_pairs_are_counted(folder, caplog, rows, found):
+    train = [{"en": f"A cat {i}.", "de": f"Eine Katze {i}."} for i in range(9)]
+    write(folder / "train.jsonl", [*train, {"en": "Thank you.", "de": "Danke."}])
+    write(folder / "val.jsonl", [{"en": "Three birds.", "de": "Drei Vögel."}])
+    write(folder / "test.jsonl", rows)
+    load("multi30k", folder)
+    messages = [record.message for record in caplog.records]
+    assert [message.startswith(f"multi30k: {found}") for message in messages] == ([True] if found else [])
+
+
 def test_a_long_text_that_repeats_itself_is_named(tmp_path, caplog):
     speech = "".join(f"Citizen {i}: before we proceed any further, hear me speak {i * i} times.\n" for i in range(90))
     (tmp_path / "input.txt").write_text(speech)

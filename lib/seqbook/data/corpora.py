@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 MARK = "\ufeff"  # the byte-order mark
 PIECE = 60  # characters that rarely stand in a text twice
+PHRASE = 3  # words: a corpus may have shorter sentences many times, each with a translation of its own
 HUB = {"multi30k": "bentrevett/multi30k", "tiny_shakespeare": "karpathy/tiny_shakespeare"}
 FILES = {
     "multi30k": {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"},
@@ -37,8 +37,9 @@ def load(name: str, path: str | Path | None = None, size: int = 30_000) -> Datas
     tiny_shakespeare: train and validation, which are the first 90 % and the last 10 % of the characters; each has one
     row and one column, text; a local folder contains input.txt.
 
-    A warning counts the rows of a real corpus that stand in two splits, or more than once in the training split. Rows that
-    differ in nothing but case, spaces and the form of their accents are the same.
+    A warning counts the rows of a real corpus that stand in two splits, or more than once in one, and those that share one
+    sentence with the training split. Rows that differ in nothing but case, spaces, the form of their accents and the order
+    of the two languages are the same.
 
     Raises:
         CorpusError: an unknown name, a missing or broken file, a missing column, an empty split or text, or the Hub out of
@@ -86,22 +87,33 @@ def _multi30k(path: str | Path | None) -> DatasetDict:
 def _warn_of_copies(name: str, splits: DatasetDict) -> None:
     """A few copies are in many corpora. More than that, and training sees what it is tested on, or some rows too often."""
     rows = {
-        split: [tuple(map(_plain, pair)) for pair in zip(rows["en"][:], rows["de"][:], strict=True)]
+        split: [(_plain(en), _plain(de)) for en, de in zip(rows["en"][:], rows["de"][:], strict=True)]
         for split, rows in splits.items()
     }
-    train = Counter(rows["train"])
-    copies = sum(train.values()) - len(train)
-    if copies > 0.01 * sum(train.values()):
-        logger.warning("%s: %s of the %s rows for training are copies of others", name, copies, sum(train.values()))
+    pairs = {split: [tuple(sorted(pair)) for pair in found] for split, found in rows.items()}  # also if swapped
+    train, texts = set(pairs["train"]), {text for pair in rows["train"] for text in pair}
+    for split, found in pairs.items():
+        copies, part = len(found) - len(set(found)), "for training" if split == "train" else f"in the split {split}"
+        if copies > 0.01 * len(found):
+            logger.warning("%s: %s of the %s rows %s are copies of others", name, copies, len(found), part)
     for split in ("validation", "test"):
-        known = sum(row in train for row in rows[split])
+        known = sum(pair in train for pair in pairs[split])
         if known:
             logger.warning(
                 "%s: %s of the %s rows in the split %s stand in the training split too: its scores are too good",
                 name, known, len(rows[split]), split,
             )  # fmt: skip
-    validation = set(rows["validation"])
-    chosen = sum(row in validation for row in rows["test"])
+        half = sum(
+            any(text in texts and len(text.split()) >= PHRASE for text in row)
+            for row, pair in zip(rows[split], pairs[split], strict=True) if pair not in train
+        )  # fmt: skip
+        if half > 0.01 * len(rows[split]):
+            logger.warning(
+                "%s: %s of the %s rows in the split %s have a sentence that stands in the training split too, with another "
+                "translation", name, half, len(rows[split]), split,
+            )  # fmt: skip
+    validation = set(pairs["validation"])
+    chosen = sum(pair in validation for pair in pairs["test"])
     if chosen > 0.01 * len(rows["test"]):
         logger.warning(
             "%s: %s of the %s rows in the split test stand in the split validation too, by which models are chosen",
