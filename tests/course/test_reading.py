@@ -214,6 +214,29 @@ def test_whose_file_it_is(tmp_path, way, student, archived):
     assert [file.data for submission in found for file in submission.files] == [WHOLE, WHOLE]
 
 
+GRADED = b'{"cells": ["# grade id: greedy"]}'
+
+
+@pytest.mark.parametrize(
+    ("zips", "students"),
+    [
+        ({"all": ["ada/a.ipynb", "ben/b.ipynb"]}, {"ada", "ben"}),
+        ({"all": ["ada/rnn_seq2seq.ipynb", "ben/x/rnn_seq2seq.ipynb", "ben/notes.txt"]}, {"ada", "ben"}),
+        ({"all": ["ada.ipynb", "ben.ipynb", "dora.ipynb"]}, {"ada", "ben", "dora"}),
+        ({"A": ["ada/a.ipynb", "ben/a.ipynb"], "B": ["dora/a.ipynb", "eve/a.ipynb"]}, {"ada", "ben", "dora", "eve"}),
+        ({"all": ["submissions/ada/a.ipynb", "submissions/ben/a.ipynb"]}, {"ada", "ben"}),
+        ({"ada": ["v1/a.ipynb", "v2/a.ipynb"], "ben": ["old/a.ipynb", "new/a.ipynb"]}, {"ada", "ben"}),
+        ({"ada": ["first.ipynb", "second.ipynb"]}, {"ada"}),
+        ({"ada": ["plots/p.ipynb", "a.ipynb"]}, {"ada"}),
+    ],
+)
+def test_the_zip_of_a_class_beside_the_file_of_one_student(tmp_path, zips, students):
+    (tmp_path / "carl.ipynb").write_bytes(GRADED)
+    for name, files in zips.items():
+        (tmp_path / f"{name}.zip").write_bytes(zipped(dict.fromkeys(files, GRADED)))
+    assert {submission.student for submission in collect(tmp_path, "rnn_seq2seq")} == students | {"carl"}
+
+
 def test_links_are_not_followed(tmp_path):
     (tmp_path / "secret.ipynb").write_bytes(WHOLE)
     (tmp_path / "in").mkdir()

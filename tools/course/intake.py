@@ -22,6 +22,8 @@ OUTPUT = re.compile(  # in JSON: what a cell has printed, its pictures, tables a
     re.DOTALL,
 )
 JUNK = ("__MACOSX", ".ipynb_checkpoints", ".DS_Store", "Thumbs.db", ".git")
+MARKS = (b"grade id: ", b'"grade_id"')  # in the notebook of an assignment, not in others
+VERSION = re.compile(r"[\W\d_]|\b(v|version|old|new|final|copy|draft|attempt|try|backup)(?=\b|[\d_])")
 MOODLE = re.compile(r"^(?P<name>.+?)_\d+_assignsubmission")
 CANVAS = re.compile(r"^(?P<name>[^_\W]+)_(?:LATE_)?\d+_\d+_")
 
@@ -159,10 +161,32 @@ def collect(folder: Path, assignment: str) -> list[Submission]:
     files = files_in(folder)
     if not files:
         raise ValueError(f"{folder} holds no files")
-    ways, common = [file.way.parts[:-1] for file in files], 0
-    while len(files) > 1 and all(len(way) > common for way in ways) and len({way[common] for way in ways}) == 1:
-        common += 1
-    by_student = defaultdict(list)
+    common = shared(files)
+    boxes = defaultdict(list)  # the outermost folders and zip files, with what is in them
     for file in files:
-        by_student[unicodedata.normalize("NFC", student_of(file.way, common, assignment))].append(file)
+        boxes[file.way.parts[common : common + 1] if len(file.way.parts) > common + 1 else ()].append(file)
+    by_student = defaultdict(list)
+    for box, inside in boxes.items():
+        depth = shared(inside)
+        skip = depth if box and holds_a_class(inside, depth) else common
+        for file in inside:
+            by_student[unicodedata.normalize("NFC", student_of(file.way, skip, assignment))].append(file)
     return [Submission(student, by_student[student]) for student in sorted(by_student)]
+
+
+def shared(files: list[File]) -> int:
+    """How many folders, from the outside, all files have in common."""
+    ways, depth = [file.way.parts[:-1] for file in files], 0
+    while len(files) > 1 and all(len(way) > depth for way in ways) and len({way[depth] for way in ways}) == 1:
+        depth += 1
+    return depth
+
+
+def holds_a_class(files: list[File], depth: int) -> bool:
+    """Whether a folder or zip file, beside others, has what several students handed in: each a folder of their own, or
+    three files of their own. Names such as v1 and v2, or old and new, are of one student."""
+    graded = [file for file in files if any(mark in file.data for mark in MARKS)]
+    folders = {VERSION.sub("", file.way.parts[depth].casefold()) for file in graded if len(file.way.parts) > depth + 1}
+    names = {VERSION.sub("", file.way.stem.casefold()) for file in graded}
+    deep = all(len(file.way.parts) > depth + 1 for file in graded)
+    return (deep and len(folders) > 1) or (not folders and len(names) > 2)
