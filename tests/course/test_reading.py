@@ -6,6 +6,7 @@ import os
 import time
 import unicodedata
 import zipfile
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 import nbformat
@@ -161,6 +162,30 @@ def test_of_two_copies_the_one_that_can_be_read_counts(handing, first):
     assert found.notes[-1] == "the cell greedy was copied: the first copy that can be read counts"
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("cuts", [(5,), (2, 6), (1, 3, 6)])
+def test_parts_of_a_split_cell_belong_together_also_without_an_id(handing, cuts, named):
+    notebook, assignment = handing.solved(), Assignment("rnn_seq2seq")
+    cell = handing.cell(notebook, "greedy")
+    lines = cell.source.splitlines()[not named :]
+    parts = [lines[start:end] for start, end in pairwise((0, *cuts, len(lines)))]
+    cell.source = "\n".join(parts[0])
+    place = notebook.cells.index(cell) + 1
+    notebook.cells[place:place] = [nbformat.v4.new_code_cell("\n".join(part)) for part in parts[1:]]
+    for other in notebook.cells:
+        other.metadata = {}
+    found = plan(read(nbformat.writes(notebook).encode()), assignment)
+    assert found.code["test-greedy"].strip() == "\n".join(lines)
+    assert found.notes == [f"the cell {'greedy' if named else 'of your own'} was split: its parts are read as one"]
+
+
+def test_cells_that_cannot_be_read_together_either_stay_apart():
+    cells = [CELLS[0] | {"source": text} for text in ("x = 1", "what is this?", "def f(:", "y = 2")]
+    found = plan(read(json.dumps({"cells": cells}).encode()), Assignment("rnn_seq2seq"))
+    assert not any("split" in note for note in found.notes)
+    assert found.others.splitlines() == ["x = 1", "what is this?", "def f(:", "y = 2"]
+
+
 def test_ids_come_from_the_text_before_the_metadata():
     cells = [
         {"cell_type": "code", "source": "# grade id: greedy\nx = 1", "metadata": {"nbgrader": {"grade_id": "other"}}},
@@ -263,6 +288,12 @@ def test_a_bomb_of_zip_files_is_read_up_to_a_limit(monkeypatch):
     assert sum(len(file.data) for file in found) < 20 << 20
     assert sum("too large" in file.problem for file in found) > 50
     assert [file.data for file in found if file.way.name == "b.ipynb"] == [WHOLE]  # of another student
+
+
+def test_a_zip_file_with_the_name_of_a_notebook(tmp_path):
+    (tmp_path / "ada_rnn_seq2seq.ipynb").write_bytes(zipped({"any.ipynb": WHOLE}))
+    (ada,) = collect(tmp_path, "rnn_seq2seq")
+    assert (ada.student, [file.data for file in ada.files]) == ("ada", [WHOLE])
 
 
 def test_of_a_zip_with_very_many_files_some_are_read_and_few_are_named(monkeypatch):

@@ -47,6 +47,11 @@ def looks_like_notebook(name: str, data: bytes) -> bool:
     return name.lower().endswith(".ipynb") or b'"cells"' in data or b'"worksheets"' in data
 
 
+def is_zip(name: str, data: bytes) -> bool:
+    """By its name or its content: some people give their zip file the name of a notebook."""
+    return name.lower().endswith(".zip") or (name.lower().endswith(".ipynb") and data.startswith(b"PK\3\4"))
+
+
 def file_of(way: PurePosixPath, data: bytes) -> File:
     """A file with what grading needs of it: of a large notebook the cells without outputs, of other files nothing."""
     if not looks_like_notebook(way.name, data):
@@ -78,10 +83,10 @@ def files_in(folder: Path) -> list[File]:
                     found.append(
                         File(way, problem=f"{way.name} is too large: clear the notebook's outputs and save it again")
                     )
-                elif path.suffix.lower() == ".zip":
-                    found += files_in_zip(way, path.read_bytes())
+                elif is_zip(path.name, data := path.read_bytes()):
+                    found += files_in_zip(way, data)
                 else:
-                    found.append(file_of(way, path.read_bytes()))
+                    found.append(file_of(way, data))
             except OSError as error:
                 found.append(File(way, problem=f"{way.name} can't be read ({error.strerror})"))
     return found
@@ -129,7 +134,7 @@ def files_in_zip(way: PurePosixPath, data: bytes, depth: int = 1, left: list[int
             except Exception as error:  # encrypted, damaged, an unknown compression
                 found.append(File(place, problem=f"{name} in {way.name} can't be read ({error})"))
                 continue
-            if place.suffix.lower() == ".zip" and depth < DEPTH:
+            if is_zip(place.name, content) and depth < DEPTH:
                 found += files_in_zip(place, content, depth + 1, left)
             else:
                 found.append(file_of(place, content))

@@ -4,6 +4,7 @@ import ast
 import re
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import takewhile
 
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -12,6 +13,7 @@ from course.notebook import CONFLICT, MARK, Handed
 
 NOTHING_WRITTEN = ("", "YOUR ANSWER HERE")
 LONGEST, MAGICS = 100_000, 50  # characters and magics of a cell: for more, IPython and Python's parser take minutes
+PARTS = 3  # that follow the first part of a split cell
 MAGIC = re.compile(r"^\s*[!%?]|=\s*[!%]|\?\s*$", re.MULTILINE)
 RUNS = re.compile(r"\s*%%(time|timeit|capture|prun)\b.*\n")  # the magics whose cell is code like any other
 
@@ -56,6 +58,15 @@ def parses(source: str) -> bool:
 
 
 @cache
+def compiles(source: str) -> bool:
+    """Unlike `parses`, this notices a `return` without its function: IPython takes the indentation of a whole cell away."""
+    try:
+        return parses(source) and bool(compile(python(source), "", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, True))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+
+
+@cache
 def names_of(source: str) -> list[str]:
     return defined(python(source)) if parses(source) else []
 
@@ -65,6 +76,25 @@ def same(one: str, other: str) -> bool:
     if parses(one) and parses(other):
         return meaning(one) == meaning(other)
     return one.split() == other.split()
+
+
+def join_parts(cells: list[Handed], notes: list[str]) -> list[Handed]:
+    """Cells that only together can be read are one cell that was split; its later parts have no id."""
+    joined, cells = [], list(cells)
+    while cells:
+        first = cells[0]
+        later = takewhile(lambda cell: cell.type == "code" and cell.id is None, cells[1 : 1 + PARTS])
+        parts = [first, *later] if first.type == "code" else [first]
+        for end in range(2, len(parts) + 1):
+            whole = "\n".join(part.source for part in parts[:end])
+            if compiles(whole) and not all(compiles(part.source) for part in parts[:end]):
+                notes.append(f"the cell {first.id or 'of your own'} was split: its parts are read as one")
+                first.source, cells[1:end] = whole, []  # and once more, with the part after these
+                break
+        else:
+            joined.append(cells.pop(0))
+    notes[:] = dict.fromkeys(notes)
+    return joined
 
 
 def choose_copies(cells: list[Handed], ids: set[str], notes: list[str]) -> list[Handed]:
@@ -135,6 +165,7 @@ def answer_of(cells: list[Handed], assignment: Assignment) -> str:
 def plan(cells: list[Handed], assignment: Assignment) -> Plan:
     """Put the given cells and the tests where the source has them, around the student's own."""
     notes: list[str] = []
+    cells = join_parts(cells, notes)
     named = recognise(cells, assignment)
     kinds = {cell.id: cell for cell in assignment.cells}
     answer = answer_of(cells, assignment)
