@@ -186,6 +186,30 @@ def test_cells_that_cannot_be_read_together_either_stay_apart():
     assert found.others.splitlines() == ["x = 1", "what is this?", "def f(:", "y = 2"]
 
 
+def test_cells_that_were_merged_are_taken_apart_at_their_ids(handing):
+    notebook, assignment = handing.solved(), Assignment("rnn_seq2seq")
+    expected = plan(read(nbformat.writes(notebook).encode()), assignment)
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    notebook.cells = [nbformat.v4.new_code_cell("x = 1\n" + "\n\n".join(sources[1:]))]
+    found = plan(read(nbformat.writes(notebook).encode()), assignment)
+    assert (found.code, found.notes) == (expected.code, [])
+    assert [step.get("task") for step in found.steps if step["kind"] == "test"] == [t.id for t in assignment.tasks]
+    assert found.others.strip() == "x = 1"
+
+
+def test_cells_of_the_assignment_in_a_merged_cell_break_no_rule():
+    """Here a given cell calls what the student's code must not call."""
+    assignment = Assignment("inside")
+    source = "\n".join(cell.source for cell in assignment.cells if cell.kind in ("given", "solution", "test")[:2])
+    source = source.replace("%pip", "#")
+    planned = plan(read(json.dumps({"cells": [CELLS[0] | {"source": source}]}).encode()), assignment)
+    texts = [*planned.code.values(), planned.others]
+    assert [rules.broken_rule(task, texts) for task in assignment.tasks] == [""] * len(assignment.tasks)
+    task = next(task for task in assignment.tasks if ("call", "attention") in task.forbidden)
+    texts.append(f"def {task.functions[0]}(*x):\n    return attention(*x)")
+    assert rules.broken_rule(task, texts)
+
+
 def test_ids_come_from_the_text_before_the_metadata():
     cells = [
         {"cell_type": "code", "source": "# grade id: greedy\nx = 1", "metadata": {"nbgrader": {"grade_id": "other"}}},

@@ -162,6 +162,20 @@ def answer_of(cells: list[Handed], assignment: Assignment) -> str:
     return "" if text in NOTHING_WRITTEN else text
 
 
+def without_given(source: str, assignment: Assignment) -> str:
+    """What the student has written of a cell into which cells of the assignment were merged."""
+    if not parses(source):
+        return source
+    given = {
+        ast.dump(node)
+        for cell in assignment.cells if cell.kind in ("given", "test")
+        for node in ast.parse(python(cell.source)).body
+    }  # fmt: skip
+    nodes = ast.parse(python(source)).body
+    own = [node for node in nodes if ast.dump(node) not in given]
+    return source if len(own) == len(nodes) else "\n".join(map(ast.unparse, own))
+
+
 def plan(cells: list[Handed], assignment: Assignment) -> Plan:
     """Put the given cells and the tests where the source has them, around the student's own."""
     notes: list[str] = []
@@ -228,12 +242,12 @@ def plan(cells: list[Handed], assignment: Assignment) -> Plan:
             own(cell.source)
             if kind == "solution":
                 task = last[cell.id]
-                code[task] += cell.source + "\n"
+                code[task] += without_given(cell.source, assignment) + "\n"
                 done.add(cell.id)
                 if task not in present:
                     waiting.append(task)
             else:
-                others.append(cell.source)
+                others.append(without_given(cell.source, assignment))
         put_tests()
     for cell in order:
         if cell.kind in ("given", "test"):

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 
 MARK = re.compile(r"^\s*(?:#|<!--)\s*grade id: ([\w-]+)", re.MULTILINE)
+START = re.compile(r"^# grade id: ", re.MULTILINE)
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})", re.MULTILINE)
 
 
@@ -59,6 +60,16 @@ def parse(text: str) -> dict:
     return found
 
 
+def merged(source: str) -> list[str]:
+    """The parts of a cell that was merged from several, each of which begins with its id."""
+    starts = [mark.start() for mark in START.finditer(source)]
+    if len(starts) < 2:
+        return [source]
+    ends = [*starts[1:], len(source)]
+    before = [source[: starts[0]]] if source[: starts[0]].strip() else []
+    return before + [source[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
 def read(data: bytes) -> list[Handed]:
     """The cells of a notebook of any version. Raises Unreadable."""
     found = parse(decode(data))
@@ -80,7 +91,8 @@ def read(data: bytes) -> list[Handed]:
             options = metadata.get("nbgrader") if isinstance(metadata, dict) else None
             grade_id = options.get("grade_id") if isinstance(options, dict) else None
             grade_id = grade_id if isinstance(grade_id, str) else None
-            mark = MARK.search(source)
-            source = source.replace("\r\n", "\n")
-            handed.append(Handed(str(cell.get("cell_type", "")).lower(), source, mark[1] if mark else grade_id))
+            kind = str(cell.get("cell_type", "")).lower()
+            for part in merged(source.replace("\r\n", "\n")) if kind == "code" else [source.replace("\r\n", "\n")]:
+                mark = MARK.search(part)
+                handed.append(Handed(kind, part, mark[1] if mark else grade_id))
     return handed
