@@ -57,6 +57,15 @@ def test_a_short_text_has_a_blank_too(n):
             assert sum(min(b, n) - a for a, b in spans) >= wanted
 
 
+@pytest.mark.parametrize("n", [1, 5, 20, 40])
+def test_the_longest_row_has_a_blank_for_each_hidden_token(n):
+    objective = build()
+    text = [1, *range(20, 20 + n), 2]
+    spans = [(i, i + 1) for i in range(1, 1 + 2 * objective.wanted(n), 2)][: objective.wanted(n)]
+    row = blank_out(text, spans, range(len(spans)), objective.masks["token"], objective.begin, objective.end)
+    assert len(row.ids) == objective.longest_row(n)
+
+
 def test_whole_sentences_are_taken():
     objective, draw, found = build(shares=(0.0, 1.0, 0.0)), generator(), set()
     ids = objective.tokenizer.encode("a b . c ! d e f")

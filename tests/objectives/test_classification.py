@@ -157,8 +157,9 @@ def test_a_batch_of_choices_holds_packed_rows(tokenizer):
 def test_the_number_of_examples_that_are_right(tokenizer):
     objective = build(Classification, tokenizer)
     labels = objective.collate(encode(objective)).labels  # yes, no
-    scores = torch.tensor([[1.0, 2.0], [0.0, 3.0]])
-    assert objective.n_right(Outputs(scores, torch.randn(2, 1, 5, 8), torch.randn(9, 8)), labels) == 1
+    for scores, right in (([[1.0, 2.0], [0.0, 3.0]], 1), ([[2.0, 1.0], [3.0, 0.0]], 1), ([[2.0, 1.0], [0.0, 3.0]], 0)):
+        outputs = Outputs(torch.tensor(scores), torch.randn(2, 1, 5, 8), torch.randn(9, 8))
+        assert objective.n_right(outputs, labels) == right
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])

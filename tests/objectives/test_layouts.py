@@ -93,6 +93,9 @@ def test_a_batch_of_bert_has_segments_and_is_read_at_its_first_token(kind, colum
     for i, segment in zip(bert_ids[0, 0].tolist(), segments[0, 0].tolist(), strict=True):
         assert segment == 0 or i in (*second, objective.layout.end, objective.tokenizer.pad_id)
     assert int(segments[0, 0].sum()) == (len(second) + 1 if second else 0)
+    padding = bert_ids == objective.tokenizer.pad_id
+    assert padding.any()
+    assert (segments[padding] == 0).all()
 
 
 @pytest.mark.parametrize("changes", [{"lm_weight": 0.5}, {"transformation": "multiple_choice"}])
