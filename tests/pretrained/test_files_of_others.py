@@ -269,6 +269,8 @@ def test_architectures_may_be_plain_text(tmp_path, family):
         ("T5ForConditionalGeneration", {"feed_forward_proj": ["relu"]}, r"feed_forward_proj=\['relu'\]: choose one of"),
         ("T5ForConditionalGeneration", {"num_layers": None, "num_decoder_layers": None}, "num_layers=None"),
         ("T5ForConditionalGeneration", {"tie_word_embeddings": "no"}, "tie_word_embeddings='no' in .* true or false"),
+        ("GPT2LMHeadModel", {"n_head": 3}, "has a config.json that describes no network .d_model=16 is not a multiple of"),
+        ("BertForMaskedLM", {"pad_token_id": 999}, "has a config.json that describes no network .pad_id=999 is outside"),
         ("BartForConditionalGeneration", {"dropout": 1.5}, "dropout=1.5 in config.json: it must be a number from 0 to"),
     ],
 )  # fmt: skip
@@ -382,6 +384,18 @@ def test_merges_inside_a_tokenizer_json_too(tmp_path):
     (tmp_path / "one" / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match="with 0 merges"):
         load_tokenizer(tmp_path / "one")
+
+
+@pytest.mark.parametrize("order", [sorted, lambda lines: lines[::-1]])
+def test_merges_in_another_order_are_said(tmp_path, order):
+    save_tokenizer(tmp_path, "GPT2LMHeadModel")
+    version, *lines = (tmp_path / "merges.txt").read_text().splitlines()
+    (tmp_path / "merges.txt").write_text("\n".join([version, *order(lines)]))
+    with pytest.raises(
+        ValueError, match=r"merges '.+' and '.+' before it has made them: .* not in their order"
+    ) as error:
+        load_tokenizer(tmp_path)
+    one_line(error)
 
 
 def test_an_id_without_a_token_is_named(tmp_path):
@@ -499,6 +513,18 @@ def test_ids_that_the_tokenizer_does_not_have_are_never_chosen(tmp_path, family,
     assert cut.config.vocab_size == size
     assert not cut.training
     assert torch.equal(outputs(cut), outputs(whole)[..., :size])
+
+
+def test_tokens_that_the_model_does_not_have_are_named(gpt2, main, caplog):
+    edit(gpt2 / "tokenizer_config.json", pad_token="<p>")  # without resizing the model, as many do
+    status, printed, _ = main("generate", gpt2, "The dog", "--max-new", 3)
+    assert (status, len(printed) > len("The dog\n")) == (0, True)
+    size = from_pretrained(gpt2).config.vocab_size
+    (found,) = [record.message for record in caplog.records]
+    assert (
+        found
+        == f"{gpt2} has {size + 1} tokens in its tokenizer and {size} in its model: no text with '<p>' can be read"
+    )
 
 
 @pytest.mark.parametrize("file", ["config", "generation_config"])

@@ -35,4 +35,9 @@ def from_pretrained(name_or_folder: str | Path) -> nn.Module:
         (found,) = found
     if not isinstance(found, str) or found not in FAMILIES:
         raise ValueError(f"{folder} holds {found}: choose one of {', '.join(FAMILIES)}")
-    return FAMILIES[found].load(folder, config | {"architectures": [found]}).eval()
+    try:
+        return FAMILIES[found].load(folder, config | {"architectures": [found]}).eval()
+    except ValueError as error:
+        if str(error).startswith(str(folder)):
+            raise
+        raise ValueError(f"{folder} has a config.json that describes no network ({error})") from error

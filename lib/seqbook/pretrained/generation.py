@@ -57,6 +57,12 @@ def with_tokenizer(model: nn.Module, name_or_folder: str | Path) -> Pretrained:
     tokenizer = load_tokenizer(folder)
     if len(tokenizer) < model.config.vocab_size:
         model = _cut(model, len(tokenizer))
+    elif len(tokenizer) > model.config.vocab_size:
+        extra = tokenizer.tokens(range(model.config.vocab_size, len(tokenizer)))
+        logger.warning(
+            "%s has %s tokens in its tokenizer and %s in its model: no text with %s can be read",
+            folder, len(tokenizer), model.config.vocab_size, ", ".join(map(repr, extra[:5])) + " …" * (len(extra) > 5),
+        )  # fmt: skip
     config, given, settings = (
         files.read_json(folder / "config.json"),
         files.read_json_if_any(folder / "generation_config.json"),

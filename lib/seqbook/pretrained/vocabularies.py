@@ -165,7 +165,8 @@ def _check_vocabulary(backend: tokenizers.Tokenizer, folder: Path) -> None:
     """Check that the ids have no gap, and that merges lead to all tokens of a byte-pair vocabulary.
 
     Raises:
-        ValueError: an id without a token; tokens that no text could get, as in a folder with half of merges.txt.
+        ValueError: an id without a token; merges in another order than they were learned in; tokens that no text could
+            get, as in a folder with half of merges.txt.
     """
     ids = set(backend.get_vocab().values())
     if gaps := sorted(set(range(len(ids))) - ids):
@@ -175,7 +176,18 @@ def _check_vocabulary(backend: tokenizers.Tokenizer, folder: Path) -> None:
     if not isinstance(backend.model, models.BPE):
         return
     content = json.loads(backend.to_str())
-    made = {"".join(merge) for merge in content["model"]["merges"]}
+    merges = [tuple(merge) for merge in content["model"]["merges"]]
+    made, before, in_order = {"".join(merge) for merge in merges}, set(), set()  # a token may have several merges
+    for merge in merges:
+        if all(part in before or part not in made for part in merge):
+            in_order.add("".join(merge))
+        before.add("".join(merge))
+    late = [merge for merge in merges if "".join(merge) not in in_order]
+    if late:
+        raise ValueError(
+            f"{folder} merges {' and '.join(map(repr, late[0]))} before it has made them: its merges are not in their order, "
+            "download them again"
+        )
     added = {token["content"] for token in content["added_tokens"]}
     # RoBERTa's has tokens such as madeupword0000, and any vocabulary may have some such as <s> or [PAD].
     unmade = [
