@@ -315,6 +315,7 @@ def test_a_step_of_training_lowers_the_loss(name):
     [
         (UniLMConfig(), {"shares": (0.0, 0.0, 0.0, 0.0)}, r"shares=\(0.0, .* must be 4 numbers for bidirectional, "),
         (UniLMConfig(), {"rate": 0.0}, "rate=0.0 must be above 0 and at most 1"),
+        (UniLMConfig(), {"rate": 1.1}, "rate=1.1 must be above 0 and at most 1"),
         (BlankInfillingConfig(), {"shares": (1.0, -1.0, 1.0)}, "shares=.* must be 3 numbers for token, sentence, doc"),
         (BlankInfillingConfig(), {"max_vocab_size": 0}, "max_vocab_size=0 must be at least 1"),
         (BlankInfillingConfig(), {"rate": 1.1}, "rate=1.1 must be above 0 and at most 1"),

@@ -145,5 +145,6 @@ def test_a_text_is_continued_by_filling_in_one_mask_after_another():
     assert avoided
     with pytest.raises(ValueError, match=r"'a a .* is 35 tokens long, .* max_new=4: at most 34 fit under max_len=40"):
         objective.generate(model, ["a " * 35], max_new=4)
+    assert len(objective.generate(model, ["a " * 34], max_new=4)) == 1
     with pytest.raises(ValueError, match="prompt 0 is empty"):
         objective.generate(model, [""])

@@ -201,10 +201,11 @@ def test_gpt_and_bert_are_fine_tuned_alike(task):
 
 @pytest.mark.parametrize("name", ["prefix-lm", "unilm", "glm", "ul2"])
 def test_prefix_decoders_have_the_sizes_and_the_training_of_gpt(name):
-    """A row is one text, not a window: more rows have as many tokens."""
+    """A row is one text, not a window: more rows have as many tokens. The rates were searched for."""
     gpt, other = RECIPES["gpt"], RECIPES[name]
     assert other.data == gpt.data
-    assert replace(other.training, batch_size=16) == gpt.training
+    assert other.training.learning_rate == (5e-3 if name == "prefix-lm" else 2.5e-3)
+    assert replace(other.training, batch_size=16, learning_rate=gpt.training.learning_rate) == gpt.training
     assert {key: value for key, value in vars(other.model).items() if key in vars(gpt.model)} == vars(gpt.model)
 
 

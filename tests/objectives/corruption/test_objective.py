@@ -229,6 +229,7 @@ def test_a_text_too_long(kind, network):
     found = examples(objective, ["a b c " * 33])
     assert len(found) == -(-99 // objective.longest)
     assert [i for ids in found for i in ids] == objective.tokenizer.encode("a b c " * 33)
+    assert [len(examples(objective, ["a " * (n * objective.longest)])) for n in (1, 2)] == [1, 2]
 
 
 @both
