@@ -463,6 +463,16 @@ def test_help_too(process, monkeypatch):
     assert r"the output's encoding, ascii, has no '\u2026': set PYTHONIOENCODING=utf-8" in errors
 
 
+def test_a_reader_that_has_seen_enough_is_no_mistake(process):
+    child = process(
+        "show", "--help", module=("-c", "import time; time.sleep(1)\nfrom seqbook.__main__ import main\nmain(['list'])")
+    )
+    child.stdout.close()
+    child.stdout = None
+    _, errors = child.communicate(timeout=120)
+    assert (child.returncode, errors) == (0, "")
+
+
 def test_a_mistake_in_a_process_of_its_own(process):
     child = process("train", "rmm")
     printed, errors = child.communicate(timeout=120)

@@ -4,6 +4,7 @@ import argparse
 import ast
 import inspect
 import json
+import os
 import re
 import shlex
 import signal
@@ -112,10 +113,15 @@ def main(arguments: list[str] | None = None) -> int:
         options.line = shlex.join(["python", "-m", "seqbook", *(sys.argv[1:] if arguments is None else arguments)])
         for text in getattr(options, "text", []):
             text.encode()  # raises an error where it has bytes that are not UTF-8
-        return options.do(options) or 0
+        status = options.do(options) or 0
+        sys.stdout.flush()
+        return status
     except UnicodeEncodeError as error:
         print(f"seqbook: {unprintable(error)}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # what reads the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the end
+        return 0
     except (ValueError, OSError, FloatingPointError) as error:
         print(f"seqbook: {error}", file=sys.stderr)
         return 2

@@ -256,10 +256,16 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         ),
         ("config.json", ("d_model", None), r"config\.json describes no network \(RNNConfig: d_model=None"),
         ("config.json", ("d_model", 10**12), r"config\.json describes no network \(.*memory"),
+        ("config.json", ("class", []), r"config\.json describes no network \(configuration of an unknown class \[\]"),
+        ("config.json", ("pad_id", 10**12), r"config\.json describes no network \(Padding_idx"),
+        ("history.json", "null", r"history\.json is no list of steps: delete .* and train anew"),
+        ("history.json", "[1]", r"history\.json is no list of steps"),
         ("config.json", ("width", 1), r"config\.json describes no network \(RNNConfig: .*'width'"),
         ("result.json", "{", r"result\.json is damaged"),
         ("result.json", "{}", r"result\.json has no recipe: delete .* and train anew"),
         ("result.json", "[]", r"result\.json has no recipe"),
+        ("result.json", "null", r"result\.json has no recipe"),
+        ("result.json", "5", r"result\.json has no recipe"),
         ("model.safetensors", "x", r"model\.safetensors is damaged"),
         ("model.safetensors", None, r"model\.safetensors is damaged \(No such file"),
         ("target_tokenizer.json", None, r"lacks a tokenizer \(it has source_tokenizer\.json\)"),
@@ -277,7 +283,7 @@ def test_a_run_with_a_damaged_file_is_one_clear_error(tiny, tmp_path, file, cont
     else:
         (made.folder / file).write_text(content)
     with pytest.raises(ValueError, match=message) as error:
-        load(made.folder) if file != "result.json" else tiny(out=tmp_path / "run")
+        load(made.folder) if file not in ("result.json", "history.json") else tiny(out=tmp_path / "run")
     assert "\n" not in str(error.value)
 
 

@@ -47,8 +47,9 @@ def begin(folder: Path, about: dict[str, Any]) -> None:
 def _about(folder: Path, part: str) -> dict[str, Any]:
     """run.json or result.json, which both say what is run."""
     found = _content(folder, part)
-    lacks = [key for key in ("recipe", "seed", "settings", "code", "config") if key not in found]
-    if not isinstance(found, dict) or lacks:
+    keys = ("recipe", "seed", "settings", "code", "config")
+    lacks = [key for key in keys if not isinstance(found, dict) or key not in found]
+    if lacks:
         raise ValueError(f"{folder / part}.json has no {lacks[0]}: {_ANEW.format(folder)}")
     return found
 
@@ -100,6 +101,8 @@ def read(folder: Path, identity: Identity) -> tuple[dict[str, Any], list[dict]]:
         CheckpointError: the folder contains a run of another recipe, data or seed. ValueError: a damaged file.
     """
     result, history = _about(folder, "result"), _content(folder, "history")
+    if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+        raise ValueError(f"{folder / 'history.json'} is no list of steps: {_ANEW.format(folder)}")
     identity.check(result["settings"], result["code"], folder)
     return result, history
 
@@ -121,7 +124,7 @@ def load(folder: Path) -> tuple[nn.Module, Objective]:
             raise ValueError(f"{folder / 'config.json'} has no {part}: {_ANEW.format(folder)}")
     try:
         model = restore(config["model"]).build()
-    except (ValueError, RuntimeError) as error:  # torch raises the latter for sizes that do not fit into the memory
+    except (ValueError, RuntimeError, AssertionError) as error:  # the last two are torch's: too large, padding outside
         raise ValueError(f"{folder / 'config.json'} describes no network ({error}): {_ANEW.format(folder)}") from error
     tokenizers = load_tokenizers(folder)
     try:
@@ -177,7 +180,7 @@ def restore(description: dict[str, Any]) -> Any:
     """
     known = {config.__name__: config for config in (*models.CONFIGS, *objectives.CONFIGS)}
     name, settings = description.get("class"), {k: v for k, v in description.items() if k != "class"}
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"configuration of an unknown class {name!r}: choose one of {', '.join(known)}")
     for key, value in settings.items():
         settings[key] = (
