@@ -283,9 +283,8 @@ def main(arguments: list[str]) -> int:
     paths = [p for name in names for p in sorted(source(name).with_suffix("").rglob("*.py")) or [source(name)]]
     modules = [str(p.relative_to("lib/seqbook").with_suffix("")) for p in paths if p.name != "__init__.py"]
 
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit("ended; the same command goes on")
-    )  # `run` ends what it has started
+    # Then `run` ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended; the same command goes on"))
     plain, *folders = copies(1 + options.jobs)
     known = Known(WORK / "rows.csv")
     warm([*Path("lib/seqbook").rglob("*.py"), *{Path(name) for module in modules for name in tests(module)}])

@@ -1,6 +1,6 @@
 """Part 6: GLM, its changes one at a time, and what fills the same gaps."""
 
-from benchmarks.sweeps.schema import Sweep, Trial, rows_so_far
+from benchmarks.sweeps.schema import Sweep, Trial, best_rate
 
 from seqbook.experiments import glm
 
@@ -8,10 +8,9 @@ GLMS = ("GLM, spans in order", "GLM, answers not counted", "GLM")
 
 
 def _trial(network: str) -> Trial:
-    """A network at the rate with the lowest validation loss in glm-rates.json."""
-    rows = [row for row in rows_so_far("glm-rates") if row["network"] == network]
-    best = [{"learning_rate": row["learning_rate"]} for row in sorted(rows, key=lambda row: row["val_loss"])]
-    return Trial(glm.measured, {"network": network} | (best or [{}])[0])
+    """A network at the rate that glm-rates.json has found."""
+    rate = best_rate("glm-rates", 2.5e-3, network=network)
+    return Trial(glm.measured, {"network": network, "learning_rate": rate})
 
 
 SWEEPS = {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.sweeps.schema import Case, Sweep, Trial, rows_so_far
+from benchmarks.sweeps.schema import Case, Sweep, Trial, best_rate
 
 from seqbook.experiments import prefix, pretrained_masks
 
@@ -17,25 +17,20 @@ SHARES: dict[str, dict[str, Any]] = {  # of UniLM's masks, by what a network is 
 
 
 def _translation(mask: str, columns: dict[str, str], **settings: Any) -> Case:
-    """One stack that translates, at the rate with the lowest validation loss in prefix-translation-rates.json."""
-    wanted = mask, settings.get("steps", 1_500)
-    rows = [row for row in rows_so_far("prefix-translation-rates") if (row["prefix"], row["steps"]) == wanted]
-    best = min(rows, key=lambda row: row["val_loss"], default={"rate": 3e-3})["rate"]
+    """One stack that translates, at the rate that prefix-translation-rates.json has found."""
+    best = best_rate("prefix-translation-rates", 3e-3, prefix=mask, steps=settings.get("steps", 1_500))
     return Case("prefix-translation", {"prefix": mask, "learning_rate": best} | settings, columns)
 
 
 def _unilm(trained: str) -> Case:
-    """A network with these masks, at the rate with the lowest validation loss in unilm-rates.json."""
-    rows = [row for row in rows_so_far("unilm-rates") if row["trained"] == trained]
-    best = min(rows, key=lambda row: row["val_loss"], default={"rate": 5e-3})["rate"]
+    """A network with these masks, at the rate that unilm-rates.json has found."""
+    best = best_rate("unilm-rates", 2.5e-3, trained=trained)
     return Case("unilm", SHARES[trained] | {"learning_rate": best}, {"trained": trained})
 
 
 def _pretrained(mask: str) -> dict[str, float]:
-    """The rate of the pretraining with the lowest validation loss, and 0.001 for the fine-tuning, the rate of T5."""
-    rows = [row for row in rows_so_far("pretrained-masks-rates") if row["prefix"] == mask]
-    best = min(rows, key=lambda row: row["val_loss"], default={"learning_rate": 3e-3})["learning_rate"]
-    return {"pretraining_rate": best, "learning_rate": 1e-3}
+    """The rate of the pretraining that pretrained-masks-rates.json has found, and 0.001 for the fine-tuning, T5's rate."""
+    return {"pretraining_rate": best_rate("pretrained-masks-rates", 3e-3, prefix=mask), "learning_rate": 1e-3}
 
 
 SWEEPS = {

@@ -78,6 +78,18 @@ def rows_so_far(name: str) -> list[dict[str, Any]]:
     return published.read(name)["rows"] if file.is_file() else []
 
 
+def best_rate(name: str, default: float, **columns: Any) -> float:
+    """The learning rate of the row with the lowest validation loss among those of the sweep `name` that have these columns.
+
+    default: the rate if there is no such row yet.
+    """
+    rows = [row for row in rows_so_far(name) if all(row[key] == value for key, value in columns.items())]
+    if not rows:
+        return default
+    best = min(rows, key=lambda row: row["val_loss"])
+    return best.get("settings", best)["learning_rate"]  # a Case has it among its settings, a Trial as a column
+
+
 def _told(recipe: Recipe) -> dict[str, Any]:
     """What a result depends on: the recipe without its line for people, with the recipe that it starts from."""
     base = {"base": recipe.base and _told(RECIPES[recipe.base])}

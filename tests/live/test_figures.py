@@ -830,13 +830,16 @@ def test_t5_and_bart_restore_in_the_page_what_they_restore_in_python(show, expor
     assert page.faults == []
 
 
+def show_gaps(show, exported, folder):
+    """A figure with two models, which lie in `folder`."""
+    for name in ("t5", "bart"):
+        (folder / name).symlink_to(exported(name))
+    return show(live.figure("restoring", ("t5", "bart"), "Gaps.", text="The film was bad.", hidden="1"), models=folder)
+
+
 @pytest.mark.slow
 def test_the_first_of_several_models_answers_while_the_next_is_on_its_way(show, exported, tmp_path):
-    for name in ("t5", "bart"):
-        (tmp_path / name).symlink_to(exported(name))
-    page = show(
-        live.figure("restoring", ("t5", "bart"), "Gaps.", text="The film was bad.", hidden="1"), models=tmp_path
-    )
+    page = show_gaps(show, exported, tmp_path)
     held = []
     page.route("**/bart/model.onnx", lambda route: held.append(route))
     page.locator("button.live-start").press("Enter")
@@ -854,11 +857,7 @@ def test_the_first_of_several_models_answers_while_the_next_is_on_its_way(show, 
 
 @pytest.mark.slow
 def test_a_second_model_that_is_not_there_is_told(show, exported, tmp_path):
-    for name in ("t5", "bart"):
-        (tmp_path / name).symlink_to(exported(name))
-    page = show(
-        live.figure("restoring", ("t5", "bart"), "Gaps.", text="The film was bad.", hidden="1"), models=tmp_path
-    )
+    page = show_gaps(show, exported, tmp_path)
     page.route("**/bart/model.onnx", lambda route: route.fulfill(status=404))
     page.locator("button.live-start").press("Enter")
     said(page, "could not be loaded: models/bart/model.onnx can't be had (404)")

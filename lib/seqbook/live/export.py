@@ -168,19 +168,10 @@ def _compared(module: Callable[[nn.Module], nn.Module], learning_rate: float, *l
 SMALL = {"d_model": 64, "n_layers": 2, "steps": 200, "warmup": 40}  # as chapter 6.1 trains it
 SHORT = {"size": 1_000, "steps": 300, "patience": 0, "evaluations": 3, "lm_weight": 0.0}  # as chapter 3.2
 FEW = {"learning_rate": 1e-3, "size": 2_000, "pretrained": True, "lm_weight": 0.0}  # as chapter 3.2
-BOTH_ORDERS = {
-    "size": 20_000,
-    "steps": 2_500,
-    "patience": 0,
-    "evaluations": 5,
-}  # as the one order of C13 in chapter 3.2
-STORIES = {
-    "size": 8_000,
-    "steps": 1_000,
-    "batch_size": 8,
-    "patience": 0,
-    "evaluations": 2,
-}  # a small part of chapter 3.2's
+# As the one order of C13 in chapter 3.2, and a small part of its multiple choice:
+ORDERS = FEW | {"size": 20_000, "steps": 2_500, "patience": 0, "evaluations": 5}
+STORIES = {"size": 8_000, "steps": 1_000, "batch_size": 8, "patience": 0, "evaluations": 2}
+STORIES |= {"pretrained": True, "lm_weight": 0.0}
 PUBLISHED = {"size": 2_000, "patience": 5}  # as in the published rows of chapter 4.2
 LOSS = partial(heldout.predictions, measure="loss", unit="tokens", texts="windows")
 WORDS = partial(heldout.predictions, measure="right", unit="words", texts="windows")
@@ -213,7 +204,7 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
         Similarity,
         ("ids", "exchanged_ids"),
         ("probabilities", "of_rows"),
-        {"pretrained": True, "lm_weight": 0.0, "learning_rate": 1e-3} | BOTH_ORDERS,
+        ORDERS,
         "classes",
         heldout=_classified("pairs"),
         task=True,
@@ -222,7 +213,7 @@ GRAPHS = {  # by recipe, or by a name of its own; a new chapter adds its own
         Chooser,
         ("ids", "extract", "branches", "position_ids"),
         ("probabilities",),
-        {"pretrained": True, "lm_weight": 0.0} | STORIES,
+        STORIES,
         heldout=_classified("stories"),
         task=True,
     ),
