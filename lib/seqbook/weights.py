@@ -72,8 +72,8 @@ def _check_finite(name: str, _layer: Any, _inputs: Any, output: Any) -> None:
     for t in output if isinstance(output, tuple) else (output,):
         if isinstance(t, Tensor) and not t.isfinite().all():
             raise FloatingPointError(
-                f"the layer {name} computes values that are NaN or infinite, although all weights are finite: they are too "
-                "large, so download the model again or train it anew"
+                f"the layer {name} computes values that are NaN or infinite: a weight is not finite or too large, so download "
+                "the model again or train it anew"
             )
 
 

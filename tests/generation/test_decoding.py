@@ -61,6 +61,16 @@ def test_dropout_is_off_and_the_mode_is_as_before(architecture, how, training, r
     assert how(model.eval(), given, max_new=10, stop=[EOS]) == first
 
 
+@pytest.mark.parametrize("how", [greedy, beam])
+@every_architecture
+def test_a_model_that_computes_nan_is_named(architecture, how, random_model, given):
+    model = random_model(architecture, 1)
+    with torch.no_grad():
+        next(model.parameters()).fill_(torch.nan)
+    with pytest.raises(ValueError, match="the model computes NaN: a weight is NaN or too large"):
+        how(model, given, max_new=3, stop=[EOS])
+
+
 @every_architecture
 def test_the_mode_is_as_before_after_an_error(architecture, random_model):
     model = random_model(architecture, 1).train()

@@ -113,6 +113,11 @@ def test_what_is_no_tensor_is_no_mask(mask):
         masks.check(mask, 1, 2)
 
 
+def test_a_mask_without_values_is_refused():
+    with pytest.raises(ValueError, match="the mask is on the device meta, without values: give a boolean one"):
+        masks.check(torch.ones(1, 2, dtype=torch.bool, device="meta"), 1, 2)
+
+
 @pytest.mark.parametrize("shape", [(2,), (1, 3), (1, 1, 2), (2, 2)])
 def test_a_mask_of_another_shape_is_refused_with_both(shape):
     mask = torch.ones(shape, dtype=torch.bool)

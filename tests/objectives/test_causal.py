@@ -66,7 +66,10 @@ def test_texts_are_continued_after_bos_up_to_eos(objective, monkeypatch):
     monkeypatch.setattr(causal, "complete", complete)
     model = torch.nn.Linear(1, 1)
     found = objective.generate(model, ["a dog", "a zebra  runs", ""])
-    assert found == ["a dog two women", "a zebra  runs two women", "two women"]
+    assert found == ["a dog two women", "a zebra runs two women", "two women"]
+    assert objective.generate(model, ["zebra ", "a dog "]) == ["zebra two women", "a dog two women"]
+    assert [prompts for prompts, *_ in asked[1:]] == [[[BOS, UNK], [BOS, *objective.tokenizer.encode("a dog")]]]
+    del asked[1:]
     a, dog, runs = objective.tokenizer.encode("a dog runs")
     prompts = [[BOS, a, dog], [BOS, a, UNK, runs], [BOS]]
     objective.generate(model, ["fast"], max_new=3, seed=5, top_k=2)

@@ -1,8 +1,10 @@
 import logging
+import re
 
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from seqbook.storage import StorageError
 from seqbook.training.checkpoints import CheckpointError, Checkpoints, Identity
@@ -103,6 +105,47 @@ def test_both_damaged_start_anew(toy, trained, tmp_path, caplog, damage):
     assert checkpoints.resume(*again) == ([], {})
     assert_same(again, fresh(toy))
     assert caplog.text.count("is damaged") == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.pop("model.out.weight"), "there is no tensor model.out.weight"),
+        (
+            lambda t: t.update({"model.out.weight": torch.ones(3)}),
+            r"has the shape \(3,\), and \(12, 32\) in this model",
+        ),
+        (lambda t: t.update({"optimizer.0.exp_avg": torch.ones(3)}), r"optimizer.0.exp_avg has the shape \(3,\), and"),
+        (lambda t: t["optimizer.0.exp_avg_sq"].fill_(torch.inf), "optimizer.0.exp_avg_sq is not finite"),
+        (lambda t: t["model.out.weight"][0].fill_(torch.nan), "model.out.weight is not finite"),
+    ],
+)
+def test_tensors_of_another_model_are_named_and_the_checkpoint_before_is_used(
+    toy, trained, tmp_path, caplog, change, says
+):
+    checkpoints = Checkpoints(tmp_path, MINE)
+    checkpoints.save(*trained, history(7))
+    checkpoints.save(*trained, history(9))
+    newest = tmp_path / "step-00000009.safetensors"
+    with safe_open(newest, framework="pt") as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    change(tensors)
+    save_file(tensors, newest, metadata)
+    again = fresh(toy)
+    assert checkpoints.resume(*again)[0] == history(7)
+    assert_same(trained, again)
+    assert re.search(rf"{newest} does not fit \(.*{says}.*\): trying the checkpoint before it", caplog.text)
+
+
+def test_a_parameter_that_no_step_used_has_no_moments(toy, tmp_path):
+    model, optimizer = fresh(toy)
+    first = next(model.parameters())
+    first.grad = torch.ones_like(first)
+    optimizer.step()
+    Checkpoints(tmp_path, MINE).save(model, optimizer, history(1))
+    again = fresh(toy)
+    assert Checkpoints(tmp_path, MINE).resume(*again)[0] == history(1)
+    assert_same((model, optimizer), again)
 
 
 def test_another_runs_checkpoint_is_refused_by_name(toy, trained, tmp_path):

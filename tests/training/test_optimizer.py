@@ -1,5 +1,6 @@
 """The settings of training, the learning rate at each step, and the optimiser."""
 
+import math
 from dataclasses import FrozenInstanceError
 
 import pytest
@@ -38,9 +39,19 @@ def test_settings_are_named_and_stay_as_they_are():
         TrainingConfig(steps=7).steps = 8
 
 
-def test_a_negative_patience_is_refused():
-    with pytest.raises(ValueError, match=r"patience=-1 must be 0 \(no early stopping\) or more"):
-        TrainingConfig(steps=5, patience=-1)
+def test_settings_that_train_nothing_are_refused():
+    for wrong, says in [
+        ({"patience": -1}, r"patience=-1 must be 0 \(no early stopping\) or more"),
+        ({"warmup": -1}, r"warmup=-1 must be 0 \(no warm-up\) or more"),
+        ({"weight_decay": -0.1}, r"weight_decay=-0.1 must be 0 \(no decay\) or more"),
+        ({"weight_decay": math.nan}, r"weight_decay=nan must be 0 \(no decay\) or more"),
+        ({"clip": 0.0}, "clip=0.0 must be above 0"),
+        ({"clip": math.nan}, "clip=nan must be above 0"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0 must be above 0"),
+    ]:
+        with pytest.raises(ValueError, match=says):
+            TrainingConfig(steps=5, **wrong)
+    TrainingConfig(steps=5, warmup=0, weight_decay=0, clip=math.inf)
 
 
 def test_weight_decay_is_for_matrices(toy):

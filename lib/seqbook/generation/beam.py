@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqbook.nn.checks import check_positive
+from seqbook.nn.checks import check_numbers, check_positive
 from seqbook.nn.mode import evaluating
 
 
@@ -44,6 +44,7 @@ def beam(
     batch, device = given[0].shape[0], given[0].device
     with evaluating(model):
         logits, state = model.prefill(*given)
+        check_numbers(logits)
         rows = torch.arange(batch, device=device)
         logits, state = logits.repeat_interleave(beams, 0), state.select(rows.repeat_interleave(beams))
         ends_at = torch.tensor(list(stop), dtype=torch.long, device=device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seqbook.generation.sampling import Choose, sampler
-from seqbook.nn.checks import check_ids, check_positive
+from seqbook.nn.checks import check_ids, check_numbers, check_positive
 from seqbook.nn.mode import evaluating
 
 
@@ -64,6 +64,7 @@ def _decode(model, given: tuple[Tensor, ...], max_new: int, stop: Collection[int
     check_positive(max_new=max_new)
     with evaluating(model):
         logits, state = model.prefill(*given)
+        check_numbers(logits)
         ends = torch.tensor(list(stop), dtype=torch.long, device=logits.device)
         written, done = [], torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
         while True:

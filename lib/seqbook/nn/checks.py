@@ -49,6 +49,19 @@ def check_room(length: int, max_len: int) -> None:
         raise ValueError(f"{length} tokens have been read: the model takes at most max_len={max_len}")
 
 
+def check_numbers(logits: Tensor) -> None:
+    """Check that a model has computed numbers: of NaN, no token is the most probable one.
+
+    Raises:
+        ValueError: a logit is NaN.
+    """
+    if logits.isnan().any():
+        raise ValueError(
+            "the model computes NaN: a weight is NaN or too large, as after a training that diverged "
+            "(seqbook.weights.watch(model) finds the first layer)"
+        )
+
+
 def check_positive(**sizes: int) -> None:
     """Check that all sizes are at least one.
 

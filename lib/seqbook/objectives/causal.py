@@ -108,8 +108,8 @@ def continue_texts(
     seed: int = 0,
     **how: Any,
 ) -> list[str]:
-    """Each text with its continuation by a decoder-only model. What the vocabulary lacks is read as <unk>, and stays in the
-    text as it was.
+    """Each text with its continuation by a decoder-only model. A word that the vocabulary lacks is read as <unk>, and stays
+    in the text.
 
     begin: the ids before each text; end: the id that ends a text (None: there is none), which also comes before a new
     text; how: temperature, top_k and top_p, as in `generation.sampling.sampler`.
@@ -118,9 +118,6 @@ def continue_texts(
     prompts = [[*begin, *tokenizer.encode(text)] or ends for text in texts]
     generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
     found = complete(model, prompts, max_new, stop=ends, generator=generator, **how)
-    whole = [tokenizer.decode([*prompt, *new]) for prompt, new in zip(prompts, found, strict=True)]
-    known = [tokenizer.decode(prompt) for prompt in prompts]
-    return [
-        text + new.removeprefix(read) if tokenizer.unknown([text]) else new
-        for text, read, new in zip(texts, known, whole, strict=True)
-    ]
+    if tokenizer.unknown(texts):
+        tokenizer = tokenizer.with_words(texts)
+    return [tokenizer.decode([*tokenizer.encode(text), *new]) for text, new in zip(texts, found, strict=True)]

@@ -87,7 +87,7 @@ class Checkpoints:
         """Load the newest undamaged checkpoint into model and optimizer; returns its history and its best weights, both
         empty when there is none.
 
-        If a file is damaged, a warning names it, and the file before it is used.
+        If a file is damaged, or its tensors are not those of this model, a warning names it, and the file before it is used.
 
         Raises:
             CheckpointError: the checkpoints belong to another run.
@@ -101,6 +101,10 @@ class Checkpoints:
                 logger.warning("%s is damaged (%s): trying the checkpoint before it", path, error)
                 continue
             self.identity.check(metadata.get("settings"), metadata.get("code"), path)
+            wrong = _fault(tensors, model, optimizer)
+            if wrong:
+                logger.warning("%s does not fit (%s): trying the checkpoint before it", path, wrong)
+                continue
             model.load_state_dict(_part(tensors, "model."))
             state: dict[int, dict] = {}
             for name, t in _part(tensors, "optimizer.").items():
@@ -119,6 +123,21 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.safetensors"), reverse=True) if self.folder else []
+
+
+def _fault(tensors: Mapping[str, Tensor], model: nn.Module, optimizer: torch.optim.Optimizer) -> str:
+    """Which tensor is missing, has another shape than in this model and optimizer, or is not finite. Empty: none."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    moments = {f"optimizer.{i}.{name}": p.shape for i, p in enumerate(parameters) for name in ("exp_avg", "exp_avg_sq")}
+    shapes = {f"model.{name}": t.shape for name, t in model.state_dict().items()}
+    # A parameter that no step has used has no moments.
+    shapes |= {name: shape for name, shape in moments.items() if name in tensors}
+    for name, shape in shapes.items():
+        if name not in tensors:
+            return f"there is no tensor {name}"
+        if tensors[name].shape != shape:
+            return f"{name} has the shape {tuple(tensors[name].shape)}, and {tuple(shape)} in this model"
+    return next((f"{name} is not finite" for name, t in tensors.items() if not t.isfinite().all()), "")
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ class TrainingConfig:
 
     steps: optimiser steps; batch_size: examples per step, over all processes; learning_rate: the peak; warmup: steps
     from 0 to the peak, after which the learning rate falls linearly to 0; weight_decay: of matrices; clip: the largest
-    norm of the gradient; evaluations: how many times during `steps` the validation loss is measured and a checkpoint is
+    norm of the gradient (math.inf: any); evaluations: how many times during `steps` the validation loss is measured and a checkpoint is
     saved.
 
     patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row without a new
@@ -35,8 +35,12 @@ class TrainingConfig:
 
     def __post_init__(self):
         check_positive(steps=self.steps, batch_size=self.batch_size, evaluations=self.evaluations)
-        if self.patience < 0:
-            raise ValueError(f"patience={self.patience} must be 0 (no early stopping) or more")
+        for name in ("learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0")
+        for name, none in {"warmup": "warm-up", "weight_decay": "decay", "patience": "early stopping"}.items():
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 (no {none}) or more")
 
     @property
     def evaluate_every(self) -> int:
