@@ -29,7 +29,7 @@ help:
 	@echo "make set-repository URL=https://github.com/you/fork"
 	@echo "make grade A=rnn_seq2seq IN=folder OUT=folder   grade what students handed in (book/instructors.md)"
 	@echo "make exercises   whether the tests of the assignments notice wrong solutions (A=... for one; all take about an hour)"
-	@echo "make mutants     whether the unit tests notice faults in the library (M=nn/masks for one module, N=20 for a sample; all take a day)"
+	@echo "make mutants     whether the unit tests notice faults in the library (M=nn/masks for one module, N=20 for a sample; all take hours)"
 	@echo "make export-course OUT=folder   the students' notebooks with a README, for a learning platform"
 	@echo "make chromium    install the browser that the tests of the site need, if there is none"
 	@echo "make clean       remove what was built; trained models and .venv stay"
@@ -106,7 +106,7 @@ export-course: $(READY) $(RELEASED)
 	@$(COURSE) export "$(OUT)"
 
 mutants: $(READY)
-	@PYTHONPATH=tools $(BIN)/python tools/mutants.py $(M) $(if $(N),--sample $(N))
+	@PYTHONPATH=tools $(BIN)/python -m mutants $(M) $(if $(N),--sample $(N))
 
 # The tests drive the system's browser.
 chromium:

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 import mutation
 
 ROOT = Path(__file__).parents[1]
+TOOLS = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
 MODULE = '''"""A module."""
 
 
@@ -41,7 +43,7 @@ def test_spin():
 RUNS = """
 import sys
 from pathlib import Path
-import mutants
+import mutants.__main__ as mutants
 
 print(mutants.main(["--sample=2", "--limit=2"]))
 print(mutants.main(["nn/toy", "--limit=2"]))
@@ -54,31 +56,33 @@ assert Path("build/mutants/rows.csv").read_text().startswith(rows)
 
 @pytest.mark.slow
 def test_mutants_are_caught_survive_or_hang_and_what_is_known_is_not_run_again(tmp_path):
-    for folder in ("lib/seqbook/nn", "tests/nn", "tools"):
+    for folder in ("lib/seqbook/nn", "tests/nn", "tools/mutants"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "lib/seqbook/__init__.py").touch()
     (tmp_path / "lib/seqbook/nn/__init__.py").touch()
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "lib/seqbook/nn/toy.py").write_text(MODULE)
     (tmp_path / "tests/nn/test_toy.py").write_text(TEST)
-    (tmp_path / "tools/mutants.csv").write_text("module,change,reason\nnn/toy,while not again:,both end at once\n")
+    (tmp_path / "tools/mutants/named.csv").write_text(
+        "module,change,reason\nnn/toy,while not again:,both end at once\n"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", RUNS],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(ROOT / "tools")},
+        env=TOOLS,
     )
     assert done.returncode == 0, done.stderr
     first, *rest = done.stdout.splitlines()
     assert first.startswith("nn/toy: 2 mutants (a sample of 9), ")
     assert rest[rest.index("nn/toy: 9 mutants, 7 caught, 1 named") + 1 :] == [
         "    not caught: return 2 + x",
-        "7 of 9 mutants caught (77.8 %), 1 neither caught nor named in tools/mutants.csv",
+        "7 of 9 mutants caught (77.8 %), 1 neither caught nor named in tools/mutants/named.csv",
         "1",
         "nn/toy: 9 mutants, 8 caught, 1 named",
-        "8 of 9 mutants caught (88.9 %), 0 neither caught nor named in tools/mutants.csv",
+        "8 of 9 mutants caught (88.9 %), 0 neither caught nor named in tools/mutants/named.csv",
         "0",
     ]
     with (tmp_path / "build/mutants/rows.csv").open(newline="") as file:
@@ -97,8 +101,8 @@ def test_a_test_that_fails_without_any_change_catches_nothing(tmp_path):
     (tmp_path / "pyproject.toml").touch()
     (tmp_path / "lib/seqbook/nn/toy.py").write_text("x = 1\n")
     (tmp_path / "tests/nn/test_toy.py").write_text("def test():\n    assert False\n")
-    command = [sys.executable, str(ROOT / "tools/mutants.py"), "nn/toy"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    command = [sys.executable, "-m", "mutants", "nn/toy"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=TOOLS)
     assert done.returncode == 1
     assert "tests/nn/test_toy.py::test without any change" in done.stderr
 
@@ -112,9 +116,7 @@ def test_a_tool_that_is_ended_ends_the_tests_that_it_has_started(tmp_path):
     waits = "import signal, time, pathlib\n\ndef test():\n    signal.signal(15, signal.SIG_IGN)\n"
     waits += f"    pathlib.Path({str(tmp_path / 'started')!r}).touch()\n    time.sleep(300)\n"
     (tmp_path / "tests/nn/test_toy.py").write_text(waits)
-    tool = psutil.Popen(
-        [sys.executable, str(ROOT / "tools/mutants.py"), "nn/toy"], cwd=tmp_path, stderr=subprocess.PIPE
-    )
+    tool = psutil.Popen([sys.executable, "-m", "mutants", "nn/toy"], cwd=tmp_path, stderr=subprocess.PIPE, env=TOOLS)
     try:
         while not (tmp_path / "started").exists():
             assert tool.poll() is None
@@ -159,7 +161,7 @@ def test_what_computes_nothing_is_not_changed():
 
 
 def test_each_named_mutant_has_a_module_and_a_reason():
-    with (ROOT / "tools/mutants.csv").open(encoding="utf-8", newline="") as file:
+    with (ROOT / "tools/mutants/named.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         assert (ROOT / f"lib/seqbook/{row['module']}.py").exists(), row

@@ -1,12 +1,11 @@
-"""Do the unit tests notice faults? Each module is changed in every way that cosmic-ray knows, and its tests are run.
+"""Do the unit tests notice faults? Each module is changed in every way that cosmic-ray knows, and tests are run.
 
-    make mutants                       nn, models, objectives, generation and training: many hours
+    make mutants                       nn, models, objectives, generation and training: hours
     make mutants M=nn/masks N=20       one module, and of its mutants a sample of 20, always the same
 
 All happens in copies in build/mutants. What is known of a mutant stays in rows.csv there until its module, or the tests that
-decided, change, so an interrupted run goes on. The file tools/mutants.csv names the mutants that no test has to catch, with
-the reason. A process that has imported torch and the other libraries is forked for each mutant, because a new one takes
-seconds for that.
+decided, change, so an interrupted run goes on. The file named.csv beside this one names the mutants that no test has to
+catch, with the reason.
 """
 
 import argparse
@@ -15,154 +14,50 @@ import contextlib
 import csv
 import gc
 import hashlib
-import multiprocessing
 import os
 import re
-import resource
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import entry_points
-from itertools import chain
-from multiprocessing.connection import Connection, wait
+from itertools import groupby
 from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
-import pytest
-
+from mutants.in_place import changes_a_function, in_place
+from mutants.trials import FirstFailure, Trial, pytest_in, run, source
 from mutation import CallRemover, KeywordRemover, mutants
 
 PACKAGES = ("nn", "models", "objectives", "generation", "training")
 USERS = {"nn": ["models"], "training": ["recipes"]}  # packages whose tests are run too, after a module's own
-NAMED = Path("tools/mutants.csv")
+NAMED = Path("tools/mutants/named.csv")
 WORK = Path("build/mutants")
 COLUMNS = ["module", "change", "code", "caught", "tests"]
-OPTIONS = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist", "--basetemp=tmp"]
 LIMIT = 120.0  # seconds of computing; a mutant that takes longer is caught
-PATIENCE = 10  # times the limit, by the clock: a mutant that waits is caught too
-MEMORY = 16 << 30
 
 
-@dataclass
-class Trial:
-    """A mutant, or with an empty `change` the code as it is, and the tests that are still to run."""
-
-    module: str
-    change: str
-    code: str
-    stages: list[list[str]]
-    caught: str = ""
-
-    def start(self, folder: Path, limit: float) -> None:
-        """Run the next stage in a process of its own, in this copy of the project."""
-        self.folder, self.path, self.tests = folder, folder / source(self.module), self.stages.pop(0)
-        if self.change:
-            self.path.write_text(self.code, "utf-8")
-            second = int(digest(self.code), 16) % 2**30  # Python takes an old .pyc if time and size are the same
-            os.utime(self.path, (second, second))
-        self.answer, theirs = multiprocessing.Pipe(duplex=False)
-        fork = multiprocessing.get_context("fork")
-        self.process = fork.Process(target=test, args=(folder, self.tests, limit, theirs))
-        self.process.start()
-        theirs.close()
-        self.until = time.monotonic() + PATIENCE * limit
-
-    def running(self) -> bool:
-        return self.process.is_alive() and time.monotonic() < self.until
-
-    def end(self) -> None:
-        """Find out what caught the mutant: a test, or how the process ended. Empty: nothing did."""
-        late = self.process.is_alive()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)  # and what the tests have started
-        self.process.kill()
-        self.process.join()
-        try:
-            self.caught = self.answer.recv()
-        except EOFError:
-            late |= self.process.exitcode == -signal.SIGXCPU
-            how = "took too long" if late else f"ended with {self.process.exitcode}"
-            self.caught = f"{how} in {self.tests[0] if len(self.tests) == 1 else 'some test'}"
-        if self.change:
-            shutil.copy2(source(self.module), self.path)
-
-
-class FirstFailure:
-    """A plugin of pytest that remembers the first test that fails."""
-
-    name = ""
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport | pytest.CollectReport) -> None:
-        if report.failed:
-            self.name = self.name or report.nodeid
-
-    pytest_collectreport = pytest_runtest_logreport
-
-
-def test(folder: Path, tests: list[str], limit: float, answer: Connection) -> None:
-    """Run the tests in this process, which was forked for them, and send which one fails."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.setsid()
-    os.chdir(folder)
-    output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(output, stream)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    os.environ["PYTHONPATH"] = str(folder / "lib")
-    sys.path.insert(0, str(folder / "lib"))
-    failure = FirstFailure()
-    code = pytest.main([*OPTIONS, *tests], plugins=[failure])
-    answer.send(failure.name or (f"pytest: {code!r}" if code else ""))
-    os._exit(0)
-
-
-def run(trials: Iterable[Trial], folders: list[Path], limit: float) -> Iterator[Trial]:
-    """The trials as they end, as many at a time as there are copies of the project."""
-    trials, free, running = iter(trials), list(folders), []
-    try:
-        while True:
-            while free and (trial := next(trials, None)):
-                trial.start(free.pop(), limit)
-                running.append(trial)
-            if not running:
-                return
-            wait([trial.process.sentinel for trial in running], timeout=1)
-            for trial in [trial for trial in running if not trial.running()]:
-                trial.end()
-                if trial.stages and not trial.caught:
-                    trial.start(trial.folder, limit)
-                    continue
-                running.remove(trial)
-                free.append(trial.folder)
-                yield trial
-    finally:
-        for trial in running:
-            trial.end()
-
-
-def source(module: str) -> Path:
-    return Path(f"lib/seqbook/{module}.py")
+def own(module: str) -> str:
+    return str(Path("tests", module).with_name(f"test_{Path(module).name}.py"))
 
 
 def tests(module: str) -> list[str]:
+    """The files of tests that a mutant has to pass: those of the module itself first."""
     if module.startswith("tests/"):
         return [module]
-    return list(chain.from_iterable(stages(module)))
-
-
-def stages(module: str) -> list[list[str]]:
-    """The files of tests that a mutant has to pass: those of the module itself first."""
-    package, own = module.split("/")[0], Path("tests", module).with_name(f"test_{Path(module).name}.py")
-    rest = [
-        path for name in (package, *USERS.get(package, [])) for path in sorted(Path("tests", name).rglob("test_*.py"))
+    package = module.split("/")[0]
+    files = [
+        str(p) for name in (package, *USERS.get(package, [])) for p in sorted(Path("tests", name).rglob("test_*.py"))
     ]
-    return [[str(path) for path in stage] for stage in ([own] * own.exists(), [p for p in rest if p != own]) if stage]
+    return sorted(files, key=lambda file: file != own(module))
+
+
+def stages(module: str, files: Iterable[str]) -> list[list[str]]:
+    """These files, and the module's own alone in front of the others."""
+    mine = [own(module)] * Path(own(module)).exists()
+    return [stage for stage in (mine, [file for file in files if file not in mine]) if stage]
 
 
 def digest(*texts: str) -> str:
@@ -227,6 +122,40 @@ def warm(files: Iterable[Path]) -> None:
     gc.freeze()  # the garbage collector would copy these pages into each child
 
 
+def anew(trial: Trial) -> str:
+    """Start pytest on the changed file. Returns the test that fails."""
+    if trial.change:
+        path = trial.folder / source(trial.module)
+        path.write_text(trial.code, "utf-8")
+        second = int(digest(trial.code), 16) % 2**30  # Python takes an old .pyc if time and size are the same
+        os.utime(path, (second, second))
+    failure = FirstFailure()
+    code = pytest_in(trial.folder, trial.tests, failure)
+    return failure.name or (f"pytest: {code!r}" if code else "")
+
+
+def try_all(trials: list[Trial], known: Known, plain: Path, folders: list[Path], limit: float) -> None:
+    """Find out which of them the tests catch."""
+    original = {trial.module: source(trial.module).read_text("utf-8") for trial in trials}
+    bodies = [trial for trial in trials if changes_a_function(original[trial.module], trial.code)]
+    survivors = [trial for trial in trials if trial not in bodies]
+    if bodies:
+        every = sorted({file for trial in bodies for file in tests(trial.module)})
+        for trial in in_place(bodies, every, plain, folders, limit):
+            if trial.caught:
+                known.add(trial)
+            else:  # the module's own tests anew, and all files of which a test executes what was changed
+                trial.stages = stages(trial.module, trial.executing)
+                survivors.append(trial)
+    for trial in survivors:
+        if not trial.stages:
+            known.add(trial)
+    for trial in run((trial for trial in survivors if trial.stages), anew, folders, limit):
+        if trial.caught:
+            check(deciding(trial.caught, trial.module), known, plain, limit)
+        known.add(trial)
+
+
 def copies(jobs: int) -> list[Path]:
     folders = [(WORK / str(i)).resolve() for i in range(jobs)]
     for folder in folders:
@@ -243,7 +172,7 @@ def chosen(module: str, sample: int) -> tuple[list[Trial], int]:
     count = len(found)
     if sample:
         found = sorted(found, key=lambda mutant: digest(mutant[1]))[:sample]
-    return [Trial(module, change, code, stages(module)) for change, code in found], count
+    return [Trial(module, change, code, stages(module, tests(module))) for change, code in found], count
 
 
 def check(files: list[str], known: Known, folder: Path, limit: float) -> None:
@@ -251,7 +180,7 @@ def check(files: list[str], known: Known, folder: Path, limit: float) -> None:
     code = "".join(path.read_text("utf-8") for path in sorted(Path("lib").rglob("*.py")))
     for trial in [Trial(file, "", code, [[file]]) for file in files]:
         if trial not in known:
-            list(run([trial], [folder], limit))
+            list(run([trial], anew, [folder], limit))
             if trial.caught:
                 sys.exit(f"{trial.caught} without any change, see {folder}/output.txt")
             known.add(trial)
@@ -289,14 +218,13 @@ def main(arguments: list[str]) -> int:
     known = Known(WORK / "rows.csv")
     warm([*Path("lib/seqbook").rglob("*.py"), *{Path(name) for module in modules for name in tests(module)}])
     tried = caught = unnamed = 0
-    for module in modules:
-        trials, count = chosen(module, options.sample)
-        for trial in run((trial for trial in trials if trial not in known), folders, options.limit):
-            if trial.caught:
-                check(deciding(trial.caught, module), known, plain, options.limit)
-            known.add(trial)
-        found = report(module, trials, count)
-        tried, caught, unnamed = tried + len(trials), caught + found[0], unnamed + found[1]
+    for _, group in groupby(modules, key=lambda module: module.split("/")[0]):
+        found = {module: chosen(module, options.sample) for module in group}
+        new = [trial for trials, _ in found.values() for trial in trials if trial not in known]
+        try_all(new, known, plain, folders, options.limit)
+        for module, (trials, count) in found.items():
+            n, left = report(module, trials, count)
+            tried, caught, unnamed = tried + len(trials), caught + n, unnamed + left
     print(
         f"{caught} of {tried} mutants caught ({100 * caught / max(tried, 1):.1f} %), {unnamed} neither caught nor named in {NAMED}"
     )

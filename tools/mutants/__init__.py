@@ -1,0 +1,1 @@
+"""Whether the unit tests notice faults in the library: `make mutants`."""
