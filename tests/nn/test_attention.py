@@ -216,9 +216,10 @@ def test_with_a_cache_the_bias_has_one_row_per_new_position(named):
     torch.testing.assert_close(torch.cat(found, dim=1), attention(x, mask=masks.causal(20), bias=bias))
 
 
-def test_a_mask_by_another_name_is_refused():
-    with pytest.raises(ValueError, match=r"mask='prefix'.*seqbook.nn.masks"):
-        Attention(16, 4)(torch.randn(1, 7, 16), mask="prefix")
+@pytest.mark.parametrize("name", ["banded", "prefix"])
+def test_a_mask_by_another_name_is_refused(name):
+    with pytest.raises(ValueError, match=rf"mask='{name}'.*seqbook.nn.masks"):
+        Attention(16, 4)(torch.randn(1, 7, 16), mask=name)
 
 
 def test_biases_can_be_left_out():
@@ -244,8 +245,10 @@ def test_refuses_sizes_by_name(sizes, message):
 
 
 def nothing_for_the_second_query(n_keys):
+    """In the first row of the batch. In the second row, it may attend to the first key."""
     mask = torch.ones(2, 4, n_keys, dtype=torch.bool)
     mask[:, 1] = False
+    mask[1, 1, 0] = True
     return mask
 
 
@@ -254,8 +257,9 @@ def test_a_query_that_may_attend_to_nothing_gets_zeros(kind, inputs):
     query, memory, _ = inputs
     query.requires_grad_()
     found = KINDS[kind]()(query, memory, nothing_for_the_second_query(5))
-    assert found[:, 1].abs().max() == 0
+    assert found[0, 1].abs().max() == 0
     assert found[:, 0].abs().min() > 0
+    torch.testing.assert_close(found[1, 1], memory[1, 0])
     found.sum().backward()
     assert query.grad.isfinite().all()
 
@@ -266,7 +270,8 @@ def test_in_several_heads_too(training, bias):
     attention = Attention(8, 2, bias=False).train(training)
     x = torch.randn(2, 4, 8, requires_grad=True)
     found = attention(x, mask=nothing_for_the_second_query(4)[:, None], bias=bias)
-    assert found[:, 1].abs().max() == 0
+    assert found[0, 1].abs().max() == 0
+    assert found[1, 1].abs().min() > 0
     found.sum().backward()
     assert x.grad.isfinite().all()
 
@@ -290,3 +295,13 @@ def test_a_mask_of_another_kind_is_refused(mask, message):
 def test_attention_checks_its_mask():
     with pytest.raises(ValueError, match="does not broadcast"):
         Attention(8, 2)(torch.randn(2, 4, 8), mask=torch.ones(2, 1, 4, 5, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_attentions_check_theirs(kind):
+    with pytest.raises(ValueError, match="the mask is on the device meta"):  # which a check of its shape lets pass
+        KINDS[kind]().weights(torch.zeros(2, 1, 5), torch.ones(2, 1, 5, dtype=torch.bool, device="meta"))
+
+
+def test_additive_attention_has_the_parameters_that_the_formula_names():
+    assert sum(p.numel() for p in AdditiveAttention(6).parameters()) == 2 * 6**2 + 6

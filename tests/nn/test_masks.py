@@ -118,7 +118,7 @@ def test_a_mask_without_values_is_refused():
         masks.check(torch.ones(1, 2, dtype=torch.bool, device="meta"), 1, 2)
 
 
-@pytest.mark.parametrize("shape", [(2,), (1, 3), (1, 1, 2), (2, 2)])
+@pytest.mark.parametrize("shape", [(1,), (2,), (1, 3), (1, 1, 2), (2, 2)])
 def test_a_mask_of_another_shape_is_refused_with_both(shape):
     mask = torch.ones(shape, dtype=torch.bool)
     with pytest.raises(ValueError, match=rf"shape \({', '.join(map(str, shape))},?\), .* broadcast to \(1, 2\)"):

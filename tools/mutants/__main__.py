@@ -186,11 +186,16 @@ def check(files: list[str], known: Known, folder: Path, limit: float) -> None:
             known.add(trial)
 
 
+def is_named(change: str, name: str) -> bool:
+    """Whether this name is that of the change: "short = …" is that of each change that begins so."""
+    return change.startswith(name[:-1]) if name.endswith("…") else change == name
+
+
 def report(module: str, trials: list[Trial], count: int) -> tuple[int, int]:
     """Print what was found; returns how many mutants were caught, and how many neither caught nor named."""
-    named = {row["change"] for row in read(NAMED) if row["module"] == module}
+    named = [row["change"] for row in read(NAMED) if row["module"] == module]
     survivors = [trial.change for trial in trials if not trial.caught]
-    unnamed = [change for change in survivors if change not in named]
+    unnamed = [change for change in survivors if not any(is_named(change, name) for name in named)]
     sample = "" if len(trials) == count else f" (a sample of {count})"
     caught = len(trials) - len(survivors)
     print(
