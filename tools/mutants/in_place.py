@@ -107,10 +107,6 @@ def changed_lines(before: str, after: str) -> set[int]:
     return found.union(*smallest.values())
 
 
-def _coverage() -> Coverage:
-    return Coverage(data_file=None, include=[f"{Path('lib').resolve()}/*"], config_file=False)
-
-
 def _serve(
     trials: list[Trial], tests: list[str], folder: Path, folders: list[Path], limit: float, answer: Connection
 ) -> None:
@@ -126,7 +122,8 @@ class _Mutants:
 
     def __init__(self, trials: list[Trial], folders: list[Path], limit: float, answer: Connection):
         self.trials, self.folders, self.limit, self.answer = trials, folders, limit, answer
-        self.failure, self.collecting = FirstFailure(), _coverage()
+        self.failure, self.library = FirstFailure(), Path("lib").resolve()
+        self.collecting = self.coverage()
         self.collecting.start()
 
     @pytest.hookimpl(tryfirst=True)
@@ -169,6 +166,9 @@ class _Mutants:
             self.answer.send((number[trial], trial.caught, trial.executing))
         return self.end("")
 
+    def coverage(self) -> Coverage:
+        return Coverage(data_file=None, include=[f"{self.library}/*"], config_file=False)
+
     def end(self, failed: str) -> bool:
         self.answer.send((None, failed))
         return True
@@ -185,7 +185,7 @@ class _Mutants:
     def measure(self, trial: Trial) -> str | tuple[dict, dict]:
         """Run all tests. Returns the tests that execute each line of each file, and the seconds that each takes; or only
         the test that fails."""
-        executed, seconds = _coverage(), {}
+        executed, seconds = self.coverage(), {}
         executed.start()
         for item, following in pairwise([*self.items.values(), None]):
             executed.switch_context(item.nodeid)
