@@ -159,7 +159,7 @@ class _Mutants:
         for trial in run(ready, self.test, self.folders, self.limit):
             if trial.caught in self.items and trial.caught not in passed:
                 alone = Trial("", "", "", [[trial.caught]])
-                list(run([alone], self.test, [trial.folder.with_name("alone")], self.limit))
+                list(run([alone], self.test, [trial.folder], self.limit))
                 if alone.caught:
                     return self.end(alone.caught)
                 passed.add(trial.caught)
