@@ -27,7 +27,7 @@ from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
-from mutants.in_place import changes_a_function, in_place
+from mutants.in_place import in_place
 from mutants.trials import FirstFailure, Trial, pytest_in, run, source
 from mutation import CallRemover, KeywordRemover, mutants
 
@@ -136,20 +136,15 @@ def anew(trial: Trial) -> str:
 
 def try_all(trials: list[Trial], known: Known, plain: Path, folders: list[Path], limit: float) -> None:
     """Find out which of them the tests catch."""
-    original = {trial.module: source(trial.module).read_text("utf-8") for trial in trials}
-    bodies = [trial for trial in trials if changes_a_function(original[trial.module], trial.code)]
-    survivors = [trial for trial in trials if trial not in bodies]
-    if bodies:
-        every = sorted({file for trial in bodies for file in tests(trial.module)})
-        for trial in in_place(bodies, every, plain, folders, limit):
-            if trial.caught:
-                known.add(trial)
-            else:  # the module's own tests anew, and all files of which a test executes what was changed
+    survivors = []
+    if trials:
+        every = sorted({file for trial in trials for file in tests(trial.module)})
+        for trial in in_place(trials, every, plain, folders, limit):
+            if not trial.caught:
                 trial.stages = stages(trial.module, trial.executing)
                 survivors.append(trial)
-    for trial in survivors:
-        if not trial.stages:
-            known.add(trial)
+            if trial.caught or not trial.stages:
+                known.add(trial)
     for trial in run((trial for trial in survivors if trial.stages), anew, folders, limit):
         if trial.caught:
             check(deciding(trial.caught, trial.module), known, plain, limit)
@@ -172,7 +167,7 @@ def chosen(module: str, sample: int) -> tuple[list[Trial], int]:
     count = len(found)
     if sample:
         found = sorted(found, key=lambda mutant: digest(mutant[1]))[:sample]
-    return [Trial(module, change, code, stages(module, tests(module))) for change, code in found], count
+    return [Trial(module, change, code, []) for change, code in found], count
 
 
 def check(files: list[str], known: Known, folder: Path, limit: float) -> None:

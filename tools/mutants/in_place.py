@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -25,15 +25,15 @@ from coverage import Coverage
 
 from mutants.trials import FirstFailure, Trial, allow, fork, pytest_in, run, source, write_to
 
-LONGER = (
-    10,
-    5.0,
-)  # a test that takes so many times as long as usual, and so many seconds of computing, has caught the mutant
+# After the tests of a module's own file, those of quick other files run for so many seconds.
+OTHERS = 40.0
+# A test that takes so many times as long as usual, and so many seconds of computing, has caught the mutant.
+LONGER = 10, 5.0
 
 
 def in_place(trials: list[Trial], tests: list[str], folder: Path, folders: list[Path], limit: float) -> Iterator[Trial]:
-    """The trials as they end. For one that nothing has caught, `executing` is filled in: a fixture that several tests
-    share, what is called during an import, and child processes see only the changed file.
+    """The trials as they end. One that nothing has caught is to be run anew with the files in `executing`: what is called
+    during an import, a fixture that several tests share, and a child process see only the changed file.
 
     tests: the files to collect, in the copy of the project `folder`.
 
@@ -145,14 +145,16 @@ class _Mutants:
         executing, self.seconds = everything.caught
         number, ready, passed = {trial: i for i, trial in enumerate(self.trials)}, [], set()
         for trial in self.trials:
-            path, lines = (
-                str(source(trial.module).resolve()),
-                changed_lines(source(trial.module).read_text("utf-8"), trial.code),
-            )
-            found = {name for line in lines for name in executing.get(path, {}).get(line, [])}
-            trial.executing = sorted({name.split("::")[0] for name in found})
-            if found and not lines & set(imported.lines(path) or []):
-                trial.stages = [self.in_order(found, f"test_{path.split('/')[-1]}")]
+            original, path = source(trial.module).read_text("utf-8"), str(source(trial.module).resolve())
+            lines = changed_lines(original, trial.code)
+            later = changes_a_function(original, trial.code) and not lines & set(imported.lines(path) or [])
+            by_line = executing.get(path, {})
+            found = {name for line in (lines if later else by_line) for name in by_line.get(line, [])}
+            tests = self.in_order(found, f"test_{path.split('/')[-1]}")
+            files = list(dict.fromkeys(map(file_of, tests)))
+            trial.executing = files[:1] if later else files
+            if tests and later:
+                trial.stages = [tests]
                 ready.append(trial)
             else:
                 self.answer.send((number[trial], "", trial.executing))
@@ -174,13 +176,16 @@ class _Mutants:
         return True
 
     def in_order(self, tests: set[str], own: str) -> list[str]:
-        """The tests of the module's own file first, then those of the files that need the least time for theirs."""
+        """Those of the module's own file first, then those of the files that need the least time for theirs."""
         spent = defaultdict(float)
         for name in tests:
-            spent[name.split("::")[0]] += self.seconds[name]
+            spent[file_of(name)] += self.seconds[name]
         files = sorted(spent, key=lambda file: (Path(file).name != own, spent[file]))
+        until = dict(zip(files, accumulate(spent[file] for file in files), strict=True))
+        enough = spent[files[0]] + OTHERS if files else 0.0
         place = {name: i for i, name in enumerate(self.items)}
-        return sorted(tests, key=lambda name: (files.index(name.split("::")[0]), place[name]))
+        kept = [name for name in tests if until[file_of(name)] <= enough]
+        return sorted(kept, key=lambda name: (until[file_of(name)], place[name]))
 
     def measure(self, trial: Trial) -> str | tuple[dict, dict]:
         """Run all tests. Returns the tests that execute each line of each file, and the seconds that each takes; or only
@@ -225,6 +230,10 @@ class _Mutants:
         imported = sys.modules[f"seqbook.{module.replace('/', '.')}"]
         code = Path(imported.__file__).read_text("utf-8") if code is None else code
         return imported.__spec__.loader.source_to_code(code.encode(), imported.__file__)
+
+
+def file_of(test: str) -> str:
+    return test.split("::")[0]
 
 
 def _too_long(*_) -> None:
