@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+import mutants.__main__ as command
 import mutation
+from mutants import in_place
 
 ROOT = Path(__file__).parents[1]
 TOOLS = os.environ | {"PYTHONPATH": str(ROOT / "tools")}
@@ -158,6 +160,53 @@ def test_what_computes_nothing_is_not_changed():
     changes = [change for change, _ in mutation.mutants(MODULE)]
     assert "if x is not None:" in changes or "if not x is None:" in changes
     assert not [change for change in changes if "raise" in change or "def" in change or "strict" in change]
+
+
+LINES = """import math
+
+SIZE = 2
+
+
+def f(x, y=1):
+    if x > (
+        y
+    ):
+        return math.sqrt(
+            x
+        )
+    match x:
+        case 1:
+            return [y for _ in range(3)]
+    return lambda z: z + x
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "lines", "in_a_function"),
+    [
+        (("SIZE = 2", "SIZE = 3"), {3}, False),
+        (("y=1", "y=2"), {6}, False),
+        (("x > (", "x < ("), {7, 8, 9}, True),
+        (("        y\n    ):", "        not y\n    ):"), {7, 8, 9}, True),
+        (("            x\n", "            -x\n"), {10, 11, 12}, True),
+        (("match x", "match -x"), {13}, True),
+        (("case 1", "case 2"), {14}, True),
+        (("range(3)", "range(4)"), {15}, True),
+        (("z + x", "z - x"), {16}, True),
+        (("    return lambda z: z + x\n", ""), {16}, True),
+    ],
+)
+def test_what_a_change_changes(change, lines, in_a_function):
+    changed = LINES.replace(*change)
+    assert in_place.changed_lines(LINES, changed) == lines
+    assert in_place.changes_a_function(LINES, changed) == in_a_function
+
+
+def test_a_name_may_stand_for_all_changes_that_begin_with_it():
+    assert command.is_named("a = b - c", "a = b - c")
+    assert command.is_named("a = b - c", "a = …")
+    assert not command.is_named("a = b - c", "a = b")
+    assert not command.is_named("b = c", "a = …")
 
 
 def test_each_named_mutant_has_a_module_and_a_reason():

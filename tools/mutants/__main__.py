@@ -27,6 +27,8 @@ from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
+from tqdm import tqdm
+
 from mutants.in_place import in_place
 from mutants.trials import FirstFailure, Trial, pytest_in, run, source
 from mutation import CallRemover, KeywordRemover, mutants
@@ -139,13 +141,14 @@ def try_all(trials: list[Trial], known: Known, plain: Path, folders: list[Path],
     survivors = []
     if trials:
         every = sorted({file for trial in trials for file in tests(trial.module)})
-        for trial in in_place(trials, every, plain, folders, limit):
+        for trial in tqdm(in_place(trials, every, plain, folders, limit), "mutants", len(trials), disable=None):
             if not trial.caught:
                 trial.stages = stages(trial.module, trial.executing)
                 survivors.append(trial)
             if trial.caught or not trial.stages:
                 known.add(trial)
-    for trial in run((trial for trial in survivors if trial.stages), anew, folders, limit):
+    again = [trial for trial in survivors if trial.stages]
+    for trial in tqdm(run(again, anew, folders, limit), "survivors, anew", len(again), disable=None):
         if trial.caught:
             check(deciding(trial.caught, trial.module), known, plain, limit)
         known.add(trial)

@@ -26,7 +26,7 @@ from coverage import Coverage
 from mutants.trials import FirstFailure, Trial, allow, fork, pytest_in, run, source, write_to
 
 # After the tests of a module's own file, those of quick other files run for so many seconds.
-OTHERS = 40.0
+OTHERS = 10.0
 # A test that takes so many times as long as usual, and so many seconds of computing, has caught the mutant.
 LONGER = 10, 5.0
 
@@ -93,18 +93,15 @@ def changed_lines(before: str, after: str) -> set[int]:
     for kind, start, end, *_ in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind != "equal":
             found.update(range(start + 1, max(end, start + 1) + 1))
-    smallest = {}
-    for node in ast.walk(ast.parse(before)):
-        if isinstance(node, ast.stmt):
-            body = getattr(node, "body", None) or getattr(node, "cases", None)
-            last = (
-                node.end_lineno if body is None else max(node.lineno, getattr(body[0], "lineno", node.lineno + 1) - 1)
-            )
-            for line in found & set(range(node.lineno, last + 1)):
-                lines = range(node.lineno, last + 1)
-                if line not in smallest or len(lines) < len(smallest[line]):
-                    smallest[line] = lines
-    return found.union(*smallest.values())
+    statements = [node for node in ast.walk(ast.parse(before)) if isinstance(node, ast.stmt)]
+    ranges = [range(node.lineno, _last_line(node) + 1) for node in statements]
+    return found.union(*(min((r for r in ranges if line in r), key=len, default=()) for line in found))
+
+
+def _last_line(node: ast.stmt) -> int:
+    """Of a statement, or of what comes before the statements in it."""
+    inside = node.cases[0].pattern if isinstance(node, ast.Match) else next(iter(getattr(node, "body", [])), None)
+    return node.end_lineno if inside is None else max(node.lineno, inside.lineno - 1)
 
 
 def _serve(
