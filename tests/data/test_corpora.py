@@ -128,6 +128,38 @@ def test_only_a_line_feed_ends_a_line(folder, separator):
     assert load("multi30k", folder)["validation"][0] == row
 
 
+def test_blank_lines_at_the_end_and_other_columns_are_not_read(folder):
+    row = json.dumps(ROW | {"id": 7, "note": "", "source": None})
+    (folder / "val.jsonl").write_text(f"{row}\n{row}\n\n  \n")
+    assert load("multi30k", folder)["validation"][:] == {name: [text] * 2 for name, text in ROW.items()}
+
+
+def test_a_mark_in_the_name_of_a_column_is_no_character(folder):
+    """As a table whose first column was read with it is written."""
+    (folder / "val.jsonl").write_text(json.dumps({"\ufeffen": "A dog.", "de": "Ein Hund."}) + "\n")
+    assert load("multi30k", folder)["validation"][0] == ROW
+
+
+@pytest.mark.parametrize("value", ["nan", "NaN", "NULL", "\\N", " n/a "])
+def test_what_stands_for_a_missing_text_is_named(folder, caplog, value):
+    write(folder / "train.jsonl", [{"en": f"A cat {i}.", "de": f"Eine Katze {i}."} for i in range(9)])
+    write(folder / "val.jsonl", [{"en": "Three birds.", "de": "Drei V\u00f6gel."}, {"en": value, "de": value}])
+    load("multi30k", folder)
+    (found,) = [record.message for record in caplog.records]
+    assert f"val.jsonl, line 2: {value!r} is read as a text, but may stand for a missing one (1 of 2 rows)" in found
+
+
+def test_lost_characters_are_counted(folder, caplog):
+    write(folder / "train.jsonl", [{"en": f"A cat {i}.", "de": f"Eine Katze {i}."} for i in range(9)])
+    (folder / "val.jsonl").write_text(json.dumps(ROW) + "\n" + json.dumps({"en": "Birds.", "de": "V\ufffdgel."}) + "\n")
+    (folder / "input.txt").write_text("".join(f"Caf\ufffd {i * i}\n" for i in range(99)))
+    load("multi30k", folder)
+    load("tiny_shakespeare", folder)
+    found = [record.message for record in caplog.records if "U+FFFD" in record.message]
+    assert "val.jsonl has characters that were lost, and are U+FFFD now, in line 2 (1 such lines)" in found[0]
+    assert "input.txt has characters that were lost, and are U+FFFD now, in line 1 (99 such lines)" in found[1]
+
+
 def test_lines_of_another_system_and_no_end(folder):
     (folder / "val.jsonl").write_bytes((json.dumps(ROW) + "\r\n" + json.dumps(ROW)).encode())
     assert load("multi30k", folder)["validation"]["en"][:] == ["A dog.", "A dog."]
@@ -155,6 +187,17 @@ def test_lines_of_another_system_and_no_end(folder):
         (b'{"en": "\\ufeff", "de": "b"}\n', r"val\.jsonl, line 1: en is empty"),
         (b'{"en": "\\u0000", "de": "b"}\n', r"val\.jsonl, line 1: en is empty"),
         (b'{"en": "a", "de": "b \\ud800"}\n', r"val\.jsonl, line 1: de has half a character"),
+        (b'{"en": "a", "de": "b\\u0000c\\u0000"}\n', r"val\.jsonl, line 1: de has half a character"),
+        (b'{"en": "a", "de": "\\u3164 \\ufe0f"}\n', r"val\.jsonl, line 1: de is empty"),
+        (b'{"en": "&nbsp;", "de": "b"}\n', r"val\.jsonl, line 1: en is empty"),
+        (
+            b'{"en": "a", "de": "b"}\n \n{"en": "a", "de": "b"}\n',
+            r"val\.jsonl, line 2 is .* \(empty\): delete the line",
+        ),
+        (
+            '\u00ef\u00bb\u00bf{"en": "a", "de": "b"}'.encode(),
+            r"val\.jsonl has \u00ef\u00bb\u00bf in line 1, .*byte-order mark",
+        ),
         (b'{"en": "a", "de": ' + b"[" * 99_999, r"val\.jsonl, line 1 is not JSON \(maximum recursion"),
         (b'{"en": "a", "de": ' + b"1" * 9_999 + b"}", r"val\.jsonl, line 1 is not JSON \(Exceeds the limit"),
         ('{"en": "a", "de": "b"}'.encode("utf-16"), r"can't read .*val\.jsonl .*utf-8.*: save it as UTF-8"),
@@ -208,7 +251,16 @@ def test_shakespeare_is_cut_nine_to_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"", "has 0 characters"), (b"\xff" * 99, "utf-8"), (None, "No such")]
+    ("content", "message"),
+    [
+        (b"", "has 0 characters"),
+        (b"\xff" * 99, "utf-8"),
+        (None, "No such"),
+        (b"\n \n" * 99, "nothing but blanks in its split train"),
+        ("\u3164\u00a0".encode() * 99, "nothing but blanks in its split train"),
+        (b"All: speak.\n" * 90 + b"\n" * 200, "nothing but blanks in its split validation"),
+        ("\u00ef\u00bb\u00bfAll: speak.\n".encode() * 9, r"input\.txt has .* in line 1, which is a byte-order mark"),
+    ],
 )
 def test_a_broken_shakespeare(tmp_path, content, message):
     if content is not None:

@@ -1,5 +1,6 @@
 """Loading a corpus by name: a task of the micro-world, or a real corpus from the Hub or from a local folder."""
 
+import html
 import io
 import json
 import logging
@@ -15,6 +16,10 @@ from seqbook.storage import read_text
 logger = logging.getLogger(__name__)
 
 MARK = "\ufeff"  # the byte-order mark
+MISREAD = MARK.encode().decode("cp1252")  # the same three bytes, read as Latin letters
+LOST = "\ufffd"  # what a program writes where it could not read a character
+BLANK = set("\u115f\u1160\u2800\u3164\uffa0")  # Hangul's fillers, and Braille without a dot
+ABSENT = {"nan", "null", "none", "n/a", "na", "#n/a", "<na>", "nil", "\\n"}  # how tables and databases write no value
 PIECE = 60  # characters that rarely stand in a text twice
 PHRASE = 3  # words: a corpus may have shorter sentences many times, each with a translation of its own
 HUB = {"multi30k": "bentrevett/multi30k", "tiny_shakespeare": "karpathy/tiny_shakespeare"}
@@ -37,9 +42,11 @@ def load(name: str, path: str | Path | None = None, size: int = 30_000) -> Datas
     tiny_shakespeare: train and validation, which are the first 90 % and the last 10 % of the characters; each has one
     row and one column, text; a local folder contains input.txt.
 
+    Of multi30k's rows only the columns en and de are kept.
+
     A warning counts the rows of a real corpus that stand in two splits, or more than once in one, and those that share one
     sentence with the training split. Rows that differ in nothing but case, spaces, the form of their accents and the order
-    of the two languages are the same.
+    of the two languages are the same. Other warnings name texts that stand for a missing value, and lost characters.
 
     Raises:
         CorpusError: an unknown name, a missing or broken file, a missing column, an empty split or text, or the Hub out of
@@ -132,10 +139,16 @@ def _tiny_shakespeare(path: str | Path | None) -> DatasetDict:
     else:
         (file,) = files("tiny_shakespeare", path)
         text = _read(file)
+        _warn_of_lost(file, [number for number, line in enumerate(text.split("\n"), 1) if LOST in line])
     if len(text) < 10:
         raise CorpusError(f"tiny_shakespeare has {len(text)} characters: get the whole corpus anew")
     cut = len(text) * 9 // 10
     splits = {"train": text[:cut], "validation": text[cut:]}
+    for split, part in splits.items():
+        if not _is_visible(part):
+            raise CorpusError(
+                f"tiny_shakespeare has nothing but blanks in its split {split}: get the whole corpus anew"
+            )
     pieces = [text[i : i + PIECE] for i in range(cut, len(text) - PIECE, PIECE)]
     known = sum(piece in splits["train"] for piece in pieces)
     if known > 0.05 * len(pieces):
@@ -157,15 +170,21 @@ def _from_hub(name: str) -> DatasetDict:
 
 
 def _json_lines(file: Path) -> list[dict]:
-    rows = []
-    for number, line in enumerate(io.StringIO(_read(file)), start=1):  # splitlines would split at U+2028, U+0085
+    rows, absent = [], []
+    lines = io.StringIO(_read(file).rstrip())  # splitlines would split at U+2028, U+0085
+    for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:  # the latter for thousands of brackets
-            why = getattr(error, "msg", error)
-            raise CorpusError(f"{file}, line {number} is not JSON ({why}): get the file anew") from error
+            why, advice = getattr(error, "msg", error), "get the file anew"
+            if not line.strip():
+                why, advice = "empty", "delete the line"
+            raise CorpusError(f"{file}, line {number} is not JSON ({why}): {advice}") from error
         if not isinstance(row, dict):
             raise CorpusError(f"{file}, line {number} is {type(row).__name__}, not an object of columns")
+        row = {column.replace(MARK, ""): value for column, value in row.items()}
+        if {"en", "de"} <= row.keys():
+            row = {column: row[column] for column in ("en", "de")}
         if rows and row.keys() != rows[0].keys():
             raise CorpusError(
                 f"{file}, line {number} has the columns {', '.join(row)}, the lines before it {', '.join(rows[0])}"
@@ -174,26 +193,42 @@ def _json_lines(file: Path) -> list[dict]:
         if wrong:
             raise CorpusError(f"{file}, line {number}: {', '.join(wrong)} is not text: get the file anew")
         row = {column: value.replace(MARK, "") for column, value in row.items()}
-        empty = [column for column, value in row.items() if not _is_visible(value)]
+        empty = [column for column, value in row.items() if not _is_visible(html.unescape(value))]
         if empty:
             raise CorpusError(f"{file}, line {number}: {', '.join(empty)} is empty: fill it in, or delete the line")
-        half = [column for column, value in row.items() if any("\ud800" <= c <= "\udfff" for c in value)]
+        half = [column for column, value in row.items() if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in value)]
         if half:
             raise CorpusError(f"{file}, line {number}: {', '.join(half)} has half a character: get the file anew")
+        absent += [(number, value) for value in row.values() if value.strip().casefold() in ABSENT]
         rows.append(row)
+    if absent:
+        number, value = absent[0]
+        logger.warning(
+            "%s, line %s: %r is read as a text, but may stand for a missing one (%s of %s rows)",
+            file, number, value, len({number for number, _ in absent}), len(rows),
+        )  # fmt: skip
+    _warn_of_lost(file, [number for number, row in enumerate(rows, 1) if LOST in "".join(row.values())])
     return rows
 
 
+def _warn_of_lost(file: Path, lines: list[int]) -> None:
+    if lines:
+        logger.warning(
+            "%s has characters that were lost, and are U+FFFD now, in line %s (%s such lines): get the file anew",
+            file, lines[0], len(lines),
+        )  # fmt: skip
+
+
 def _is_visible(text: Iterable[str]) -> bool:
-    """Whether a text has a letter, a number, a sign or a mark, and not only blanks and characters without width."""
-    return any(unicodedata.category(character)[0] in "LMNPS" and character != "\u2800" for character in text)
+    """Whether a text has a letter, a number or a sign, and not only blanks and characters without ink or width."""
+    return any(unicodedata.category(character)[0] in "LNPS" and character not in BLANK for character in text)
 
 
 def _read(file: Path) -> str:
     """A file without byte-order marks, which also stand inside if files were joined.
 
     Raises:
-        CorpusError: there is no such file, or it is not in UTF-8.
+        CorpusError: there is no such file, or it is not in UTF-8, or was not when another program read it.
     """
     try:
         text = read_text(file).replace(MARK, "")
@@ -204,4 +239,10 @@ def _read(file: Path) -> str:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise CorpusError(f"{file} has a character NUL in line {line}, as UTF-16 has: save it as UTF-8")
+    if MISREAD in text:
+        line = text[: text.index(MISREAD)].count("\n") + 1
+        raise CorpusError(
+            f"{file} has {MISREAD} in line {line}, which is a byte-order mark that was read as Latin letters, and so may be "
+            "other characters: get the file anew, and read it as UTF-8"
+        )
     return text
