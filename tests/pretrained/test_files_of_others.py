@@ -446,12 +446,26 @@ def test_special_tokens_that_only_the_settings_name_are_added(tmp_path, family, 
         ("T5ForConditionalGeneration", "tokenizer.json"),
     ],
 )
-def test_a_byte_order_mark_in_the_file_of_a_tokenizer(tmp_path, family, file):
+@pytest.mark.parametrize("marks", [1, 2])
+def test_a_byte_order_mark_in_the_file_of_a_tokenizer(tmp_path, family, file, marks):
     save_tokenizer(tmp_path, family)
     edit(tmp_path / "tokenizer_config.json")
     expected = load_tokenizer(tmp_path).backend.get_vocab()
-    (tmp_path / file).write_bytes(b"\xef\xbb\xbf" + (tmp_path / file).read_bytes())
+    (tmp_path / file).write_bytes(marks * b"\xef\xbb\xbf" + (tmp_path / file).read_bytes())
     assert load_tokenizer(tmp_path).backend.get_vocab() == expected
+
+
+def test_a_damaged_file_with_a_byte_order_mark_is_named_where_it_lies(tmp_path):
+    save_tokenizer(tmp_path, "GPT2LMHeadModel")
+    (tmp_path / "vocab.json").write_bytes(b"\xef\xbb\xbf{")
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / 'vocab.json'} and {tmp_path / 'merges.txt'} are not")):
+        load_tokenizer(tmp_path)
+
+
+def test_a_prompt_from_a_file_of_windows_is_the_text_alone(gpt2, main):
+    alone, of_a_file = (main("generate", gpt2, text, "--max-new", 3) for text in ("Anna put", "\ufeffAnna put\r"))
+    assert alone[0] == 0
+    assert of_a_file == alone
 
 
 def test_merges_are_not_dropped_as_in_training(tmp_path):

@@ -269,7 +269,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
         ("model.safetensors", "x", r"model\.safetensors is damaged"),
         ("model.safetensors", None, r"model\.safetensors is damaged \(No such file"),
         ("target_tokenizer.json", None, r"lacks a tokenizer \(it has source_tokenizer\.json\)"),
-        ("target_tokenizer.json", "{", r"target_tokenizer\.json is not a tokenizer's JSON"),
+        ("target_tokenizer.json", "{", r"target_tokenizer\.json is not a tokenizer's JSON.*: delete .* and train anew"),
     ],
 )
 def test_a_run_with_a_damaged_file_is_one_clear_error(tiny, tmp_path, file, content, message):

@@ -1,5 +1,6 @@
 """Reading a folder in Hugging Face's layout: find it, read its JSON and its tensors. Nothing is unpickled."""
 
+import codecs
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from seqbook import weights
 
+MARK = codecs.BOM_UTF8.decode()  # the byte-order mark
 _FILES = [
     "config.json",
     "generation_config.json",
@@ -62,7 +64,7 @@ def read_json(file: Path) -> dict[str, Any]:
         ValueError: the file is missing or damaged.
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first
+        content = json.loads(file.read_text(encoding="utf-8").lstrip(MARK))  # some editors put it first, some twice
     except FileNotFoundError as error:
         raise ValueError(not_here(file.parent, f"no {file.name}, as in Hugging Face's layout")) from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:

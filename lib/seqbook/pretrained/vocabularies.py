@@ -2,6 +2,7 @@
 T5's Unigram."""
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -44,15 +45,18 @@ def load_tokenizer(name_or_folder: str | Path) -> Tokenizer:
         whole, vocab, merges = (
             _without_mark(folder / name, Path(scratch)) for name in ("tokenizer.json", "vocab.json", "merges.txt")
         )
-        if whole.is_file():
-            tokenizer = Tokenizer.load(whole)
-        elif vocab.is_file() and merges.is_file():
-            tokenizer = Tokenizer.load_bpe(vocab, merges)
-        elif (folder / "vocab.txt").is_file():
-            tokenizer = _load_wordpiece(folder / "vocab.txt", config)
-        else:
-            lacking = "no tokenizer, neither tokenizer.json nor vocab.json and merges.txt nor vocab.txt"
-            raise ValueError(files.not_here(folder, lacking))
+        try:
+            if whole.is_file():
+                tokenizer = Tokenizer.load(whole)
+            elif vocab.is_file() and merges.is_file():
+                tokenizer = Tokenizer.load_bpe(vocab, merges)
+            elif (folder / "vocab.txt").is_file():
+                tokenizer = _load_wordpiece(folder / "vocab.txt", config)
+            else:
+                lacking = "no tokenizer, neither tokenizer.json nor vocab.json and merges.txt nor vocab.txt"
+                raise ValueError(files.not_here(folder, lacking))
+        except ValueError as error:
+            raise ValueError(str(error).replace(scratch, str(folder))) from error
     if (kind := type(tokenizer.backend.model).__name__) not in ("BPE", "WordPiece", "Unigram"):
         raise ValueError(
             f"{folder / 'tokenizer.json'} is a {kind} vocabulary: only BPE, WordPiece and Unigram are read"
@@ -98,12 +102,14 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def _without_mark(file: Path, scratch: Path) -> Path:
-    """The file, or a copy of it in the folder `scratch` without the byte-order mark that some editors put in front."""
+    """The file, or a copy of it in the folder `scratch` without the byte-order marks that some editors put in front."""
     content = file.read_bytes() if file.is_file() else b""
     if not content.startswith(codecs.BOM_UTF8):
         return file
     copy = scratch / file.name
-    copy.write_bytes(content.removeprefix(codecs.BOM_UTF8))
+    while content.startswith(codecs.BOM_UTF8):
+        content = content.removeprefix(codecs.BOM_UTF8)
+    copy.write_bytes(content)
     return copy
 
 
@@ -206,10 +212,10 @@ def _load_wordpiece(file: Path, config: dict[str, Any]) -> Tokenizer:
     """BERT's splitting {cite}`devlin2019bert` with the tokens that the file lists, one in each line."""
     unk = _special_tokens(config)["unk"]
     try:
-        with file.open(encoding="utf-8-sig") as lines:
-            vocab = {line.rstrip("\n"): i for i, line in enumerate(lines)}
+        lines = io.StringIO(file.read_text(encoding="utf-8").lstrip(files.MARK))
     except UnicodeDecodeError as error:
         raise ValueError(f"{file} is damaged ({error}): download it again") from error
+    vocab = {line.rstrip("\n"): i for i, line in enumerate(lines)}
     if unk not in vocab:
         raise ValueError(f"{file} has no token {unk}, which unknown words become: download it again")
     backend = tokenizers.Tokenizer(models.WordPiece(vocab, unk_token=unk))

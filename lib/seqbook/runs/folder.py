@@ -126,7 +126,10 @@ def load(folder: Path) -> tuple[nn.Module, Objective]:
         model = restore(config["model"]).build()
     except (ValueError, RuntimeError, AssertionError) as error:  # the last two are torch's: too large, padding outside
         raise ValueError(f"{folder / 'config.json'} describes no network ({error}): {_ANEW.format(folder)}") from error
-    tokenizers = load_tokenizers(folder)
+    try:
+        tokenizers = load_tokenizers(folder)
+    except ValueError as error:
+        raise ValueError(f"{error}: {_ANEW.format(folder)}") from error
     try:
         objective = restore(config["objective"]).build(tokenizers, model.config.max_len)
     except ValueError as error:
