@@ -10,11 +10,11 @@ recipe is kept, unless --again.
 import argparse
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from queue import SimpleQueue
+from subprocess import PIPE
 from typing import Any
 
 import seqbook  # noqa: F401  before torch: it sets how threads wait
@@ -23,7 +23,7 @@ import seqbook  # noqa: F401  before torch: it sets how threads wait
 import torch
 from benchmarks.sweeps import SWEEPS
 
-from seqbook.runs import published
+from seqbook.runs import children, published
 from seqbook.storage import writing
 from seqbook.training.device import device_name
 
@@ -115,7 +115,7 @@ def row_of(name: str, key: str, place: Mapping[str, str] = ONE_CORE) -> dict[str
         RuntimeError: the process failed; with its message.
     """
     command = [sys.executable, "-m", "benchmarks.publish", name, "--row", key]
-    done = subprocess.run(command, env=os.environ | dict(place), capture_output=True, text=True)
+    done = children.call(command, env=os.environ | dict(place), stdout=PIPE, stderr=PIPE, text=True)
     if done.returncode:
         raise RuntimeError((done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1])
     return json.loads(done.stdout.splitlines()[-1])
@@ -144,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name not in SWEEPS:
             print(f"publish: unknown sweep {name!r}: choose one of {', '.join(SWEEPS)}", file=sys.stderr)
             return 2
+    children.end_alike()
     if options.row:
         sweep = Rows(*options.name, again=True)
         case, seed = sweep.wanted[options.row]

@@ -3,6 +3,7 @@ import json
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -14,10 +15,12 @@ from safetensors.torch import load_file, save_file
 import microworld
 from seqbook import __main__ as command_line
 from seqbook import claims
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.experiments import comparison
 from seqbook.recipes import RECIPES, configure
 from seqbook.runs import published
 from seqbook.runs.published import commit
+from seqbook.storage import writing
 
 
 @pytest.fixture
@@ -530,8 +533,8 @@ def test_claims_lists_each_claim_with_its_verdict_and_chapter(main):
 def test_claims_run_does_the_experiment_in_the_repository(main, monkeypatch):
     called = []
     monkeypatch.setattr(
-        command_line.subprocess,
-        "run",
+        command_line.children,
+        "call",
         lambda *call, **how: called.append((*call, how)) or subprocess.CompletedProcess((), 3),
     )
     status, printed, _ = main("claims", "--run", "C9")
@@ -561,7 +564,7 @@ def test_compare_makes_each_sweep_in_order_and_goes_on_when_rows_fail(main, monk
         called.append((command[1:], cwd))
         return subprocess.CompletedProcess(command, len(called) == 1)
 
-    monkeypatch.setattr(command_line.subprocess, "run", run)
+    monkeypatch.setattr(command_line.children, "call", run)
     status, _, _ = main("compare", "--jobs", 2)
     assert status == 1
     assert [words[:-1] for words, _ in called] == [["-m", "benchmarks.publish", "--jobs", "2"]] * 4
@@ -570,8 +573,47 @@ def test_compare_makes_each_sweep_in_order_and_goes_on_when_rows_fail(main, monk
     assert {cwd for _, cwd in called} == {claims.ROOT}
 
 
+def test_a_sweep_that_is_killed_is_no_success(main, monkeypatch):
+    monkeypatch.setattr(command_line.children, "call", lambda command, cwd: subprocess.CompletedProcess(command, -9))
+    assert main("compare")[0] != 0
+
+
 def test_compare_needs_the_repository(main, monkeypatch, tmp_path):
     monkeypatch.setattr(published, "FOLDER", tmp_path / "no" / "results")
     status, _, errors = main("compare")
     assert status == 2
     assert re.fullmatch(r"seqbook: there is no folder .*results: it is part of the repository: clone it.*\n", errors)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGALRM])
+def test_a_signal_while_files_are_written_leaves_no_half_file(main, arguments, tmp_path, monkeypatch, kind):
+    keep = Tokenizer.save
+
+    def save(tokenizer, path):
+        with writing(path) as scratch:
+            keep(tokenizer, scratch)
+            if path.parent == tmp_path / "run":
+                signal.raise_signal(kind)
+
+    before = {kind: signal.signal(kind, signal.SIG_DFL) for kind in (signal.SIGTERM, kind)}
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(Tokenizer, "save", save)
+            status, _, errors = main(*arguments(tmp_path / "run"))
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+    assert status == 130
+    assert without_progress(errors) == ["seqbook: stopped: the same command goes on from here"]
+    assert not list((tmp_path / "run").glob(".*partial"))
+    assert main(*arguments(tmp_path / "run"))[0] == 0
+
+
+@pytest.mark.slow
+def test_a_training_whose_progress_nobody_reads_goes_on(process, arguments, tmp_path):
+    child = process(*arguments(tmp_path / "run"))
+    child.stderr.close()  # as `2>&1 | head -1` does, or a terminal that is closed
+    child.stderr = None
+    printed, _ = child.communicate(timeout=120)
+    assert child.returncode == 0
+    assert json.loads(printed)["steps"] == 12

@@ -130,14 +130,14 @@ def test_a_row_is_the_last_line_of_a_process_of_its_own(monkeypatch):
         asked.append((command[1:], env["OMP_NUM_THREADS"]))
         return CompletedProcess(command, 0, stdout='a warning\n{"loss": 1.5}\n', stderr="100%")
 
-    monkeypatch.setattr(publish.subprocess, "run", run)
+    monkeypatch.setattr(publish.children, "call", run)
     assert publish.row_of("tiny", ALL[0]) == {"loss": 1.5}
     assert asked == [(["-m", "benchmarks.publish", "tiny", "--row", ALL[0]], "1")]
 
 
 @pytest.mark.parametrize(("stderr", "message"), [("Traceback …\nValueError: why\n", "ValueError: why"), ("", "-9")])
 def test_a_process_that_fails_says_why(monkeypatch, stderr, message):
-    monkeypatch.setattr(publish.subprocess, "run", lambda command, **how: CompletedProcess(command, -9, "", stderr))
+    monkeypatch.setattr(publish.children, "call", lambda command, **how: CompletedProcess(command, -9, "", stderr))
     with pytest.raises(RuntimeError, match=f"{message}$"):
         publish.row_of("tiny", ALL[0])
 

@@ -3,14 +3,14 @@
 import argparse
 import ast
 import inspect
+import io
 import json
 import os
 import re
 import shlex
-import signal
-import subprocess
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from seqbook.objectives.filling import Filled
 from seqbook.pretrained import files, from_pretrained
 from seqbook.pretrained.generation import with_tokenizer
 from seqbook.recipes import RECIPES
-from seqbook.runs import System, device, load, published, run
+from seqbook.runs import System, children, device, load, published, run
 from seqbook.runs.published import commit
 from seqbook.storage import writing
 
@@ -154,17 +154,15 @@ def _list(_: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    for name in ("SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU"):  # other ways of a terminal or a scheduler to end a program
-        kind = getattr(signal, name, None)
-        if kind is not None and signal.getsignal(kind) == signal.SIG_DFL:
-            signal.signal(kind, lambda *_: signal.raise_signal(signal.SIGTERM))
+    children.end_alike()
     settings = {}
     for text in options.set + ([f"steps={options.steps}"] if options.steps is not None else []):
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set {text!r} has no '=': write NAME=VALUE, as in --set d_model=128")
         settings[name] = _value(value)
-    made = run(options.recipe, seed=options.seed, data=options.data, out=options.out, **settings)
+    with _unheard():
+        made = run(options.recipe, seed=options.seed, data=options.data, out=options.out, **settings)
     result = made.result | {"command": options.line, "commit": commit(), "folder": made.folder.name}
     result["curve"] = [
         {key: row[key] for key in ("step", "loss", "val_loss")} for row in made.history if "val_loss" in row
@@ -174,6 +172,29 @@ def _train(options: argparse.Namespace) -> None:
         with writing(options.json) as scratch:
             scratch.write_text(text + "\n", encoding="utf-8")
     print(text)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """A training goes on when nobody reads its progress any more: its terminal is closed, or `head` has seen enough."""
+    stream = sys.stderr
+
+    class Progress(io.TextIOBase):
+        encoding, isatty, fileno = stream.encoding, stream.isatty, stream.fileno
+
+        def write(self, text: str) -> int:
+            try:
+                stream.write(text)
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            return len(text)
+
+    sys.stderr = Progress()
+    try:
+        yield
+    finally:
+        sys.stderr = stream
 
 
 def _value(text: str) -> Any:
@@ -311,7 +332,8 @@ def _claims(options: argparse.Namespace) -> int:
         return 0
     command = claims.experiment(options.run)
     print(f"{options.run}: {shlex.join(['python', *command[1:]])}", flush=True)
-    return subprocess.run(command, cwd=claims.ROOT).returncode
+    children.end_alike()
+    return children.call(command, cwd=claims.ROOT).returncode
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -320,7 +342,8 @@ def _compare(options: argparse.Namespace) -> int:
         raise FileNotFoundError(f"there is no folder {published.FOLDER}: {claims.ELSEWHERE}")
     jobs = ["--jobs", str(options.jobs)] if options.jobs else []
     publish = [sys.executable, "-m", "benchmarks.publish", *jobs]
-    return max(subprocess.run([*publish, sweep], cwd=claims.ROOT).returncode for sweep in SWEEPS)
+    children.end_alike()
+    return max(abs(children.call([*publish, sweep], cwd=claims.ROOT).returncode) for sweep in SWEEPS)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import torch
@@ -23,6 +23,7 @@ from seqbook.objectives.batch import Objective
 from seqbook.recipes import RECIPES, Recipe, configure, describe
 from seqbook.runs import folder as folders
 from seqbook.runs.build import build
+from seqbook.runs.children import call
 from seqbook.runs.prepare import corpus_identity, corpus_modules, prepare
 from seqbook.storage import home, locked
 from seqbook.training.checkpoints import Identity
@@ -134,7 +135,7 @@ def run_all(wanted: Mapping[str, tuple[str, dict[str, Any]]]) -> dict[str, Run]:
     """
 
     def train(command: list[str]) -> None:
-        done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        done = call(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=PIPE, stderr=PIPE, text=True)
         if done.returncode:
             said = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
             raise RuntimeError(f"{shlex.join(command[1:])} failed: {said}")
