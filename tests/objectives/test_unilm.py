@@ -148,3 +148,25 @@ def test_a_text_is_continued_by_filling_in_one_mask_after_another():
     assert len(objective.generate(model, ["a " * 34], max_new=4)) == 1
     with pytest.raises(ValueError, match="prompt 0 is empty"):
         objective.generate(model, [""])
+
+
+class EndsAtOnce(nn.Module):
+    """All tokens are equally probable, except that a text that begins with this token ends at once."""
+
+    def __init__(self, objective, token):
+        super().__init__()
+        self.objective, self.token, self.bias = objective, token, nn.Parameter(torch.zeros(len(objective.tokenizer)))
+
+    def forward(self, ids, *_):
+        logits = self.bias.expand(*ids.shape, -1).clone()
+        logits[ids[:, 1] == self.token, :, self.objective.sep] += 99
+        return logits
+
+
+def test_a_sample_does_not_depend_on_how_long_the_texts_before_it_become():
+    objective = build()
+    model = EndsAtOnce(objective, objective.tokenizer.encode("a")[0])
+    (short, after_short), (long, after_long) = (objective.generate(model, [text, "b c"], max_new=8) for text in "ad")
+    assert len(short) < len(long)
+    assert after_short == after_long
+    assert len(set(objective.generate(model, ["b c"] * 3, max_new=8))) == 3

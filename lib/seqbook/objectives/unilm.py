@@ -150,8 +150,9 @@ class UniLM(TextRows):
         check_positive(max_new=max_new)
         device, encoded = next(model.parameters()).device, self.tokenizer.encode_batch(texts)
         check_prompts(encoded)
-        choose, found = sampler(generator=torch.Generator(device).manual_seed(seed), **how), []
+        generator, found = torch.Generator(device).manual_seed(seed), []
         for text, ids in zip(texts, encoded, strict=True):
+            choose = sampler(generator=generator, **how)  # with a stream of its own, whatever is drawn for other texts
             if len(ids) + 2 + max_new > self.max_len:
                 raise ValueError(
                     f"{text[:80]!r} is {len(ids)} tokens long, which leaves no room for max_new={max_new}: at most "
