@@ -388,3 +388,11 @@ def test_dropout_differs_from_step_to_step(toy):
         history = fit(toy.model(dropout=dropout), toy.objective, copies, toy.validation, config)
         losses = [row["loss"] for row in history]
         assert (max(losses) - min(losses) > 1e-4) is differ
+
+
+def test_asked_to_stop_while_a_step_is_shown_it_keeps_that_step_or_the_next(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_show", lambda bar, history: len(history) == 2 and signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt, match=r"stopped after step \d .* The last checkpoint is .*step-\d+\.safet"):
+        train(toy, out=tmp_path)
+    (kept,) = tmp_path.glob("step-*")
+    assert kept.stem in ("step-00000002", "step-00000003")

@@ -103,11 +103,12 @@ def fit(
                 history[-1] |= {f"val_{name}": value for name, value in found.items()}
                 if config.patience and _is_best(history):
                     best = {name: t.detach().clone() for name, t in model.state_dict().items()}
-            if "val_loss" in history[-1] or interrupted.is_set() or time.monotonic() - saved > SAVE_AFTER:
+            stop = interrupted.is_set()  # asked once: what comes after this is for the next step
+            if "val_loss" in history[-1] or stop or time.monotonic() - saved > SAVE_AFTER:
                 checkpoints.save(model, optimizer, history, best)
                 saved = time.monotonic()
             _show(bar, history)
-            if interrupted.is_set():
+            if stop:
                 raise KeyboardInterrupt(f"stopped after step {step + 1} of {config.steps}. {checkpoints.last_good()}")
     if best:
         model.load_state_dict(best)
