@@ -54,7 +54,26 @@ def language():
 def test_names_in_code_are_found_whole_and_by_their_parts(language):
     assert {"n_kv_heads", "n", "kv", "heads", "x"} == set(language.split("n_kv_heads=x"))
     assert language.split("KV cache") == ["KV", "cache"]
-    assert set(language.split("GPT-2 and top-k")) == {"GPT", "2", "GPT2", "and", "top", "k"}
+    assert set(language.split("GPT-2 and top-k")) == {"GPT", "2", "GPT2", "and", "top", "k", "topk"}
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("fine-tuning", "finetuning"),
+        ("text-to-text", "texttotext"),
+        ("GPT-2-small", "GPT2"),
+        ("GPT\u20112", "GPT2"),
+        ("encoder\u2013decoder", "encoderdecoder"),
+        ("Rockt\u00e4schel", "Rocktaschel"),
+        ("QK\u1d40", "QKT"),
+        (r"d_\text{head} and d_{\mathrm{ff}}", "d_head"),
+        (r"d_\text{head} and d_{\mathrm{ff}}", "d_ff"),
+    ],
+)
+def test_a_word_is_found_as_readers_type_it(language, text, word):
+    assert word in language.split(text)
+    assert set(language.split("pages 2-5, a - b")) == {"pages", "2", "5", "a", "b"}
 
 
 def test_chinese_words_are_found_inside_a_sentence(language):
