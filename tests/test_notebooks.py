@@ -203,6 +203,8 @@ CALLBACKS = {
     "on_submit",
     "on_msg",
     "on_trait_change",
+    "register_callback",  # Colab's
+    "register_comm_target",
     "link",  # jslink is tied in the browser
     "dlink",
     "on_changed",  # of matplotlib's widgets, and the clicks on its figures
@@ -215,11 +217,18 @@ CALLBACKS = {
 WIDGET = re.compile(r"\w+_(explorer|stepper)")
 
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
 def calls(tree: ast.AST) -> set[str]:
-    """The names of the functions that are called, or that decorate one."""
-    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    called += [name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for name in node.decorator_list]
-    return {getattr(node, "attr", getattr(node, "id", "")) for node in called}
+    """The names of the functions that are called, or that decorate one, and of those whose methods are."""
+    nodes = list(ast.walk(tree))
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    called += [name for node in nodes if isinstance(node, FUNCTIONS) for name in node.decorator_list]
+    called += [node.value for node in called if isinstance(node, ast.Attribute)]  # interact.options(manual=True)(f)
+    renamed = {n.asname: n.name for node in nodes if isinstance(node, ast.ImportFrom) for n in node.names if n.asname}
+    names = {getattr(node, "attr", getattr(node, "id", "")) for node in called}
+    return names | {renamed[name] for name in names & renamed.keys()}
 
 
 def stands_near(notebook: nbformat.NotebookNode, i: int, cells: int = 3) -> tuple[str, bool]:
@@ -255,7 +264,14 @@ def test_callbacks_are_seen_however_they_are_written():
     assert calls(ast.parse(source)) & CALLBACKS == {"interact", "on_click", "interactive", "observe"}
     source = "widgets.jslink((a, 'value'), (b, 'value'))\nwidgets.link(a, b)\nfig.canvas.mpl_connect('pick_event', f)"
     assert calls(ast.parse(source)) & CALLBACKS == {"link", "mpl_connect"}
-    assert calls(ast.parse("@interact\ndef f(k): ...")) & CALLBACKS == {"interact"}
+    for source in (
+        "@interact\ndef f(k): ...",
+        "@interact(k=3)\nasync def f(k): ...",
+        "interact.options(manual=True)(f)",
+        "from ipywidgets import interact as play\nplay(f, k=3)",
+    ):
+        assert calls(ast.parse(source)) & CALLBACKS == {"interact"}
+    assert calls(ast.parse("output.register_callback('f', f)")) & CALLBACKS == {"register_callback"}
 
 
 def test_names_of_figures_and_equations_are_unique_in_the_book():

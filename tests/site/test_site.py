@@ -122,7 +122,10 @@ def test_widgets_look_for_their_fonts_where_they_are(open_page, part):
     assert url.rpartition("/")[0] == "/_static/widgets"
 
 
-CONTROL = re.compile(r".*(Slider|Dropdown|Select\w*|Buttons?|Checkbox|Text|Textarea|Picker|Play|Combobox|Valid)Model")
+CONTROL = re.compile(
+    r".*(Slider|Dropdown|Select\w*|Buttons?|Checkbox|Text|Textarea|Picker|Play|Combobox|Valid|Input|FileUpload|Password|"
+    r"Time|Datetime|Controller)Model"
+)
 
 
 @pytest.mark.parametrize("path", CHAPTERS)
