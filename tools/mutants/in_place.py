@@ -146,7 +146,7 @@ class _Mutants:
             lines = changed_lines(original, trial.code)
             later = changes_a_function(original, trial.code) and not lines & set(imported.lines(path) or [])
             by_line = executing.get(path, {})
-            found = {name for line in (lines if later else by_line) for name in by_line.get(line, [])}
+            found = {name for line in lines for name in by_line.get(line, [])} if later else set(self.items)
             tests = self.in_order(found, f"test_{path.split('/')[-1]}")
             files = list(dict.fromkeys(map(file_of, tests)))
             trial.executing = files[:1] if later else files
