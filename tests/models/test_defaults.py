@@ -1,8 +1,11 @@
 """What a configuration has if nothing is said: the parts of the family as in its paper, and the course's sizes."""
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
 from seqbook.models import BARTConfig, BERTConfig, GPTConfig, PrefixLMConfig, RNNConfig, T5Config, TransformerConfig
+from seqbook.models.heads import FineTunedConfig
 
 SIZES = {"d_model": 128, "n_heads": 4, "dropout": 0.0, "max_len": 128}
 STACK = SIZES | {"n_layers": 4, "d_ff": None}  # as many blocks as the two stacks of T5 and BART have together
@@ -37,5 +40,20 @@ RNN = {"d_model": 256, "n_layers": 1, "context": "last", "bidirectional": False,
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_defaults(config, expected):
-    found = {name: value for name, value in vars(config()).items() if not name.endswith("vocab_size")}
-    assert found == expected
+    found = vars(config())
+    assert {name: value for name, value in found.items() if not name.endswith("vocab_size")} == expected
+    # A recipe takes the size of a vocabulary from the tokenizer.
+    assert {value for name, value in found.items() if name.endswith("vocab_size")} == {0}
+    with pytest.raises(FrozenInstanceError):
+        config().max_len = 8
+    with pytest.raises(TypeError, match="positional"):
+        config(8)
+
+
+def test_a_head():
+    found = FineTunedConfig(backbone=GPTConfig())
+    assert (found.head, found.n_classes, found.frozen) == ("classes", 0, False)
+    with pytest.raises(FrozenInstanceError):
+        found.head = "tags"
+    with pytest.raises(TypeError, match="positional"):
+        FineTunedConfig(GPTConfig())
