@@ -110,6 +110,12 @@ class Nothing:
         return self
 
 
+def test_four_beams_unless_told_otherwise():
+    table = [[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.2, 0.2, 0.6]]
+    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=4, stop=[0])
+    assert len(found) == 4
+
+
 def test_a_better_sequence_that_has_not_ended_is_waited_for():
     """Two hypotheses end at once, at −1.2 and −1.3 nats a token. A third needs six tokens, at −0.36 nats each."""
     #        end   a     b     c
@@ -141,8 +147,10 @@ def test_a_length_penalty_that_is_no_number(length_penalty):
 def test_no_length_penalty_overflows(length_penalty):
     table = [[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.2, 0.2, 0.6]]
     (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=8, stop=[0], beams=3, length_penalty=length_penalty)
-    lengths = [len(h.ids) for h in found]
+    lengths, scores = [len(h.ids) for h in found], [h.score for h in found]
     assert lengths == sorted(lengths, reverse=length_penalty > 0)
+    assert scores == sorted(scores, reverse=True)
+    assert (scores[-1] == -math.inf) == (length_penalty < -900)
     assert all(h.score <= 0 for h in found)
 
 

@@ -71,6 +71,24 @@ def test_a_model_that_computes_nan_is_named(architecture, how, random_model, giv
         how(model, given, max_new=3, stop=[EOS])
 
 
+@pytest.mark.parametrize("how", [greedy, beam])
+@every_architecture
+def test_everything_is_made_where_the_model_is(architecture, how, random_model, given):
+    """Here another default device stands for a model on a GPU."""
+    model, options = random_model(architecture, 1), {"max_new": 5, "stop": [EOS]}
+    expected = how(model, given, **options)
+    with torch.device("meta"):
+        assert how(model, given, **options) == expected
+
+
+@every_gpt
+def test_completions_are_made_where_the_model_is(changes, random_model, prompts):
+    model = random_model("GPT", 0, **changes)
+    expected = complete(model, prompts, 5, top_k=1, stop=(3,))
+    with torch.device("meta"):
+        assert complete(model, prompts, 5, top_k=1, stop=(3,)) == expected
+
+
 @every_architecture
 def test_the_mode_is_as_before_after_an_error(architecture, random_model):
     model = random_model(architecture, 1).train()

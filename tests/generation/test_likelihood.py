@@ -31,6 +31,7 @@ def test_the_likelihoods_of_all_continuations_sum_to_one(random_model):
     ("prompts", "continuations", "message"),
     [
         ([[5]], [[5], [6]], "1 prompts and 2 continuations: give one for each"),
+        ([[5], [6]], [[5]], "2 prompts and 1 continuations: give one for each"),
         ([], [], "there are no prompts"),
         ([[5], []], [[5], [5]], "prompt 1 is empty"),
         ([[5], [6]], [[5], []], "continuation 1 is empty"),
@@ -49,3 +50,10 @@ def test_scoring_refuses_by_name(prompts, continuations, message, random_model):
 def test_scoring_refuses_no_batch(random_model):
     with pytest.raises(ValueError, match="batch_size=0 must"):
         log_likelihood(random_model("GPT", 0), [[5]], [[6]], batch_size=0)
+
+
+def test_they_are_computed_where_the_model_is(random_model, prompts):
+    model = random_model("GPT", 0)
+    expected = log_likelihood(model, prompts, [[3, 4]] * len(prompts))
+    with torch.device("meta"):  # it stands for a GPU
+        assert log_likelihood(model, prompts, [[3, 4]] * len(prompts)) == expected
