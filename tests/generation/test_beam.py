@@ -186,7 +186,7 @@ def never_stopping(tables, beams, length_penalty):
 
 
 @pytest.mark.parametrize("beams", [2, 3, 4])
-@pytest.mark.parametrize("length_penalty", [-1.5, 0.0, 0.7, 2.0])
+@pytest.mark.parametrize("length_penalty", [-1.5, -0.5, 0.0, 0.7, 2.0])
 def test_a_search_that_stops_early_finds_what_one_finds_that_never_does(beams, length_penalty):
     for seed in range(60):
         generator = torch.Generator().manual_seed(seed)

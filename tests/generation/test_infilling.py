@@ -9,8 +9,8 @@ from seqbook.generation.infilling import MOST_PROBABLE, fill_at_once, fill_one_b
 from seqbook.generation.sampling import sampler
 from seqbook.models.bert import BERTConfig
 
-PAD, SPECIAL, MASK, VOCAB = 0, 1, 6, 7
-WORDS = [2, 3, 4, 5]  # whatever is neither padding nor special
+PAD, SPECIAL, MASK, VOCAB = 0, 1, 4, 7
+WORDS = [2, 3, 5, 6]  # whatever is neither padding nor special
 
 
 @pytest.fixture(params=["masked", "pretraining"])
@@ -26,7 +26,7 @@ def model(request):
 
 @pytest.fixture
 def ids():
-    return torch.tensor([[1, 2, MASK, 3, MASK, 1], [1, MASK, 5, 1, PAD, PAD], [1, MASK, MASK, MASK, 4, 1]])
+    return torch.tensor([[1, 2, MASK, 3, MASK, 1], [1, MASK, 5, 1, PAD, PAD], [1, MASK, MASK, MASK, 6, 1]])
 
 
 def at(model, row, position):
@@ -136,7 +136,7 @@ def test_sampling_at_once_is_reproducible(model, ids):
 
 def test_nothing_to_fill(model):
     for fill in (probabilities, fill_at_once, fill_one_by_one):
-        with pytest.raises(ValueError, match=r"there is no mask \(id 6\) to fill in"):
+        with pytest.raises(ValueError, match=r"there is no mask \(id 4\) to fill in"):
             fill(model, torch.tensor([[1, 2, 1]]), MASK)
 
 
@@ -154,3 +154,9 @@ def test_no_gradients_are_recorded(model, ids):
     fill_repeatedly(model, ids, MASK, MOST_PROBABLE, sweeps=1)
     assert len(seen) > 4
     assert all(seen)
+
+
+def test_everything_is_made_where_the_model_is(model, ids):
+    expected = fill_one_by_one(model, ids, MASK, excluded=[PAD, SPECIAL])
+    with torch.device("meta"):  # it stands for a GPU
+        assert torch.equal(fill_one_by_one(model, ids, MASK, excluded=[PAD, SPECIAL]), expected)
