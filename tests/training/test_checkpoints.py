@@ -115,6 +115,10 @@ def test_both_damaged_start_anew(toy, trained, tmp_path, caplog, damage):
             lambda t: t.update({"model.out.weight": torch.ones(3)}),
             r"has the shape \(3,\), and \(12, 32\) in this model",
         ),
+        (
+            lambda t: t.update({"model.out.weight": torch.ones(99, 32)}),
+            r"model.out.weight has the shape \(99, 32\), and",
+        ),
         (lambda t: t.update({"optimizer.0.exp_avg": torch.ones(3)}), r"optimizer.0.exp_avg has the shape \(3,\), and"),
         (lambda t: t["optimizer.0.exp_avg_sq"].fill_(torch.inf), "optimizer.0.exp_avg_sq is not finite"),
         (lambda t: t["model.out.weight"][0].fill_(torch.nan), "model.out.weight is not finite"),
@@ -156,11 +160,12 @@ def test_another_runs_checkpoint_is_refused_by_name(toy, trained, tmp_path):
     assert_same(again, fresh(toy))
 
 
-def test_other_code_is_told_by_name_and_the_checkpoint_is_used(toy, trained, tmp_path, caplog):
+@pytest.mark.parametrize("code", ["another code", "other code"])
+def test_other_code_is_told_by_name_and_the_checkpoint_is_used(code, toy, trained, tmp_path, caplog):
     Checkpoints(tmp_path, MINE).save(*trained, history(5))
     again = fresh(toy)
     with caplog.at_level(logging.WARNING):
-        assert Checkpoints(tmp_path, Identity("mine", "other code")).resume(*again) == (history(5), {})
+        assert Checkpoints(tmp_path, Identity("mine", code)).resume(*again) == (history(5), {})
     assert_same(trained, again)
     (message,) = caplog.messages
     assert message.startswith(f"{tmp_path / 'step-00000005.safetensors'} was made by other code")

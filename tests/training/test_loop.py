@@ -396,3 +396,17 @@ def test_asked_to_stop_while_a_step_is_shown_it_keeps_that_step_or_the_next(toy,
         train(toy, out=tmp_path)
     (kept,) = tmp_path.glob("step-*")
     assert kept.stem in ("step-00000002", "step-00000003")
+
+
+def test_the_bar_shows_the_last_loss_and_the_speed_of_the_last_twenty_steps():
+    shown = []
+
+    class Bar:
+        def set_postfix_str(self, text, refresh):
+            shown.append(text)
+
+        def update(self):
+            shown.append("update")
+
+    loop._show(Bar(), [{"loss": i / 8, "tokens": 1000 * i, "seconds": 2.0} for i in range(25)])
+    assert shown == ["loss 3.000, 7,250 tokens/s", "update"]
