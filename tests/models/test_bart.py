@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from seqbook.models.bart import BART, BARTConfig
+from seqbook.nn.block import Block
 
 SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 24, "max_len": 24}
 SOURCE = torch.tensor([[5, 6, 7, 8, 9], [9, 4, 3, 0, 0], [11, 11, 1, 2, 0]])  # 0 is padding
@@ -67,9 +68,23 @@ def test_the_initial_weights():
     model = BART(BARTConfig(vocab_size=50, d_model=768, n_layers=1, max_len=30))
     assert model.encoder.blocks[0].attention.out.weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert model.source_positions.table.std().item() == pytest.approx(0.02, rel=0.05)
+    assert model.embedding.tokens.weight[1:].std().item() == pytest.approx(0.02, rel=0.05)
     assert (model.embedding.tokens.weight[0] == 0).all()
     for block in (*model.encoder.blocks, *model.decoder.blocks):
         assert not any(p.any() for name, p in block.named_parameters() if name.endswith("bias"))
+
+
+def test_the_configuration_reaches_every_block():
+    model = BART(BARTConfig(vocab_size=12, d_model=16, dropout=0.3))
+    blocks = [m for m in model.modules() if isinstance(m, Block)]
+    assert {block.feed_forward.inner.out_features for block in blocks} == {64}
+    assert {block.dropout.p for block in blocks} == {0.3}
+
+
+def test_as_an_input_padding_is_not_trained():
+    model = build()
+    model.embedding(SOURCE).sum().backward()
+    assert not model.embedding.tokens.weight.grad[0].any()
 
 
 def test_gradients_reach_every_parameter():
@@ -91,6 +106,7 @@ def test_gradients_reach_every_parameter():
     [
         ({"n_heads": 5}, "d_model=16 is not a multiple of n_heads=5"),
         ({"pad_id": 12}, "pad_id=12 is outside the vocabulary of 12"),
+        ({"pad_id": 14}, "pad_id=14 is outside the vocabulary of 12"),
         ({"pad_id": -1}, "pad_id=-1 is outside the vocabulary of 12"),
     ],
 )
