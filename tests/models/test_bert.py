@@ -10,6 +10,7 @@ from seqbook.models.bert import BERT, BERTConfig
 from seqbook.models.gpt import GPTConfig
 from seqbook.models.heads import FineTunedConfig
 from seqbook.nn import masks
+from seqbook.nn.block import Block
 from seqbook.viz import record
 
 SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 24, "max_len": 24}
@@ -86,6 +87,10 @@ def test_segments_are_added_to_the_tokens():
     with torch.no_grad():
         model.segments.weight[1] = model.segments.weight[0]
     torch.testing.assert_close(model.hidden(IDS, SEGMENTS), first)
+    with torch.no_grad():
+        model.embedding.tokens.weight += model.segments.weight[0]
+        model.segments.weight.zero_()
+    torch.testing.assert_close(model.hidden(IDS, SEGMENTS), first)
 
 
 def test_robertas_positions_start_after_the_id_of_padding():
@@ -116,6 +121,19 @@ def test_the_embedding_is_the_output_weight_too():
         assert sum(p.numel() for p in build(outputs=outputs).parameters()) == expected + more
 
 
+def test_the_configuration_reaches_every_block():
+    model = BERT(BERTConfig(vocab_size=12, d_model=16, dropout=0.3))
+    blocks = [m for m in model.modules() if isinstance(m, Block)]
+    assert {block.feed_forward.inner.out_features for block in blocks} == {64}
+    assert {block.dropout.p for block in blocks} == {0.3}
+
+
+def test_as_an_input_padding_is_not_trained():
+    model = build()
+    model.embedding(IDS).sum().backward()
+    assert not model.embedding.tokens.weight.grad[0].any()
+
+
 def test_gradients_reach_every_parameter():
     model = build(outputs="pretraining")
     ids = torch.randint(1, 12, (8, 24))
@@ -135,7 +153,7 @@ def test_an_untrained_model_finds_all_tokens_about_equally_probable():
     logits = model(ids, torch.ones_like(ids).bool())
     assert F.cross_entropy(logits, ids.flatten()).item() == pytest.approx(math.log(50), abs=0.3)
     assert model.stack.blocks[0].attention.out.weight.std().item() == pytest.approx(0.02, rel=0.05)
-    assert (model.masked_head.bias == 0).all()
+    assert not any(p.any() for name, p in model.named_parameters() if name.endswith("bias"))
     assert (model.embedding.tokens.weight[0] == 0).all()
 
 
@@ -187,6 +205,7 @@ def test_segments_outside_their_table():
         ({"positions": "rotary", "n_heads": 16}, "d_head=1 must be even"),
         ({"first_position": -1}, "first_position=-1 must be at least 0"),
         ({"pad_id": 12}, "pad_id=12 is outside the vocabulary of 12"),
+        ({"pad_id": 14}, "pad_id=14 is outside the vocabulary of 12"),
         ({"pad_id": -1}, "pad_id=-1 is outside the vocabulary of 12"),
     ],
 )
