@@ -157,7 +157,7 @@ def test_a_row_may_be_longer_than_any_of_its_sequences(choice):
 
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 def test_it_begins_with_the_pretrained_weights(positions):
-    pretrained = GPT(GPTConfig(**SIZES | {"vocab_size": 10, "positions": positions}))
+    pretrained = GPT(GPTConfig(**SIZES | {"vocab_size": 10, "positions": positions, "dropout": 0.1})).eval()
     nn.init.normal_(pretrained.embedding.tokens.weight)
     model = build(positions=positions)
     new = model.backbone.embedding.tokens.weight[10:].clone()
@@ -180,6 +180,8 @@ def test_longer_sequences_than_in_pretraining_are_read_with_rotary_positions():
         ({"n_layers": 1}, "n_layers=1 in pretraining, 2 here"),
         ({"positions": "rotary"}, "positions=rotary in pretraining, learned here"),
         ({"vocab_size": 13}, "the pretrained vocabulary has 13 tokens, this one only 12"),
+        ({"max_len": 20}, r"embedding.positions.table is \(20, 16\) in pretraining, \(24, 16\) here"),
+        ({"max_len": 28}, r"embedding.positions.table is \(28, 16\) in pretraining, \(24, 16\) here"),
     ],
 )
 def test_another_network_is_not_loaded(changes, message):
@@ -189,6 +191,15 @@ def test_another_network_is_not_loaded(changes, message):
         model.load_pretrained(GPT(GPTConfig(**SIZES | changes)))
     for name, t in model.state_dict().items():
         assert torch.equal(t, before[name])
+
+
+@pytest.mark.parametrize("d_ff", [20, 28])
+@pytest.mark.parametrize("name", ["inner", "out"])
+def test_a_network_that_was_changed_after_it_was_built_is_not_loaded(name, d_ff):
+    changed = GPT(GPTConfig(**SIZES))
+    setattr(changed.stack.blocks[1].feed_forward, name, nn.Linear(*((16, d_ff) if name == "inner" else (d_ff, 16))))
+    with pytest.raises(ValueError, match=rf"1.feed_forward.{name}.weight is .*{d_ff}.* in pretraining, .*24.* here"):
+        build().load_pretrained(changed)
 
 
 def test_another_kind_of_network_is_not_loaded():
