@@ -166,6 +166,20 @@ def test_prompts_of_unequal_length_with_their_own_prefixes(positions, filler):
         torch.testing.assert_close(found[row], alone[0, prompt.shape[1] - 1 :])
 
 
+def test_padding_that_all_rows_share_changes_nothing():
+    model, ids = build(), random_ids(2, 5)
+    found, _ = model.prefill(F.pad(ids, (3, 0)), lengths(3, 3))
+    torch.testing.assert_close(found, model.prefill(ids)[0])
+
+
+def test_positions_are_counted_where_the_ids_are():
+    """The device "meta" stands for one that is the default, but holds neither model nor ids."""
+    model, ids = build(), random_ids(2, 5)
+    with torch.device("meta"):
+        found, _ = model.prefill(ids)
+    torch.testing.assert_close(found, model.prefill(ids)[0])
+
+
 def test_selected_rows_keep_their_places():
     model, row, order = build(**EXTRAS), glm(stop=6, rows=3), torch.tensor([2, 0, 0])
     for name, shift in (("position_ids", 1), ("segments", -1)):  # a place of its own for each row
@@ -211,6 +225,7 @@ def test_continues_from_a_gpt():
         (GPTConfig(**SIZES, positions="rotary"), "positions=rotary in pretraining, learned here"),
         (GPTConfig(**SIZES | {"vocab_size": 13}), "the pretrained vocabulary has 13 tokens, this one only 12"),
         (GPTConfig(**SIZES | {"max_len": 23}), r"embedding.positions.table is \(23, 16\) in pretraining, \(24, 16\)"),
+        (GPTConfig(**SIZES | {"max_len": 25}), r"embedding.positions.table is \(25, 16\) in pretraining, \(24, 16\)"),
         (PrefixLMConfig(**SIZES, n_segments=2), "this model lacks segments.weight"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -239,9 +254,18 @@ def test_refuses_prefixes_that_do_not_fit():
         model.prefill(ids, lengths(0, 2), lengths(5, 4))
     with pytest.raises(ValueError, match="prefix_lengths has -2 in row 1"):
         model.prefill(ids, None, lengths(5, -2))
-    for padding in (lengths(0, 5), lengths(-1, 0)):
+    for padding in (lengths(0, 5), lengths(0, 6), lengths(-1, 0)):
         with pytest.raises(ValueError, match=r"padding=\[.*\] must be 0 to 4"):
             model.prefill(ids, padding)
+
+
+def test_refuses_ids_before_it_reads_them():
+    model = build()
+    for read in (model, model.hidden, model.prefill):
+        with pytest.raises(ValueError, match="ids has the id 12, outside the vocabulary of 12"):
+            read(torch.tensor([[4, 12]]))
+    with pytest.raises(ValueError, match=r"ids has shape \(1, 0\)"):  # not that its prefix is too long
+        model(torch.zeros(1, 0, dtype=torch.long), lengths(1))
 
 
 def test_refuses_places_outside_its_tables():
@@ -252,7 +276,7 @@ def test_refuses_places_outside_its_tables():
         with pytest.raises(ValueError, match=f"no vectors for {name}"):
             plain.prefill(row["ids"], **{name: row[name]})
     for name, last in (("position_ids", 23), ("block_position_ids", 23), ("segments", 5)):
-        for wrong in (-1, last + 1):
+        for wrong in (-1, last + 1, last + 2):
             changed = row | {name: torch.full_like(row[name], wrong)}
             with pytest.raises(ValueError, match=f"{name} has the value {wrong}: this model has 0 to {last}"):
                 full(prefix_lengths=lengths(5), **changed)
