@@ -11,7 +11,8 @@ from seqbook.nn.checks import check_ids, check_positive, check_room
     ("rows", "message"),
     [
         ([[4, 12]], r"source_ids has the id 12, outside the vocabulary of 12 \(0 to 11\)"),
-        ([[4, -3]], r"source_ids has the id -3, outside the vocabulary of 12"),
+        ([[4, 14]], r"source_ids has the id 14, outside the vocabulary of 12"),
+        ([[4, -1]], r"source_ids has the id -1, outside the vocabulary of 12"),
         ([[4, 5, 6, 7, 8, 9]], r"source_ids is 6 tokens long, .* max_len=5"),
         ([[4, 5], [0, 0], [0, 0]], r"source_ids has empty sequences .* in rows \[1, 2\]"),
         ([[], []], r"source_ids has shape \(2, 0\)"),
@@ -46,10 +47,11 @@ def test_refuses_sizes_below_one():
         check_positive(d_model=1, n_layers=0)
 
 
-def test_refuses_to_decode_past_the_last_position():
+@pytest.mark.parametrize("length", [5, 7])
+def test_refuses_to_decode_past_the_last_position(length):
     check_room(4, max_len=5)
-    with pytest.raises(ValueError, match="5 tokens have been read: the model takes at most max_len=5"):
-        check_room(5, max_len=5)
+    with pytest.raises(ValueError, match=f"{length} tokens have been read: the model takes at most max_len=5"):
+        check_room(length, max_len=5)
 
 
 def test_every_shape_is_checked(pytestconfig):

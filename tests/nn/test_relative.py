@@ -23,7 +23,7 @@ def test_buckets_by_hand(bidirectional, expected):
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-@pytest.mark.parametrize(("n_buckets", "max_distance"), [(32, 128), (4, 3), (6, 20), (16, 17), (33, 200)])
+@pytest.mark.parametrize(("n_buckets", "max_distance"), [(32, 128), (4, 3), (6, 4), (6, 20), (16, 17), (33, 200)])
 def test_buckets_equal_transformers(bidirectional, n_buckets, max_distance):
     from transformers.models.t5.modeling_t5 import T5Attention
 
@@ -65,6 +65,7 @@ def test_t5s_sizes_are_the_default():
         ({"bidirectional": True, "n_buckets": 3}, "n_buckets=3 and max_distance=128: give at least 4 buckets"),
         ({"bidirectional": False, "n_buckets": 1}, "n_buckets=1 and max_distance=128: give at least 2 buckets"),
         ({"bidirectional": False, "max_distance": 16}, "max_distance=16: .* a max_distance above 16"),
+        ({"bidirectional": False, "max_distance": 15}, "max_distance=15: .* a max_distance above 16"),
         ({"bidirectional": True, "n_buckets": 0}, "n_buckets=0 must be at least 1"),
         ({"bidirectional": True, "max_distance": 0}, "max_distance=0 must be at least 1"),
         ({"bidirectional": True, "n_heads": 0}, "n_heads=0 must be at least 1"),
@@ -74,3 +75,16 @@ def test_t5s_sizes_are_the_default():
 def test_sizes_that_do_not_fit(sizes, message):
     with pytest.raises(ValueError, match=message):
         RelativeBias(**{"n_heads": 2, "max_len": 5} | sizes)
+
+
+def test_buckets_check_their_sizes_themselves():
+    with pytest.raises(ValueError, match="n_buckets=0 must be at least 1"):
+        buckets(torch.arange(3), bidirectional=True, n_buckets=0)
+
+
+def test_the_bias_is_computed_where_the_table_is():
+    """Whatever torch's default device is."""
+    made = RelativeBias(3, 9, bidirectional=True)
+    with torch.device("meta"):
+        found = made(4, 7)
+    assert torch.equal(found, made(4, 7))

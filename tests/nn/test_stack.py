@@ -94,3 +94,10 @@ def test_a_new_state_is_empty():
     assert len(state.caches) == 2
     assert stack.new_state().caches[0][0] is not state.caches[0][0]
     assert state.select(torch.tensor([0, 0])).length == 0
+
+
+def test_the_length_of_a_state_of_one_block():
+    stack = Stack(build().blocks[:1], nn.Identity())
+    state = stack.new_state()
+    stack(torch.randn(2, 7, 16), "causal", state=state)
+    assert state.length == 7
