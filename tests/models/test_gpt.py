@@ -132,7 +132,27 @@ def test_defaults():
     assert GPT(config).stack.blocks[0].feed_forward.inner.out_features == 64
 
 
-@pytest.mark.parametrize(("padding", "length"), [([0, 0, 5], 5), ([0, -1, 0], 5), ([0, 1, 0], 1)])
+def test_dropout_reaches_the_embedding_and_every_block():
+    model = build(dropout=0.3)
+    assert [m.p for m in model.modules() if isinstance(m, nn.Dropout)] == [0.3] * 3
+
+
+def test_all_rows_may_begin_with_padding():
+    model, padding = build(), [1, 2, 4]
+    found, _ = model.prefill(IDS, torch.tensor(padding))
+    alone = torch.cat([model.prefill(IDS[row : row + 1, n:])[0] for row, n in enumerate(padding)])
+    torch.testing.assert_close(found, alone)
+
+
+def test_the_mask_of_padding_is_where_the_ids_are():
+    """Whatever torch's default device is."""
+    model, padding = build(), torch.tensor([0, 2, 4])
+    with torch.device("meta"):
+        found, _ = model.prefill(IDS, padding)
+    assert torch.equal(found, model.prefill(IDS, padding)[0])
+
+
+@pytest.mark.parametrize(("padding", "length"), [([0, 0, 5], 5), ([0, 7, 0], 5), ([0, -1, 0], 5), ([0, 1, 0], 1)])
 def test_refuses_padding_that_leaves_no_token(padding, length):
     with pytest.raises(ValueError, match=rf"padding=.* must be 0 to {length - 1}: a prompt has {length} positions"):
         build().prefill(IDS[:, :length], torch.tensor(padding))
@@ -141,6 +161,10 @@ def test_refuses_padding_that_leaves_no_token(padding, length):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"vocab_size": 0}, "vocab_size=0 must"),
+        ({"d_model": -1}, "d_model=-1 must"),
+        ({"n_layers": 0}, "n_layers=0 must"),
+        ({"max_len": 0}, "max_len=0 must"),
         ({"n_heads": 0, "positions": "rotary"}, "n_heads=0 must"),
         ({"n_heads": 5}, "d_model=16 is not a multiple of n_heads=5"),
         ({"positions": "rotary", "n_heads": 16}, "d_head=1 must be even"),
