@@ -69,6 +69,35 @@ def test_contexts_differ_in_nothing_but_the_context():
 def test_a_width_that_two_directions_cannot_share_is_refused():
     with pytest.raises(ValueError, match="d_model=15 can't be halved"):
         build(d_model=15, bidirectional=True)
+    assert build(d_model=15).encode(SOURCE).memory.shape == (3, 4, 15)  # one direction shares it with none
+
+
+@pytest.mark.parametrize(("n_layers", "expected"), [(1, 0.0), (2, 0.3), (3, 0.3)])
+def test_the_decoder_has_dropout_between_its_layers_alone(n_layers, expected):
+    """After the top layer, there is a dropout of its own; torch's LSTM warns of one that follows no layer."""
+    assert build(n_layers=n_layers, dropout=0.3).decoder.dropout == expected
+
+
+def test_the_encoder_has_dropout_between_its_layers():
+    """Without any feature of the first layer, the second one reads zeros."""
+    encoder = build(n_layers=2, dropout=1.0).encoder
+    expected, _ = encoder.layers[1][0](torch.zeros(3, 4, 16))
+    torch.testing.assert_close(encoder(SOURCE)[0], expected)
+
+
+def test_padding_may_have_any_id():
+    model = build(pad_id=9)
+    state = model.encode(torch.tensor([[5, 10, 7], [4, 9, 9]]))
+    assert state.memory_mask.tolist() == [[[True, True, True]], [[True, False, False]]]
+    torch.testing.assert_close(state.summary[1:], model.encode(torch.tensor([[4]])).summary)
+
+
+def test_the_source_is_reversed_where_its_ids_are():
+    """The device "meta" stands for one that is the default, but holds neither model nor ids."""
+    model = build(bidirectional=True)
+    with torch.device("meta"):
+        found = model.encode(SOURCE).memory
+    torch.testing.assert_close(found, model.encode(SOURCE).memory)
 
 
 def test_the_mean_context_is_the_mean_of_the_states_of_real_tokens():
