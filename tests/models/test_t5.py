@@ -60,6 +60,21 @@ def test_all_blocks_of_a_stack_share_one_bias_and_no_score_is_scaled():
         assert block.cross_attention.scale == 1.0
 
 
+def test_the_encoder_tells_left_from_right_and_the_decoder_counts_back():
+    encoder, decoder = (stack.relative(3, 3)[0, 0] for stack in (build().encoder, build().decoder))
+    assert encoder.unique().numel() == 5  # key − query is −2, −1, 0, 1 or 2
+    assert decoder.unique().numel() == 3  # the future, which a mask hides, is in the bucket of 0
+
+
+def test_dropout_falls_on_every_branch():
+    """Without them, pre-norm blocks leave x as it is."""
+    model, x, memory = build(dropout=1.0), torch.randn(2, 5, 16), torch.randn(2, 3, 16)
+    for block in model.encoder.blocks:
+        assert torch.equal(block(x), x)
+    for block in model.decoder.blocks:
+        assert torch.equal(block(x, None, memory), x)
+
+
 def test_without_positions_in_its_vectors_the_encoder_sees_distances_alone():
     """The same tokens further to the right, after padding that nothing attends to, have the same hidden states."""
     model = build()
@@ -126,6 +141,8 @@ def test_gradients_reach_every_parameter():
     [
         ({"n_heads": 5}, "d_model=16 is not a multiple of n_heads=5"),
         ({"pad_id": 12}, "pad_id=12 is outside the vocabulary of 12"),
+        ({"pad_id": 13}, "pad_id=13 is outside the vocabulary of 12"),
+        ({"pad_id": -1}, "pad_id=-1 is outside the vocabulary of 12"),
         ({"n_buckets": 2}, "n_buckets=2 and max_distance=128: give at least 4 buckets"),
         ({"max_distance": 16}, "max_distance=16: .* a max_distance above 16"),
     ],
@@ -145,11 +162,18 @@ def test_a_larger_vocabulary_keeps_the_pretrained_weights():
     untied.load_pretrained(build(tied=False))
 
 
+def test_the_same_vocabulary_is_copied_whole():
+    pretrained, again = build(), build()
+    again.load_pretrained(pretrained)
+    assert torch.equal(again(SOURCE, TARGET), pretrained(SOURCE, TARGET))
+
+
 @pytest.mark.parametrize(
     ("here", "there", "message"),
     [
         ({"n_layers": 1}, {}, r"n_layers=2 in pretraining, 1 here"),
         ({"tied": False}, {}, r"tied=True in pretraining, False here"),
+        ({"activation": "gelu"}, {}, r"activation=relu in pretraining, gelu here"),
         ({}, {"vocab_size": 20}, r"vocabulary has 20 tokens, this one only 12"),
     ],
 )
