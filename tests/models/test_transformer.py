@@ -82,6 +82,15 @@ def test_gradients_reach_every_parameter(norm):
             assert reached.float().mean() > 0.5, name
 
 
+def test_dropout_falls_on_every_branch():
+    """Without them, pre-norm blocks leave x as it is."""
+    model, x, memory = build(dropout=1.0), torch.randn(2, 5, 16), torch.randn(2, 3, 16)
+    for block in model.encoder.blocks:
+        assert torch.equal(block(x), x)
+    for block in model.decoder.blocks:
+        assert torch.equal(block(x, None, memory), x)
+
+
 def test_the_target_embedding_is_the_output_weight_too():
     model = build()
     before = model(SOURCE, TARGET)
@@ -126,3 +135,4 @@ def test_weights_begin_as_xavier_and_only_those_of_the_stacks():
                 assert 0.95 * bound < parameter.abs().max().item() <= bound, name
     for embedding in (model.source_embedding, model.target_embedding):
         assert embedding.tokens.weight[1:].std().item() == pytest.approx(1 / 8, rel=0.05)
+        assert (embedding.tokens.weight[PAD] == 0).all()
