@@ -184,7 +184,7 @@ def _json_lines(file: Path) -> list[dict]:
             raise CorpusError(f"{file}, line {number} is {type(row).__name__}, not an object of columns")
         row = {column.replace(MARK, ""): value for column, value in row.items()}
         if {"en", "de"} <= row.keys():
-            row = {column: row[column] for column in ("en", "de")}
+            row = {column: value for column, value in row.items() if column in ("en", "de")}
         if rows and row.keys() != rows[0].keys():
             raise CorpusError(
                 f"{file}, line {number} has the columns {', '.join(row)}, the lines before it {', '.join(rows[0])}"
