@@ -111,9 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options = parser.parse_args(arguments)
         options.line = shlex.join(["python", "-m", "seqbook", *(sys.argv[1:] if arguments is None else arguments)])
-        if hasattr(
-            options, "text"
-        ):  # maybe from a file that begins with a byte-order mark, or of Windows: "$(cat FILE)"
+        if hasattr(options, "text"):  # maybe "$(cat FILE)", of a file that has a byte-order mark or is of Windows
             options.text = [text.replace(files.MARK, "").removesuffix("\r") for text in options.text]
             for text in options.text:
                 text.encode()  # raises an error where it has bytes that are not UTF-8

@@ -6,6 +6,7 @@ import pytest
 
 from seqbook.models import BARTConfig, BERTConfig, GPTConfig, PrefixLMConfig, RNNConfig, T5Config, TransformerConfig
 from seqbook.models.heads import FineTunedConfig
+from seqbook.nn.block import Block
 
 SIZES = {"d_model": 128, "n_heads": 4, "dropout": 0.0, "max_len": 128}
 STACK = SIZES | {"n_layers": 4, "d_ff": None}  # as many blocks as the two stacks of T5 and BART have together
@@ -48,6 +49,14 @@ def test_defaults(config, expected):
         config().max_len = 8
     with pytest.raises(TypeError, match="positional"):
         config(8)
+
+
+@pytest.mark.parametrize("config", [BARTConfig, BERTConfig])
+def test_the_configuration_reaches_every_block(config):
+    model = config(vocab_size=12, d_model=16, dropout=0.3).build()
+    blocks = [m for m in model.modules() if isinstance(m, Block)]
+    assert {block.feed_forward.inner.out_features for block in blocks} == {64}
+    assert {block.dropout.p for block in blocks} == {0.3}
 
 
 def test_a_head():

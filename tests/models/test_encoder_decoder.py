@@ -1,9 +1,9 @@
-"""What BART and T5 have in common: which ids are refused, in a forward and where generation begins."""
+"""What encoder-decoders have in common: which ids are refused, in a forward and where generation begins, and dropout."""
 
 import pytest
 import torch
 
-from seqbook.models import BARTConfig, T5Config
+from seqbook.models import BARTConfig, T5Config, TransformerConfig
 
 SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 1, "n_heads": 4, "d_ff": 24, "max_len": 24}
 
@@ -22,3 +22,15 @@ SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 1, "n_heads": 4, "d_ff": 2
 def test_refuses_ids_by_name(config, call, source, target, message):
     with pytest.raises(ValueError, match=message):
         getattr(config(**SIZES).build(), call)(torch.tensor(source), torch.tensor(target))
+
+
+@pytest.mark.parametrize("config", [T5Config, TransformerConfig])
+def test_dropout_falls_on_every_branch(config):
+    """Without them, pre-norm blocks leave x as it is."""
+    sizes = {name: 12 for name in vars(config()) if name.endswith("vocab_size")}
+    model = config(**sizes, d_model=16, n_layers=2, n_heads=2, d_ff=24, dropout=1.0).build()
+    x, memory = torch.randn(2, 5, 16), torch.randn(2, 3, 16)
+    for block in model.encoder.blocks:
+        assert torch.equal(block(x), x)
+    for block in model.decoder.blocks:
+        assert torch.equal(block(x, None, memory), x)

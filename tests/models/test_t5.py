@@ -66,15 +66,6 @@ def test_the_encoder_tells_left_from_right_and_the_decoder_counts_back():
     assert decoder.unique().numel() == 3  # the future, which a mask hides, is in the bucket of 0
 
 
-def test_dropout_falls_on_every_branch():
-    """Without them, pre-norm blocks leave x as it is."""
-    model, x, memory = build(dropout=1.0), torch.randn(2, 5, 16), torch.randn(2, 3, 16)
-    for block in model.encoder.blocks:
-        assert torch.equal(block(x), x)
-    for block in model.decoder.blocks:
-        assert torch.equal(block(x, None, memory), x)
-
-
 def test_without_positions_in_its_vectors_the_encoder_sees_distances_alone():
     """The same tokens further to the right, after padding that nothing attends to, have the same hidden states."""
     model = build()

@@ -82,15 +82,6 @@ def test_gradients_reach_every_parameter(norm):
             assert reached.float().mean() > 0.5, name
 
 
-def test_dropout_falls_on_every_branch():
-    """Without them, pre-norm blocks leave x as it is."""
-    model, x, memory = build(dropout=1.0), torch.randn(2, 5, 16), torch.randn(2, 3, 16)
-    for block in model.encoder.blocks:
-        assert torch.equal(block(x), x)
-    for block in model.decoder.blocks:
-        assert torch.equal(block(x, None, memory), x)
-
-
 def test_the_target_embedding_is_the_output_weight_too():
     model = build()
     before = model(SOURCE, TARGET)

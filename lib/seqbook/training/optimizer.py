@@ -15,8 +15,8 @@ class TrainingConfig:
 
     steps: optimiser steps; batch_size: examples per step, over all processes; learning_rate: the peak; warmup: steps
     from 0 to the peak, after which the learning rate falls linearly to 0; weight_decay: of matrices; clip: the largest
-    norm of the gradient (math.inf: any); evaluations: how many times during `steps` the validation loss is measured and a checkpoint is
-    saved.
+    norm of the gradient (math.inf: any); evaluations: how many times during `steps` the validation loss is measured and
+    a checkpoint is saved.
 
     patience: early stopping {cite}`prechelt1998early`. Training ends after this many evaluations in a row without a new
     lowest validation loss, or after `steps` at the latest, and the weights with the lowest one are kept. The last step is
