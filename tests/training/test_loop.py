@@ -390,12 +390,22 @@ def test_dropout_differs_from_step_to_step(toy):
         assert (max(losses) - min(losses) > 1e-4) is differ
 
 
-def test_asked_to_stop_while_a_step_is_shown_it_keeps_that_step_or_the_next(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "_show", lambda bar, history: len(history) == 2 and signal.raise_signal(signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt, match=r"stopped after step \d .* The last checkpoint is .*step-\d+\.safet"):
+@pytest.mark.parametrize("step", [1, 2, CONFIG.steps])
+def test_asked_to_stop_while_a_step_is_shown_it_keeps_that_step(toy, tmp_path, monkeypatch, step):
+    monkeypatch.setattr(loop, "_show", lambda bar, history: len(history) == step and signal.raise_signal(signal.SIGINT))
+    with pytest.raises(
+        KeyboardInterrupt, match=rf"stopped after step {step} of {CONFIG.steps}. .* is .*0{step}\.safet"
+    ):
         train(toy, out=tmp_path)
-    (kept,) = tmp_path.glob("step-*")
-    assert kept.stem in ("step-00000002", "step-00000003")
+    assert max(path.stem for path in tmp_path.glob("step-*")) == f"step-{step:08d}"
+
+
+def test_asked_to_stop_before_its_first_step_it_saves_nothing(toy, tmp_path, monkeypatch):
+    bar = loop._progress_bar
+    monkeypatch.setattr(loop, "_progress_bar", lambda *args: signal.raise_signal(signal.SIGINT) or bar(*args))
+    with pytest.raises(KeyboardInterrupt, match=f"stopped after step 0 of {CONFIG.steps}. No checkpoint was saved."):
+        train(toy, out=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_bar_shows_the_last_loss_and_the_speed_of_the_last_twenty_steps():

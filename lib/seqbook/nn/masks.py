@@ -52,10 +52,14 @@ def check(mask: object, *shape: int) -> None:
     """
     if torch.compiler.is_compiling():  # an exported graph has no fixed sizes to compare
         return
-    if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.is_meta:
-        has = f"has dtype {mask.dtype}" if isinstance(mask, Tensor) else f"is {type(mask).__name__}, no tensor"
-        has = "is on the device meta, without values" if has.endswith("torch.bool") else has
-        raise ValueError(f"the mask {has}: give a boolean one, with True where a query may attend to a key")
+    if not isinstance(mask, Tensor):
+        fault = f"is {type(mask).__name__}, no tensor"
+    elif mask.dtype != torch.bool:
+        fault = f"has dtype {mask.dtype}"
+    else:
+        fault = "is on the device meta, without values" if mask.is_meta else ""
+    if fault:
+        raise ValueError(f"the mask {fault}: give a boolean one, with True where a query may attend to a key")
     if mask.dim() != len(shape) or any(n not in (1, size) for n, size in zip(mask.shape, shape, strict=True)):
         raise ValueError(f"the mask has shape {tuple(mask.shape)}, which does not broadcast to {shape}")
 

@@ -64,7 +64,7 @@ def fit(
     saved = time.monotonic()
     with _asked_to_stop() as interrupted, _progress_bar(accelerator, config.steps, len(history)) as bar:
         for step in range(len(history), config.steps):
-            if _runs_out_of_patience(history, config.patience):
+            if interrupted.is_set() or _runs_out_of_patience(history, config.patience):
                 break
             began = time.perf_counter()
 
@@ -103,13 +103,14 @@ def fit(
                 history[-1] |= {f"val_{name}": value for name, value in found.items()}
                 if config.patience and _is_best(history):
                     best = {name: t.detach().clone() for name, t in model.state_dict().items()}
-            stop = interrupted.is_set()  # asked once: what comes after this is for the next step
-            if "val_loss" in history[-1] or stop or time.monotonic() - saved > SAVE_AFTER:
+            if "val_loss" in history[-1] or time.monotonic() - saved > SAVE_AFTER:
                 checkpoints.save(model, optimizer, history, best)
                 saved = time.monotonic()
             _show(bar, history)
-            if stop:
-                raise KeyboardInterrupt(f"stopped after step {step + 1} of {config.steps}. {checkpoints.last_good()}")
+        if interrupted.is_set():
+            if history:
+                checkpoints.save(model, optimizer, history, best)
+            raise KeyboardInterrupt(f"stopped after step {len(history)} of {config.steps}. {checkpoints.last_good()}")
     if best:
         model.load_state_dict(best)
     return history
