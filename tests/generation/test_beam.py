@@ -137,6 +137,12 @@ def test_with_a_negative_penalty_an_open_sequence_counts_as_it_is_at_the_end():
     assert [h.score for h in found] == pytest.approx([math.log(0.5), 2 * math.log(0.3)])
 
 
+def test_more_beams_than_the_vocabulary_has_tokens():
+    model = Table([[0.6, 0.2, 0.2]] * 3)  # each of the eight sequences of three tokens would rather end
+    (found,) = beam(model, (torch.tensor([[1]]),), max_new=4, stop=[0], beams=8, length_penalty=5.0)
+    assert {tuple(h.ids) for h in found} == set(itertools.product([1, 2], repeat=3))
+
+
 @pytest.mark.parametrize("length_penalty", [math.nan, math.inf, -math.inf])
 def test_a_length_penalty_that_is_no_number(length_penalty):
     with pytest.raises(ValueError, match=r"length_penalty=\S+ must be finite"):

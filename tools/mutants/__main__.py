@@ -30,7 +30,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREA
 from tqdm import tqdm
 
 from mutants.in_place import in_place
-from mutants.trials import FirstFailure, Trial, pytest_in, run, source
+from mutants.trials import FirstFailure, Trial, own, pytest_in, run, source
 from mutation import CallRemover, KeywordRemover, mutants
 
 PACKAGES = ("nn", "models", "objectives", "generation", "training")
@@ -39,10 +39,6 @@ NAMED = Path("tools/mutants/named.csv")
 WORK = Path("build/mutants")
 COLUMNS = ["module", "change", "code", "caught", "tests"]
 LIMIT = 120.0  # seconds of computing; a mutant that takes longer is caught
-
-
-def own(module: str) -> str:
-    return str(Path("tests", module).with_name(f"test_{Path(module).name}.py"))
 
 
 def tests(module: str) -> list[str]:
@@ -113,12 +109,12 @@ def warm(files: Iterable[Path]) -> None:
     for plugin in entry_points(group="pytest11"):
         plugin.load()
     import_module("beartype")  # which jaxtyping's plugin needs
-    own = {path.name for path in Path("lib").iterdir()} | {"conftest"}
+    project = {path.name for path in Path("lib").iterdir()} | {"conftest"}
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.ImportFrom(module=str(name)) | ast.Import(names=[ast.alias(name=name)]):
-                    if name.split(".")[0] not in own:
+                    if name.split(".")[0] not in project:
                         with contextlib.suppress(ImportError):
                             exec(ast.unparse(node), {})
     gc.freeze()  # the garbage collector would copy these pages into each child

@@ -23,7 +23,7 @@ from types import CodeType, FunctionType
 import pytest
 from coverage import Coverage
 
-from mutants.trials import FirstFailure, Trial, allow, fork, pytest_in, run, source, write_to
+from mutants.trials import FirstFailure, Trial, allow, fork, own, pytest_in, run, source, write_to
 
 # After the tests of a module's own file, those of quick other files run for so many seconds.
 OTHERS = 10.0
@@ -147,7 +147,7 @@ class _Mutants:
             later = changes_a_function(original, trial.code) and not lines & set(imported.lines(path) or [])
             by_line = executing.get(path, {})
             found = {name for line in lines for name in by_line.get(line, [])} if later else set(self.items)
-            tests = self.in_order(found, f"test_{path.split('/')[-1]}")
+            tests = self.in_order(found, own(trial.module))
             files = list(dict.fromkeys(map(file_of, tests)))
             trial.executing = files[:1] if later else files
             if tests and later:
@@ -177,7 +177,7 @@ class _Mutants:
         spent = defaultdict(float)
         for name in tests:
             spent[file_of(name)] += self.seconds[name]
-        files = sorted(spent, key=lambda file: (Path(file).name != own, spent[file]))
+        files = sorted(spent, key=lambda file: (file != own, spent[file]))
         until = dict(zip(files, accumulate(spent[file] for file in files), strict=True))
         enough = spent[files[0]] + OTHERS if files else 0.0
         place = {name: i for i, name in enumerate(self.items)}

@@ -83,6 +83,11 @@ def source(module: str) -> Path:
     return Path(f"lib/seqbook/{module}.py")
 
 
+def own(module: str) -> str:
+    """The file with the tests of this module."""
+    return str(Path("tests", module).with_name(f"test_{Path(module).name}.py"))
+
+
 def run(trials: Iterable[Trial], target: Callable, folders: list[Path], limit: float) -> Iterator[Trial]:
     """The trials as they end, as many at a time as there are copies of the project.
 
