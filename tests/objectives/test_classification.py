@@ -1,7 +1,10 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
+from torch import nn
 
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.models.heads import Outputs
@@ -143,7 +146,8 @@ def test_a_batch_of_choices_holds_packed_rows(tokenizer):
         assert objective.lengths((rows, label)) == (n,)
         ids, extract, branches, position_ids = (t[b].tolist() for t in batch.inputs)
         assert (ids[:n], branches[:n], position_ids[:n]) == (packed.ids, packed.branches, packed.position_ids)
-        assert set(ids[n:]) <= {PAD}
+        assert {*ids[n:]} <= {PAD}
+        assert {*branches[n:], *position_ids[n:]} <= {0}
         assert extract == packed.extract
         assert [ids[i] for i in extract] == [tokenizer.special_id(EXTRACT)] * 3
         assert batch.labels.lm[b].tolist() == packed.following + [IGNORED] * (len(ids) - n)
@@ -162,10 +166,40 @@ def test_the_number_of_examples_that_are_right(tokenizer):
         assert objective.n_right(outputs, labels) == right
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.5])
-def test_the_loss_is_the_tasks_and_a_share_of_the_language_models(tokenizer, weight):
-    objective = build(Similarity, tokenizer, lm_weight=weight)
-    batch = objective.collate(encode(objective))
+def test_an_example_alone_is_a_batch_too(tokenizer):
+    for kind in COLUMNS:
+        objective = build(kind, tokenizer)
+        both, first = encode(objective), encode(objective)[:1]
+        assert objective.collate(first).n_labels == 1
+        assert objective.collate(first).labels.task.tolist() == objective.collate(both).labels.task[:1].tolist()
+
+
+class Always(nn.Module):
+    """Gives the second class three quarters."""
+
+    def __init__(self):
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor([0.25, 0.75]).log())
+
+    def forward(self, ids, extract):
+        return Outputs(self.logits.expand(len(ids), 2), torch.zeros(*ids.shape, 8), torch.zeros(9, 8))
+
+
+def test_scores_stand_beside_the_majority_of_the_training_split(tokenizer):
+    objective = build(Classification, tokenizer)
+    splits = DatasetDict()
+    for name, labels in {"train": ["no", "yes", "no"], "test": ["yes", "no", "yes", "yes"]}.items():
+        columns = {"text": ["a dog"] * len(labels), "label": labels}
+        splits[name] = Dataset.from_dict(columns | objective.tokenize(**columns))
+    expected = {"accuracy": 0.75, "majority": 0.25, "loss": -(3 * math.log(0.75) + math.log(0.25)) / 4}
+    assert objective.scores(Always(), splits) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("kind", [Similarity, MultipleChoice])
+def test_the_loss_is_the_tasks_and_a_share_of_the_language_models(kind, tokenizer, weight):
+    objective = build(kind, tokenizer, lm_weight=weight)
+    batch = objective.collate(encode(objective, [1, 0] if kind is MultipleChoice else None))
     outputs = Outputs(torch.randn(2, 2), torch.randn(*batch.inputs[0].shape, 8), torch.randn(len(tokenizer), 8))
     task = -outputs.task.log_softmax(-1)[[0, 1], [1, 0]]
     lm = []
@@ -173,6 +207,9 @@ def test_the_loss_is_the_tasks_and_a_share_of_the_language_models(tokenizer, wei
         lm.append(F.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED]))
     torch.testing.assert_close(objective.nll(outputs, batch.labels), task.sum())
     torch.testing.assert_close(objective.loss(outputs, batch.labels), task.sum() + weight * sum(lm))
+    if not weight:  # then the logits of the language model are not even computed: they are large
+        unused = outputs._replace(hidden=None)
+        torch.testing.assert_close(objective.loss(unused, batch.labels), task.sum())
 
 
 @pytest.mark.parametrize("text", ["<extract>", "a <delimiter> dog", "<bos><extract><delimiter>"])
@@ -193,6 +230,22 @@ def test_each_task_by_name(transformation, kind, tokenizer):
     assert objective.sizes() == {"vocab_size": len(tokenizer), "n_classes": 2}
     assert set(objective.sizes()) == set(config.fills)
     assert build(MultipleChoice, tokenizer).sizes()["n_classes"] == 1  # the labels are numbers
+
+
+def test_the_columns_may_have_other_names():
+    config = ClassificationConfig(transformation="entailment", texts=("sentence1", "sentence2"))
+    assert config.reads() == {"premise": "sentence1", "hypothesis": "sentence2", "label": "label"}
+    for texts in (("sentence1",), ("sentence1", "sentence2", "idx")):
+        with pytest.raises(ValueError, match=r"texts=\('sentence1',.*: entailment reads 2, premise, hypothesis"):
+            ClassificationConfig(transformation="entailment", texts=texts).reads()
+
+
+def test_a_text_may_fill_all_the_room(tokenizer):
+    objective = build(Classification, tokenizer, max_len=5)
+    ((((row,), _),)) = objective.encode(text=["a dog runs"], label=["no"])
+    assert len(row) == 5
+    with pytest.raises(ValueError, match="'a dog runs fast' is 4 tokens long: it must have 1 to 3"):
+        objective.encode(text=["a dog runs fast"], label=["no"])
 
 
 def test_the_tokenizer_is_the_pretrained_one_with_two_more_tokens(tokenizer):

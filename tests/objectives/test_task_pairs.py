@@ -1,7 +1,11 @@
 """The tasks of the comparison: the same pairs for every network, each answer counted once, nothing seen too early."""
 
+import math
+
 import pytest
 import torch
+from datasets import Dataset, DatasetDict
+from torch import nn
 
 from microworld import load
 from seqbook.models import BERTConfig, PrefixLMConfig, RNNConfig, TransformerConfig
@@ -97,6 +101,62 @@ def test_an_encoder_fills_in_as_many_tokens_as_it_is_told(rows):
     found = objective.answers(model, sources, targets)
     wanted = [len(ids) for ids in objective.tokenizer.encode_batch(targets)]
     assert [answer.split() for answer in found] == [["the"] * n for n in wanted]
+
+
+def test_a_row_of_an_encoder_has_a_mask_for_each_token_of_the_gap(rows):
+    objective, columns = built("infilling", "encoder", rows["infilling"])
+    ids = objective.tokenize(**columns)
+    for source, target in list(zip(ids["source_ids"], ids["target_ids"], strict=True))[:20]:
+        (read, masked), labels = (batch := objective.collate([(source, target)])).inputs, batch.labels
+        assert (len(read[0]),) == objective.lengths((source, target))
+        filled = read.masked_scatter(masked, labels)[0].tolist()
+        at = source.index(objective.mask)
+        assert filled == [objective.cls, *source[:at], *target, *source[at + 1 :], objective.sep]
+    logits, labels = torch.tensor([[0.25, 0.75], [0.5, 0.5], [0.75, 0.25]]).log(), torch.tensor([1, 0, 1])
+    assert objective.nll(logits, labels).item() == pytest.approx(-math.log(0.75 * 0.5 * 0.25))
+
+
+class Says(nn.Module):
+    """Writes the same word for every source, and then ends."""
+
+    def __init__(self, objective, word):
+        super().__init__()
+        (self.word,), self.eos = objective.tokenizer.encode(word), objective.tokenizer.eos_id
+        self.size, self.some = len(objective.tokenizer), nn.Parameter(torch.zeros(1))
+
+    def logits(self, ids):
+        return nn.functional.one_hot(torch.where(ids == self.word, self.eos, self.word), self.size).float()
+
+    def forward(self, source, target):
+        return self.logits(target)
+
+    def prefill(self, source, target):
+        return self.logits(target[:, -1]), None
+
+    def decode(self, ids, state):
+        return self.logits(ids), None
+
+
+def test_scores_count_exact_answers_beside_the_most_frequent_one_of_the_training_split():
+    splits = {
+        "train": {"text": ["a", "b", "b", "b"], "label": ["positive", "negative", "positive", "positive"]},
+        "test": {"text": ["a", "b", "a", "b"], "label": ["negative", "positive", "negative", "negative"]},
+    }
+    config = TaskPairsConfig(task="sentiment")
+    objective = config.build(config.tokenizers(splits["train"], {}), 16)
+    data = DatasetDict({k: Dataset.from_dict(columns | objective.tokenize(**columns)) for k, columns in splits.items()})
+    found = objective.scores(Says(objective, "negative"), data)
+    # a logit of 1 and zeros; of eight tokens, three answers and their ends are the most probable ones
+    loss = math.log(math.e + len(objective.tokenizer) - 1) - 6 / 8
+    assert found == pytest.approx({"loss": loss, "accuracy": 0.75, "majority": 0.25})
+
+
+def test_a_continuation_has_a_loss_and_no_right_answer():
+    config = TaskPairsConfig(task="continuation")
+    columns = {"text": ["a b", "a b"]}
+    objective = config.build(config.tokenizers(columns, {}), 16)
+    rows = Dataset.from_dict(columns | objective.tokenize(**columns))
+    assert set(objective.scores(Says(objective, "b"), DatasetDict(train=rows, test=rows))) == {"loss"}
 
 
 def test_what_cannot_be_is_refused():
