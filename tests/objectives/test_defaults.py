@@ -1,26 +1,33 @@
 """What an objective has if nothing is said: the numbers of the papers, and otherwise the course's."""
 
 from dataclasses import FrozenInstanceError, fields
+from inspect import signature
 
 import pytest
 
-from seqbook.objectives.blank_infilling import BlankInfillingConfig
-from seqbook.objectives.causal import CausalConfig
+from seqbook.objectives import chain, filling, recall
+from seqbook.objectives.batch import summed_nll
+from seqbook.objectives.blank_infilling import BlankInfilling, BlankInfillingConfig
+from seqbook.objectives.causal import CausalConfig, continue_texts
 from seqbook.objectives.chain import ChainConfig
 from seqbook.objectives.classification import ClassificationConfig
-from seqbook.objectives.corruption import DenoisingConfig, SpanCorruptionConfig
-from seqbook.objectives.denoisers import DenoisersConfig
+from seqbook.objectives.corruption import Denoising, DenoisingConfig, SpanCorruption, SpanCorruptionConfig
+from seqbook.objectives.corruption.filling import fill_gaps, rewrite
+from seqbook.objectives.corruption.noises import draw_spans
+from seqbook.objectives.corruption.spans import count_noise, draw_noise, longest_text
+from seqbook.objectives.denoisers import Denoisers, DenoisersConfig
 from seqbook.objectives.layouts import LayoutConfig
-from seqbook.objectives.masked import MaskedConfig
-from seqbook.objectives.prefix import PrefixPairsConfig, PrefixTextsConfig
+from seqbook.objectives.masked import Masked, MaskedConfig
+from seqbook.objectives.prefix import PrefixPairs, PrefixPairsConfig, PrefixTextsConfig
 from seqbook.objectives.recall import RecallConfig
-from seqbook.objectives.rows import TextRowsConfig
-from seqbook.objectives.seq2seq import Seq2SeqConfig
+from seqbook.objectives.rows import TextRowsConfig, row_of
+from seqbook.objectives.scoring import fill_by_scoring
+from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
 from seqbook.objectives.spans import SpansConfig
 from seqbook.objectives.tagging import TaggingConfig
 from seqbook.objectives.task_pairs import TaskPairsConfig
 from seqbook.objectives.text_to_text import TextToTextConfig
-from seqbook.objectives.unilm import UniLMConfig
+from seqbook.objectives.unilm import UniLM, UniLMConfig
 
 TOKENS = {"kind": "word", "max_vocab_size": 30_000}
 PAIRS = {"source": "en", "target": "zh", "max_vocab_size": 30_000, "label_smoothing": 0.0, "beams": 1}
@@ -75,3 +82,40 @@ def test_defaults(config, expected):
         setattr(found, fields(config)[0].name, "other")
     with pytest.raises(TypeError, match="positional"):
         config("other")
+
+
+T5 = {"rate": 0.15, "mean_length": 3.0}
+BEST_FIVE = {"top": 5}
+SEARCH = {"beams": 1, "length_penalty": 1.0, "batch_size": 250}
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (count_noise, T5),
+        (draw_noise, T5),
+        (longest_text, T5),
+        (draw_spans, {"rate": 0.3, "mean_length": 3.0}),
+        (filling.fill, BEST_FIVE),
+        (fill_by_scoring, BEST_FIVE),
+        (fill_gaps, BEST_FIVE),
+        (rewrite, BEST_FIVE),
+        (Masked.fill, BEST_FIVE),
+        (SpanCorruption.fill, BEST_FIVE),
+        (Denoising.fill, BEST_FIVE),
+        (BlankInfilling.fill, BEST_FIVE | {"max_new": 20}),
+        (Denoisers.fill, BEST_FIVE | {"max_new": 40, "mode": "R"}),
+        (continue_texts, {"max_new": 40, "seed": 0}),
+        (UniLM.generate, {"max_new": 40, "seed": 0}),
+        (Seq2Seq.generate, SEARCH),
+        (PrefixPairs.generate, SEARCH),
+        (summed_nll, {"label_smoothing": 0.0}),
+        (row_of, {"bidirectional": True, "whole": False}),
+        (chain.Rows, {"seed": 0}),
+        (recall.Rows, {"seed": 0, "held_out": False}),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_defaults_of_functions(function, expected):
+    found = {name: parameter.default for name, parameter in signature(function).parameters.items()}
+    assert {name: value for name, value in found.items() if isinstance(value, int | float | str)} == expected
