@@ -6,6 +6,7 @@ import torch
 from datasets import Dataset, DatasetDict
 from torch import nn
 
+from seqbook.generation.beam import beam
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.causal import Causal
@@ -52,7 +53,7 @@ def test_a_pair_is_one_row_and_only_the_target_is_predicted():
     no = IGNORED
     assert batch.labels.tolist() == [[no, no, no, no, x, y, z, EOS], [no, no, no, u, v, EOS, no, no]]
     assert batch.n_tokens == 7
-    assert [objective.lengths(e) for e in objective.encode(GERMAN, ENGLISH)] == [(8,), (6,)]
+    assert [objective.lengths(e) for e in objective.encode(["ein hund rennt", "frauen"], ENGLISH)] == [(8,), (5,)]
 
 
 def test_the_two_decoders_differ_in_the_mask_alone():
@@ -145,6 +146,22 @@ def test_targets_do_not_depend_on_the_batch(settings, beams, pairs):
     assert len(set(alone)) > 3
 
 
+@pytest.mark.parametrize("beams", [1, 2, 3])
+def test_targets_are_the_best_that_the_search_finds(beams, pairs):
+    sources = [row["de"] for row in pairs[:12]]
+    objective = pairs_objective(40, sources, [row["en"] for row in pairs[:12]])
+    model, expected, lengths = network(objective), [], set()
+    for ids in objective.tokenizer.encode_batch(sources):
+        given = torch.tensor([objective.prefix(ids)]), torch.tensor([0]), torch.tensor([len(ids) + 2])
+        longest = 2 * len(ids) + 10
+        (hypotheses,) = beam(model, given, max_new=longest, stop=[EOS], beams=beams, length_penalty=0.3)
+        expected.append(objective.tokenizer.decode(hypotheses[0].ids))
+        lengths.add(len(hypotheses[0].ids) - longest)
+    with torch.device("meta"):  # stands for a GPU: everything is made where the model is
+        assert objective.generate(model, sources, beams=beams, length_penalty=0.3) == expected
+    assert 0 in lengths  # some targets have no end
+
+
 @pytest.mark.parametrize("settings", [{}, CAUSAL], ids=["bidirectional", "causal"])
 def test_pairs_that_are_known_by_heart_are_generated(settings, pairs):
     rows = [{"de": row["de"], "en": row["en"]} for row in pairs[:6]]
@@ -194,6 +211,7 @@ def test_a_source_that_leaves_no_room_is_named():
 
 def test_a_text_is_split_where_its_prefix_ends():
     objective = texts_objective()
+    assert objective.room == 11  # of 12: <bos> is read too
     a, dog, runs = ids = objective.tokenizer.encode("a dog runs")
     row = objective.split(ids, 2)
     assert row[:3] == ([BOS, a, dog, runs], [IGNORED, dog, runs, EOS], 2)

@@ -45,6 +45,7 @@ CONFIGS = {
     "glm-dense": BlankInfillingConfig(rate=0.9, shuffle=False),
     **{f"ul2-{m}": DenoisersConfig(mixture="ul2", shares=alone(denoisers.MODES, m)) for m in denoisers.MODES},
     "u-palm": DenoisersConfig(),
+    "two": DenoisersConfig(shares=(0.5, 0.0, 0.5)),
 }  # fmt: skip
 every_objective = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 
@@ -205,6 +206,16 @@ def test_padding_and_the_other_rows_change_nothing(config):
     assert together.n_tokens == sum(label != IGNORED for row in rows for label in row.labels)
 
 
+@every_objective
+def test_an_objective_keeps_its_settings_and_has_a_smallest_max_len(config):
+    objective = build(config)
+    assert objective.config is config
+    smallest = objective.longest_row(objective.shortest)
+    assert build(config, smallest).room == objective.shortest
+    with pytest.raises(ValueError, match=f"max_len={smallest - 1} has no room for a text of {objective.shortest}"):
+        build(config, smallest - 1)
+
+
 # ---- What is drawn
 
 
@@ -282,7 +293,9 @@ def test_a_pretrained_vocabulary_keeps_its_ids(config):
     assert len(config.tokenizers({"text": []}, {"tokenizer": grown})["tokenizer"]) == len(grown)
 
 
-@pytest.mark.parametrize(("name", "n_parts"), [("unilm", 4), ("glm", 3), ("u-palm", 3), ("ul2-X", 0), ("prefix", 0)])
+@pytest.mark.parametrize(
+    ("name", "n_parts"), [("unilm", 4), ("glm", 3), ("u-palm", 3), ("two", 2), ("ul2-X", 0), ("prefix", 0)]
+)
 def test_a_mixture_is_scored_part_by_part(name, n_parts):
     texts = [" ".join(random.Random(i).choices(WORDS, k=6)) + "." for i in range(8)]
     objective = build(CONFIGS[name])
