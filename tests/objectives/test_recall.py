@@ -27,6 +27,16 @@ def copier(ids):
     return logits
 
 
+@pytest.mark.parametrize("token", [0, 19], ids=["smallest", "largest"])
+def test_one_token_everywhere_recalls_only_its_own_pairs(token):
+    class Says(torch.nn.Linear):
+        def forward(self, ids):
+            return torch.nn.functional.one_hot(torch.full_like(ids, token), 20).float()
+
+    rows = [([1, 12, 1, 12, 1, 12],), ([1, 12, 2, 19, 2, 19],)]
+    assert Recall(CONFIG).recall(Says(1, 1), rows) == pytest.approx({0: 0, 19: 1 / 3}[token])
+
+
 class Copier(torch.nn.Linear):
     def forward(self, ids):
         return copier(ids)
@@ -53,8 +63,9 @@ def test_a_row_depends_on_its_seed_and_its_number_alone():
     rows = Rows(100, CONFIG)
     assert rows[7] == rows[7] == Rows(50, CONFIG)[7]
     assert len({str(row) for row in [*rows, *Rows(100, CONFIG, seed=1)]}) == 200
-    with pytest.raises(IndexError):
-        rows[100]
+    for i in (-1, 100):
+        with pytest.raises(IndexError, match=f"row {i} of 100"):
+            rows[i]
 
 
 def test_there_is_a_label_where_x_has_stood_before_and_nowhere_else():
@@ -63,6 +74,12 @@ def test_there_is_a_label_where_x_has_stood_before_and_nowhere_else():
     assert batch.inputs[0].tolist() == [[1, 12, 3, 14, 1, 12, 3], [1, 12, 1, 12, 2, 12, 2]]
     assert batch.labels.tolist() == [[no, no, no, no, 12, no, 14], [no, no, 12, no, no, no, 12]]
     assert batch.n_labels == 4
+    assert Recall(CONFIG).lengths(([1, 12, 3, 14],)) == (3,)  # what is read: nothing follows the last token
+    assert Recall(CONFIG).sizes() == {"vocab_size": 20}
+
+
+def test_a_fifth_of_the_pairs_is_held_out():
+    assert [[is_held_out(x, y) for y in range(5)] for x in (0, 1)] == [[True, *[False] * 4], [*[False] * 4, True]]
 
 
 def test_a_model_that_copies_recalls_everything_and_has_no_loss():

@@ -59,17 +59,38 @@ def test_gaps_are_filled_from_left_to_right(model, tokenizer):
     one = max(ordinary, key=lambda i: log_p(model, [*ids, i, *runs]))
     two = max(ordinary, key=lambda i: log_p(model, [*ids, one, *runs, i, tokenizer.eos_id]))
     assert [first[0][0], second[0][0]] == [tokenizer.decode([one]), tokenizer.decode([two])]
+    # the first gap is scored up to the second one
+    scores = torch.tensor([log_p(model, [*ids, i, *runs]) for i in ordinary])
+    assert first[0][1] == pytest.approx(scores.softmax(0).max().item(), rel=1e-4)
     assert text == tokenizer.decode([*ids, one, *runs, two])
+
+
+def test_a_tokenizer_may_have_one_token_for_both_ends(model):
+    """As GPT-2's: its <|endoftext|> begins a text and ends it."""
+    ours = Tokenizer.train(TEXTS, "word").backend
+    backend = ours.from_str(ours.to_str().replace("<bos>", "<|endoftext|>").replace("<eos>", "<nothing>"))
+    tokenizer = Tokenizer(backend)
+    end = backend.token_to_id("<|endoftext|>")
+    ((_, (found,)),) = fill_by_scoring(model, tokenizer, ["a [MASK]"], top=20)
+    (a,), ordinary = tokenizer.encode("a"), range(4, len(tokenizer))
+    scores = {tokenizer.decode([i]): log_p(model, [end, a, i, end]) for i in ordinary}
+    assert found[0][0] == max(scores, key=scores.get)
+    neither = Tokenizer(backend.from_str(backend.to_str().replace("<|endoftext|>", "<other>")))
+    with pytest.raises(ValueError, match="no token '<bos>'"):
+        fill_by_scoring(model, neither, ["a [MASK]"])
 
 
 def test_only_the_most_probable_tokens_after_the_left_side_are_candidates(model, tokenizer, monkeypatch):
     monkeypatch.setattr(scoring, "CANDIDATES", 2)
-    ((_, (words,)),) = fill_by_scoring(model, tokenizer, ["a [MASK] runs ."], top=9)
-    with torch.no_grad():
-        logits = model(torch.tensor([[tokenizer.bos_id, *tokenizer.encode("a")]]))[0, -1]
-    logits[:4] = -torch.inf  # special tokens
-    assert {word for word, _ in words} == {tokenizer.decode([i]) for i in logits.topk(2).indices.tolist()}
-    assert sum(p for _, p in words) == pytest.approx(1, rel=1e-5)
+    for left in ("a", "a dog", "two women read"):
+        ((_, (words,)),) = fill_by_scoring(model, tokenizer, [f"{left} [MASK] runs ."], top=9)
+        with torch.no_grad():
+            logits = model(torch.tensor([[tokenizer.bos_id, *tokenizer.encode(left)]]))[0, -1]
+        logits[:4] = -torch.inf  # special tokens
+        assert {word for word, _ in words} == {tokenizer.decode([i]) for i in logits.topk(2).indices.tolist()}
+        assert sum(p for _, p in words) == pytest.approx(1, rel=1e-5)
+    with torch.device("meta"):  # stands for a GPU: what the model reads is made where the model is
+        assert len(scoring._most_probable(model, [tokenizer.bos_id], [])) == 2
 
 
 def test_what_cannot_be_filled_is_named(model, tokenizer):
