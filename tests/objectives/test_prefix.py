@@ -151,6 +151,9 @@ def test_targets_are_the_best_that_the_search_finds(beams, pairs):
     sources = [row["de"] for row in pairs[:12]]
     objective = pairs_objective(40, sources, [row["en"] for row in pairs[:12]])
     model, expected, lengths = network(objective), [], set()
+    nn.init.normal_(
+        model.embedding.tokens.weight, std=0.1
+    )  # close choices, where a search finds more than one step does
     for ids in objective.tokenizer.encode_batch(sources):
         given = torch.tensor([objective.prefix(ids)]), torch.tensor([0]), torch.tensor([len(ids) + 2])
         longest = 2 * len(ids) + 10
@@ -160,6 +163,7 @@ def test_targets_are_the_best_that_the_search_finds(beams, pairs):
     with torch.device("meta"):  # stands for a GPU: everything is made where the model is
         assert objective.generate(model, sources, beams=beams, length_penalty=0.3) == expected
     assert 0 in lengths  # some targets have no end
+    assert (objective.generate(model, sources) == expected) is (beams == 1)
 
 
 @pytest.mark.parametrize("settings", [{}, CAUSAL], ids=["bidirectional", "causal"])

@@ -3,6 +3,7 @@ from itertools import product
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
+from tokenizers.processors import TemplateProcessing
 from torch import nn
 
 from seqbook import metrics
@@ -67,6 +68,15 @@ def test_an_answer_is_written_as_in_its_text(kind):
     assert objective.answers(model, ROWS["context"], ROWS["question"]) == ROWS["answer"]
 
 
+def test_a_tokenizer_that_adds_tokens_of_its_own_moves_no_answer():
+    """As BERT's does: its [CLS] and [SEP] have places too, but the layout sets them."""
+    plain = Tokenizer.train(ROWS["context"] + ROWS["question"], "word").with_special(CLS, SEP)
+    cls = (CLS, plain.special_id(CLS))
+    plain.backend.post_processor = TemplateProcessing(single=f"{CLS} $A", special_tokens=[cls])
+    objective = SpansConfig(layout="bert").build({"tokenizer": plain}, 40)
+    assert objective.encode(**ROWS) == build("bert").encode(**ROWS)
+
+
 def test_an_answer_inside_a_token_takes_the_whole_token():
     objective = build()
     row = {"context": ["Ben took the key."], "question": ["What?"], "answer": ["he ke"], "start": [10]}
@@ -106,6 +116,16 @@ def test_the_loss_is_over_the_positions_of_the_text_alone(objective):
     assert torch.equal(objective.nll(changed, batch.labels), objective.nll(outputs, batch.labels))
 
 
+def test_an_answer_is_right_if_both_of_its_ends_are(objective):
+    examples = objective.encode(**ROWS)
+    labels = objective.collate(examples).labels
+    for shift, right in (((0, 0), 2), ((0, 1), 0), ((-1, 0), 0)):
+        moved = [(ids, begins, [start + shift[0], end + shift[1]]) for ids, begins, (start, end) in examples[:1]]
+        outputs = Oracle([*moved, *[(ids, b, [s, e + shift[1] - shift[0]]) for ids, b, (s, e) in examples[1:]]])
+        ids = objective.collate(examples).inputs[0]
+        assert objective.n_right(outputs(ids), labels) == right
+
+
 def brute_force(start, end, context, longest):
     n = len(start)
     allowed = [
@@ -133,6 +153,8 @@ def test_an_answer_never_ends_before_it_begins():
     outputs = SpanScores(torch.tensor([[0.0, 0.0, 1.0, 5.0]]), torch.tensor([[0.0, 5.0, 1.0, 2.0]]))
     found = best_spans(outputs, torch.ones(1, 4, dtype=torch.bool), 4)
     assert found.tolist() == [[3, 3]]  # 5 + 2
+    with torch.device("meta"):  # stands for a GPU: everything is made where the scores are
+        assert torch.equal(best_spans(outputs, torch.ones(1, 4, dtype=torch.bool, device="cpu"), 4), found)
 
 
 def test_scores_of_a_model_and_of_a_baseline(objective):
@@ -167,6 +189,7 @@ def test_the_baseline_answers_by_the_first_word_and_what_is_in_the_text():
 
 def test_sizes_are_those_that_the_recipe_leaves_open(objective):
     assert set(objective.sizes()) == set(objective.config.fills)
+    assert objective.sizes()["n_classes"] == 1
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,15 @@ def test_a_gap_hides_some_words_of_a_text_and_no_others(rows):
     assert lengths == {1, 2, 3, 4}
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 8])
+def test_a_gap_may_be_anywhere_but_leaves_a_word(n):
+    found = set()
+    for i in range(400):
+        source, words = with_gap(" ".join(f"w{i}_{place}" for place in range(n)))
+        found.add((source.split().index(MASK), len(words.split())))
+    assert found == {(start, k) for k in range(1, min(4, n - 1) + 1) for start in range(n - k + 1)}
+
+
 @pytest.mark.parametrize("task", FORMATS)
 @pytest.mark.parametrize("network", ["encoder-decoder", "prefix", "causal"])
 def test_every_network_that_writes_has_the_same_labels(rows, task, network):
@@ -149,6 +158,32 @@ def test_scores_count_exact_answers_beside_the_most_frequent_one_of_the_training
     # a logit of 1 and zeros; of eight tokens, three answers and their ends are the most probable ones
     loss = math.log(math.e + len(objective.tokenizer) - 1) - 6 / 8
     assert found == pytest.approx({"loss": loss, "accuracy": 0.75, "majority": 0.25})
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_source_may_fill_all_the_room(network):
+    config = TaskPairsConfig(task="infilling", network=network)
+    room = 8 if network == "encoder-decoder" else 6
+    objective = config.build(config.tokenizers({"text": ["a b"]}, {}), 8)
+    assert objective.encode_sources(["a", "a " * room]) == [objective.tokenizer.encode(t) for t in ("a", "a " * room)]
+    with pytest.raises(ValueError, match=rf"is {room + 1} tokens long: it must have 1 to {room}"):
+        objective.encode_sources(["a", "a " * (room + 1)])
+    with pytest.raises(ValueError, match=rf"'' is 0 tokens long: it must have 1 to {room}"):
+        objective.encode_sources(["a", ""])
+
+
+@pytest.mark.parametrize("task", FORMATS)
+def test_a_mask_that_a_reader_types_is_a_gap_in_no_other_task(task, rows):
+    objective, _ = built(task, "encoder-decoder", rows[task])
+    ((ids),) = objective.encode_sources([f"the {MASK} the"])
+    assert (objective.tokenizer.special_id(MASK) in ids) is (task == "infilling")
+
+
+def test_the_networks_have_their_masks():
+    found = {network: TaskPairsConfig(task="infilling", network=network).prefix for network in NETWORKS}
+    assert [network for network in found if found[network] == "bidirectional"] == ["prefix"]
+    config = TaskPairsConfig()
+    assert (config.reverse_source, config.loss_on, config.label_smoothing) == (False, "target", 0.0)
 
 
 def test_a_continuation_has_a_loss_and_no_right_answer():

@@ -33,9 +33,12 @@ ROWS = {
         "Anna had it.",
     ),
     "ner": (
-        {"tokens": "Anna lived on Oak Street in Rome .".split(), "tags": "B-PER O O B-LOC I-LOC O B-LOC O".split()},
-        "names: Anna lived on Oak Street in Rome .",
-        "person Anna, place Oak Street, place Rome",
+        {
+            "tokens": "Anna met Ben on Oak Street in Rome .".split(),
+            "tags": "B-PER O B-PER O B-LOC I-LOC O B-LOC O".split(),
+        },
+        "names: Anna met Ben on Oak Street in Rome .",
+        "person Anna, person Ben, place Oak Street, place Rome",
     ),
     "qa": (
         {"context": "Anna had a key.", "question": "What did Anna have?", "answer": "a key"},
@@ -129,6 +132,9 @@ def test_what_is_refused(sentiment, monkeypatch):
         TextToTextConfig(task="grammar")
     with pytest.raises(ValueError, match=r"is 20 tokens long: it must have 1 to 15"):
         objective.encode(["good " * 20], ["positive"])
+    assert objective.encode(["good"], ["good " * 15])  # and <eos>
+    with pytest.raises(ValueError, match=r"is 16 tokens long: it must have 1 to 15"):
+        objective.encode(["good"], ["good " * 16])
     with pytest.raises(ValueError, match=r"'' is 0 tokens long"):
         objective.encode(["good"], [""])
     assert isinstance(objective, TextToText)

@@ -115,7 +115,8 @@ def test_a_text_is_cut_after_a_sentence_or_anywhere_if_it_has_only_one():
     objective, draw = build(), generator()
     for text, expected in (("a b. c d e! f g", {3, 7}), ("a b.", {1, 2}), ("a b c d", {1, 2, 3}), ("a.", {1})):
         ids = objective.tokenizer.encode(text)
-        assert {objective.cut(ids, draw) for _ in range(60)} == expected
+        found = Counter(objective.cut(ids, draw) for _ in range(300))
+        assert found == pytest.approx(dict.fromkeys(expected, 300 / len(expected)), abs=45)
 
 
 def test_the_vocabulary_is_berts_and_the_model_has_six_segments():
