@@ -63,7 +63,7 @@ def test_a_row_depends_on_its_seed_and_its_number_alone():
     rows = Rows(100, CONFIG)
     assert rows[7] == rows[7] == Rows(50, CONFIG)[7]
     assert len({str(row) for row in [*rows, *Rows(100, CONFIG, seed=1)]}) == 200
-    for i in (-1, 100):
+    for i in (-1, 100, 101):
         with pytest.raises(IndexError, match=f"row {i} of 100"):
             rows[i]
 

@@ -139,6 +139,7 @@ def test_sizes_are_those_that_the_recipe_leaves_open(objective):
     ("tokens", "tags", "message"),
     [
         ([["a"], ["Ben", "met"]], [["O"], ["O"]], "row 1 has 2 words and 1 tags: give one tag for each word"),
+        ([["a"], ["Ben"]], [["O"], ["O", "O"]], "row 1 has 1 words and 2 tags: give one tag for each word"),
         ([["a"], ["Ben"]], [["O"], ["B-DOG"]], "row 1 has the tag 'B-DOG': it must be one of O, B-PER, I-PER, B-LOC"),
         ([["a"], []], [["O"], []], "row 1 has no words: leave it out"),
         ([["a"], ["Ben", " "]], [["O"], ["O", "O"]], "row 1 has the word ' ', which has no tokens: leave it out"),
