@@ -143,14 +143,16 @@ class _Mutants:
         number, ready, passed = {trial: i for i, trial in enumerate(self.trials)}, [], set()
         for trial in self.trials:
             original, path = source(trial.module).read_text("utf-8"), str(source(trial.module).resolve())
-            lines = changed_lines(original, trial.code)
-            later = changes_a_function(original, trial.code) and not lines & set(imported.lines(path) or [])
+            lines, inside = changed_lines(original, trial.code), changes_a_function(original, trial.code)
             by_line = executing.get(path, {})
-            found = {name for line in lines for name in by_line.get(line, [])} if later else set(self.items)
+            found = {name for line in lines if inside for name in by_line.get(line, [])}
             tests = self.in_order(found, own(trial.module))
-            files = list(dict.fromkeys(map(file_of, tests)))
-            trial.executing = files[:1] if later else files
-            if tests and later:
+            if inside and not lines & set(imported.lines(path) or []):
+                trial.executing = list(map(file_of, tests[:1]))
+            else:
+                everything = self.in_order(set(self.items), own(trial.module))
+                trial.executing = list(dict.fromkeys(map(file_of, everything)))
+            if tests:
                 trial.stages = [tests]
                 ready.append(trial)
             else:
