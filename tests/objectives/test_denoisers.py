@@ -93,6 +93,8 @@ def test_a_single_blank_can_be_anywhere():
         ("R", [(0, 1), (1, 2)], "must not touch"),
         ("R", [(2, 3), (0, 1)], "must not touch"),
         ("R", [(3, 6)], "do not fit"),
+        ("R", [(0, 1), (3, 6)], "do not fit"),
+        ("R", [(3, 2)], "do not fit"),
         ("X", [(-1, 2)], "do not fit"),
         ("X", [(2, 2)], "do not fit"),
         ("S", [(1, 3)], "must be one at the end of the text in mode S"),
@@ -114,6 +116,18 @@ def test_more_blanks_than_sentinels_are_refused():
         objective.corrupt(list(range(5, 13)), "R", [(i, i + 1) for i in range(0, 8, 2)])
     with pytest.raises(ValueError, match="has 4 blanks, but n_sentinels=3"):
         objective.prompt("[MASK] a " * 4, "R")
+    assert len(objective.prompt("[MASK] a " * 3, "R")) == 8
+    assert objective.corrupt(list(range(5, 13)), "R", [(i, i + 1) for i in range(0, 6, 2)])
+
+
+def test_the_longest_row_has_two_sentinels_for_each_blank():
+    assert (
+        build(300, n_sentinels=64).longest_row(200) == 200 + 2 + 2 * 33
+    )  # half of the text, in blanks of three tokens
+    # 34 tokens: 17 of them in 6 blanks, and 34 + 2 + 12 = 48
+    assert build(48, n_sentinels=6).room == 34
+    with pytest.raises(ValueError, match="a text of 34 tokens can have 6 blanks, but the vocabulary has 5 sentinels"):
+        build(48, n_sentinels=5)
 
 
 # ---- The mixtures
@@ -178,6 +192,8 @@ def test_answers_replace_their_sentinels():
     assert objective.join([5, 6], [7, EOS]) == [5, 6, 7]
     with pytest.raises(ValueError, match="the last blank has no end: its answer must end with <eos>"):
         objective.join([5, first], [first, 7])
+    with pytest.raises(ValueError, match="the last blank has no end"):
+        objective.join([5, first], [first, 7, BOS])
     for target in (
         [first, 7],
         [second, 7, first],
@@ -218,6 +234,12 @@ def test_a_text_with_blanks_becomes_a_prefix():
         objective.fill(network(objective), ["a [MASK]", "a b"])
     with pytest.raises(ValueError, match=r"'a a .* leaves no room for max_new=30: 20 of max_len=48 tokens are used"):
         objective.fill(network(objective), ["a " * 17 + "[MASK]"], max_new=30)
+    model = network(objective)
+    with torch.device("meta"):  # stands for a GPU: everything is made where the model is
+        assert objective.fill(model, ["a " * 17 + "[MASK]"], max_new=29)
+    for wrong in ("top", "max_new"):
+        with pytest.raises(ValueError, match=f"{wrong}=0 must be at least 1"):
+            objective.fill(model, ["a [MASK]"], **{wrong: 0})
 
 
 @pytest.mark.parametrize("top", [1, 3])
@@ -247,6 +269,47 @@ def test_what_is_listed_are_the_answers_of_the_beam(top):
     assert dict(words) == pytest.approx(dict(expected), rel=1e-4)
     answer = objective.tokenizer.decode(objective.answers([i for i in best[0][0] if i != EOS]).get(first, []))
     assert text == " ".join(f"a {answer} b".split())
+
+
+class Table(nn.Module):
+    """P(next token | the last one) from a table {last: {next: probability}}."""
+
+    def __init__(self, size, table):
+        super().__init__()
+        self.logits = nn.Parameter(torch.full((size, size), -30.0))
+        for last, row in table.items():
+            for token, p in row.items():
+                self.logits.data[last, token] = math.log(p)
+
+    def prefill(self, ids):
+        return self.logits[ids[:, -1]], self
+
+    def decode(self, ids, _):
+        return self.logits[ids], self
+
+    def select(self, rows):
+        return self
+
+
+def test_answers_are_listed_by_the_sum_of_their_probabilities():
+    objective = build(n_sentinels=8)
+    a, b, c, d = objective.tokenizer.encode("a b c d")
+    first, second = objective.sentinels[:2]
+    table = {
+        b: {first: 1.0},
+        first: {c: 0.5, d: 0.35, second: 0.15},
+        c: {second: 0.6, EOS: 0.4},
+        d: {second: 1.0},
+        second: {EOS: 0.7, a: 0.3},
+        a: {EOS: 1.0},
+    }
+    model = Table(len(objective.tokenizer), table)
+    ((text, (one, two)),) = objective.fill(model, ["a [MASK] a [MASK] b"], top=9, max_new=9)
+    assert text == "a d a b"  # 0.35 · 0.7: the most probable sequence; the answer c is in three others
+    assert [words for words, _ in one] == ["c", "d", ""]
+    assert [p for _, p in one] == pytest.approx([0.5, 0.35, 0.15], rel=1e-4)
+    assert [words for words, _ in two] == ["", "a"]
+    assert [p for _, p in two] == pytest.approx([0.2 + 0.8 * 0.7, 0.8 * 0.3], rel=1e-4)
 
 
 @pytest.mark.parametrize("typed", ["[R]", "[S]", "[X]", "<extra_id_0>", "<extra_id_31>"])

@@ -132,7 +132,7 @@ class Denoisers(TextRows):
         self.check(ids)
         n, mode = len(ids), MODES[draw_one(self.config.shares, generator)]
         if mode == "S":
-            longest = max(1, min(n - 1, round(2 * SEQUENTIAL * n) - 1))
+            longest = max(1, round(2 * SEQUENTIAL * n) - 1)
             return self.corrupt(ids, mode, [(n - draw(1, longest, generator), n)])
         settings = self.settings[mode]
         mean, rate = settings[draw(0, len(settings) - 1, generator)]
@@ -144,7 +144,7 @@ class Denoisers(TextRows):
         Raises:
             ValueError: blanks that are not so, or more than there are sentinels; in mode S, not one at the end.
         """
-        edges = [0, *(edge + i % 2 for span in spans for i, edge in enumerate(span))]
+        edges = [0, *(edge + i for span in spans for i, edge in enumerate(span))]
         if not spans or any(a >= b for a, b in spans) or edges != sorted(edges) or spans[-1][1] > len(ids):
             raise ValueError(f"the blanks {list(spans)} do not fit a text of {len(ids)} tokens: they must not touch")
         if mode == "S":
