@@ -37,8 +37,15 @@ def test_pairs_of_a_chain_stand_in_both_orders():
 
 def test_rows_depend_on_seed_and_number_alone():
     assert Rows(5)[3] == Rows(9)[3] != Rows(5, seed=1)[3]
-    with pytest.raises(IndexError, match="row 5 of 5"):
-        Rows(5)[5]
+    for i in (-1, 5, 6):
+        with pytest.raises(IndexError, match=f"row {i} of 5"):
+            Rows(5)[i]
+
+
+def test_sizes_and_lengths():
+    objective = Chain(ChainConfig(n_letters=6, n_chains=2, hops=1), bidirectional=True)
+    assert objective.sizes() == {"vocab_size": 7}  # the question mark is the last id
+    assert objective.lengths(([0, 1, 2, 3, 6, 0], 1)) == (6,)
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
@@ -59,12 +66,10 @@ def test_only_the_answer_is_predicted_and_the_mask_is_the_chosen_one(bidirection
 
 
 def test_right_answers_are_counted_at_the_last_position():
-    objective = Chain(bidirectional=True)
-    labels = objective.collate([Rows(2)[i] for i in range(2)]).labels
-    logits = torch.zeros(*labels.shape, 17)
-    logits[0, -1, labels[0, -1]] = 1.0
-    logits[1, -1, (labels[1, -1] + 1) % 17] = 1.0
-    assert objective.n_right(logits, labels) == 1
+    answers, written = [5, 5, 5, 5, 5], [5, 5, 5, 4, 6]
+    labels = torch.tensor([[IGNORED, answer] for answer in answers])
+    logits = torch.stack([torch.zeros(5, 17), torch.eye(17)[written]], dim=1)  # (B, T, V)
+    assert Chain(bidirectional=True).n_right(logits, labels) == 3
 
 
 def test_more_letters_than_there_are_is_an_error():
