@@ -4,11 +4,21 @@ import pytest
 import torch
 
 from seqbook.data.tokenizer import Tokenizer
-from seqbook.objectives.drawing import scatter, sentence_ends, sentences
+from seqbook.objectives.drawing import draw, scatter, sentence_ends, sentences
 
 
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
+
+
+def test_numbers_are_drawn_from_the_generator():
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)  # changes nothing
+        numbers = generator()
+        found.append([draw(2, 4, numbers) for _ in range(50)])
+    assert found[0] == found[1]
+    assert set(found[0]) == {2, 3, 4}
 
 
 @pytest.mark.parametrize("n", [3, 7, 9])
