@@ -84,6 +84,12 @@ def test_texts_are_continued_after_bos_up_to_eos(objective, monkeypatch):
     assert [call[2] for call in asked[2:]] == [[EOS], []]
 
 
+def test_an_objective_has_the_config_that_built_it():
+    config = CausalConfig(kind="character", max_vocab_size=5)
+    built = config.build(config.tokenizers({"text": TEXTS}, {}), 6)
+    assert (built.config, built.max_len) == (config, 6)
+
+
 def test_a_vocabulary_of_nothing():
     with pytest.raises(ValueError, match="max_vocab_size=0 must be at least 1"):
         CausalConfig(max_vocab_size=0)
