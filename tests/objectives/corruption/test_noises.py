@@ -20,7 +20,7 @@ from seqbook.objectives.corruption.noises import (
     unpermute,
 )
 
-MASK = 99
+MASK = 55  # ids stand below and above it
 A, B, C, D, E, STOP = range(1, 7)
 TEXT = [A, B, C, STOP, D, E, STOP]  # A B C . D E .
 
@@ -125,12 +125,28 @@ def test_lengths_follow_poissons_distribution():
         assert shares[length] == pytest.approx(math.exp(-3) * 3**length / math.factorial(length), abs=0.015)
 
 
-def test_spans_that_overlap_become_one_and_those_that_meet_stay_two(monkeypatch):
-    lengths = iter([2.0, 0.0, 2.0, 3.0])
-    monkeypatch.setattr(torch, "poisson", lambda mean, generator=None: torch.tensor(next(lengths)))
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ([2.0, 0.0, 2.0, 3.0], ([(1, 3), (4, 2)], 1)),  # the last one is cut to 2 by the budget of 6
+        ([2.0, 0.0, 1.0, 3.0], ([(1, 1), (2, 4)], 1)),  # they sum to the budget: no more are drawn
+    ],
+)
+def test_spans_that_overlap_become_one_and_those_that_meet_stay_two(monkeypatch, lengths, expected):
+    drawn = iter(lengths)
+    monkeypatch.setattr(torch, "poisson", lambda mean, generator=None: torch.tensor(next(drawn)))
     monkeypatch.setattr(torch, "randperm", lambda n, generator=None: torch.tensor([4, 1, 2, *range(5, n)]))
-    # lengths 2, 0, 2 and 3, cut to 2 by the budget of 6; they begin at 4, 1 and 2
-    assert draw_spans(20, 0.3) == ([(1, 3), (4, 2)], 1)
+    # spans of a word begin at 4, 1 and 2
+    assert draw_spans(20, 0.3) == expected
+
+
+def test_draws_depend_on_the_generator_alone():
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)  # changes nothing
+        draw = generator()
+        found.append([(draw_positions(20, 0.3, draw), draw_spans(20, 0.3, 3.0, draw)) for _ in range(5)])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(
