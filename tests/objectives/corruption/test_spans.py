@@ -116,6 +116,7 @@ def test_thousands_of_texts_come_back():
 def test_a_text_of_one_token_has_nothing_to_take_out():
     assert draw_noise(1).tolist() == [False]
     assert corrupt([5], draw_noise(1), SENTINELS) == ([5], [999])
+    assert spans.longest_text(2) == 1  # and then <eos> on both sides
 
 
 def test_a_models_target_may_be_anything():
