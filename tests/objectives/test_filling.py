@@ -72,9 +72,10 @@ def test_a_text_without_a_mask_is_named(model, tokenizer):
         fill(model, tokenizer, ["a [MASK]", "a dog"])
 
 
-def test_a_vocabulary_without_a_mask(model):
+@pytest.mark.parametrize("others", [(), (CLS, SEP), ("<s>", "</s>")])
+def test_a_vocabulary_without_a_mask(model, others):
     with pytest.raises(ValueError, match=r"the vocabulary has neither \[MASK\] nor <mask>"):
-        fill(model, Tokenizer.train(TEXTS, "word"), ["a [MASK]"])
+        fill(model, Tokenizer.train(TEXTS, "word").with_special(*others), ["a [MASK]"])
 
 
 def test_top_below_one(model, tokenizer):
@@ -104,6 +105,7 @@ def test_a_bert_of_hugging_face(tmp_path):
     top = logits.softmax(-1).topk(4)
     assert [p for _, p in found.words[0]] == pytest.approx(top.values.tolist(), rel=1e-3)
     assert [word for word, _ in found.words[0]] == [words[i] for i in top.indices.tolist()]
+    assert found.text.replace(" ", "") == f"annaputthe{words[top.indices[0]]}onbooks."
 
 
 def test_a_roberta_has_the_space_inside_the_word(tmp_path):
