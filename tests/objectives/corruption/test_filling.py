@@ -89,11 +89,17 @@ def test_each_gap_lists_its_contents_with_the_sum_of_their_answers(tokenizer):
 
 
 def test_the_sentinel_after_the_last_gap_ends_an_answer(tokenizer):
-    """T5's own models write it, and then anything."""
-    zero, one, a, the = (tokenizer.backend.token_to_id(i) for i in ("<extra_id_0>", "<extra_id_1>", "a", "the"))
-    model = Fixed(T5Config(vocab_size=len(tokenizer), max_len=30), {(zero, a, one, the, the, the): 1.0})
-    (found,) = fill_gaps(model, tokenizer, ["saw <extra_id_0> dog"], top=1)
-    assert found == ("saw a dog", [[("a", pytest.approx(1.0, abs=1e-4))]])
+    """T5's own models write it, and then anything. What they write after another one belongs to the answer."""
+    zero, one, two, a, the = (
+        tokenizer.backend.token_to_id(i) for i in ("<extra_id_0>", "<extra_id_1>", "<extra_id_2>", "a", "the")
+    )
+    config, end = T5Config(vocab_size=len(tokenizer), max_len=30), tokenizer.eos_id
+    for answers, p in (
+        ({(zero, a, one, the, the, the): 1.0}, 1.0),
+        ({(zero, a, two, the, end): 0.6, (zero, a, two, a, end): 0.4}, 0.6),
+    ):
+        (found,) = fill_gaps(Fixed(config, answers), tokenizer, ["saw <extra_id_0> dog"], top=1)
+        assert found == ("saw a dog", [[("a", pytest.approx(p, abs=1e-4))]])
 
 
 def test_a_text_is_rewritten_with_the_probabilities_of_its_versions(tokenizer):
@@ -108,6 +114,13 @@ def test_a_text_is_rewritten_with_the_probabilities_of_its_versions(tokenizer):
     )
     source = [begin, *tokenizer.encode("Anna put"), mask, *tokenizer.encode("table."), end]
     assert model.sources == [([source], [[end, begin]])]
+
+
+def test_the_names_of_our_own_tokens_come_first(tokenizer):
+    both = tokenizer.with_special("<s>", "</s>")
+    model = Fixed(BARTConfig(vocab_size=len(both), max_len=30), {(*both.encode("a dog"), both.eos_id): 1.0})
+    assert rewrite(model, both, ["a"], top=1)[0].text == "a dog"
+    assert model.sources == [([[both.bos_id, *both.encode("a"), both.eos_id]], [[both.eos_id, both.bos_id]])]
 
 
 def test_a_text_without_a_mask_is_rewritten_too(bart, tokenizer):
@@ -128,6 +141,39 @@ def test_a_text_without_a_mask_is_rewritten_too(bart, tokenizer):
 def test_what_t5_cannot_fill_in(t5, tokenizer, text, message):
     with pytest.raises(ValueError, match=message):
         fill_gaps(t5, tokenizer, ["a <extra_id_0>", text])
+
+
+def test_a_text_may_have_as_many_gaps_as_there_are_sentinels(tokenizer):
+    sentinels, (a, the, dog) = map(tokenizer.special_id, SENTINELS[::-1]), tokenizer.encode("a the dog")
+    written = [i for pair in zip(sentinels, (a, dog, the), strict=True) for i in pair]
+    model = Fixed(T5Config(vocab_size=len(tokenizer), max_len=30), {(*written, tokenizer.eos_id): 1.0})
+    (found,) = fill_gaps(model, tokenizer, ["<extra_id_0> saw <extra_id_1> put <extra_id_2>"], top=1)
+    assert found.text == "a saw dog put the"
+    assert [words[0][0] for words in found.words] == ["a", "dog", "the"]
+
+
+@pytest.mark.parametrize(
+    ("max_len", "n_gap", "n_text"),
+    [
+        (14, 14, 13),  # the decoder reads all but the last, after the one or two with which it starts
+        (100, 18, 20),  # 10 more than twice the source, which has 4 or 5 tokens
+    ],
+)
+def test_an_answer_without_an_end_is_cut(tokenizer, max_len, n_gap, n_text):
+    zero, a = tokenizer.special_id("<extra_id_0>"), tokenizer.encode("a")[0]
+    model = Fixed(T5Config(vocab_size=len(tokenizer), max_len=max_len), {(zero, *[a] * 99): 1.0})
+    (found,) = fill_gaps(model, tokenizer, ["saw <extra_id_0> dog"], top=1)
+    assert found.words[0][0][0].split() == ["a"] * (n_gap - 1)
+    model = Fixed(BARTConfig(vocab_size=len(tokenizer), max_len=max_len), {(a,) * 99: 1.0})
+    (found,) = rewrite(model, tokenizer, ["saw <mask> dog"], top=1)
+    assert found.text.split() == ["a"] * n_text
+
+
+def test_everything_is_made_where_the_model_is(t5, bart, tokenizer):
+    for fill, model, text in ((fill_gaps, t5, "a <extra_id_0>"), (rewrite, bart, "a <mask>")):
+        expected = fill(model, tokenizer, [text], top=2)
+        with torch.device("meta"):  # it stands for a GPU
+            assert fill(model, tokenizer, [text], top=2) == expected
 
 
 def test_the_longest_text_has_room_for_its_answer(t5, bart, tokenizer):
@@ -154,5 +200,5 @@ def test_top_below_one(t5, bart, tokenizer):
 def test_ids_beyond_the_vocabulary_are_left_out(tokenizer):
     """T5's own models have 28 more ids than their vocabulary has tokens."""
     zero, a, n = tokenizer.special_id("<extra_id_0>"), tokenizer.encode("a")[0], len(tokenizer)
-    model = Fixed(T5Config(vocab_size=n + 5, max_len=30), {(zero, n + 2, a, tokenizer.eos_id): 1.0})
+    model = Fixed(T5Config(vocab_size=n + 5, max_len=30), {(zero, n, n + 2, a, tokenizer.eos_id): 1.0})
     assert fill_gaps(model, tokenizer, ["saw <extra_id_0> dog"], top=1)[0].text == "saw a dog"
