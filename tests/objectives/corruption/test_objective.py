@@ -67,6 +67,13 @@ def test_the_first_sentinel_has_the_highest_id():
     assert objective.tokenizer.tokens(objective.sentinels) == [f"<extra_id_{i}>" for i in range(5)]
 
 
+def test_a_text_has_the_noise_that_the_config_says():
+    objective = build(rate=0.5, mean_length=1.0)
+    (ids,) = objective.encode(["a b c d e f g h i j"])
+    source, target = objective.corrupt(ids)  # 5 tokens stay, 5 are spans of one token
+    assert (len(source), len(target)) == (5 + 5 + 1, 5 + 5 + 1)
+
+
 def test_t5s_batches_come_back_whole_and_each_target_token_counts_once():
     objective = build()
     tokenizer, found = objective.tokenizer, examples(objective)
@@ -114,6 +121,13 @@ def test_a_sentinel_typed_in_a_text():
     for read in (objective.encode, objective.tokenize):
         with pytest.raises(ValueError, match="'a <extra_id_7> b' contains <extra_id_7>, which stands for words"):
             read(["a b", "a <extra_id_7> b"])
+
+
+def test_as_many_sentinels_as_the_longest_text_has_spans():
+    objective = build(n_sentinels=2, max_len=32)
+    assert (objective.longest, len(objective.sentinels)) == (34, 2)
+    (found,) = examples(objective, ["a b " * 17])
+    assert set(objective.sentinels) < set(objective.corrupt(found)[0])
 
 
 # ---- BART
@@ -176,6 +190,28 @@ def test_pieces_of_a_word_are_infilled_together():
             noised = noised[len(word) :]
 
 
+def test_a_mask_of_no_word_may_stand_anywhere():
+    """Also at the end, and next to the other one. One of two words is masked, each as often."""
+    objective, draw = build(DenoisingConfig, noise="infilling", mean_length=0.5), generator()
+    a, b = objective.tokenizer.encode("a b")
+    mask = objective.mask
+    counts = Counter(tuple(objective.noised([a, b], draw)) for _ in range(3_000))
+    shares = {ids: n / sum(n for ids, n in counts.items() if len(ids) == 3) for ids, n in counts.items()}
+    expected = {(mask, mask, b): 1 / 3, (mask, b, mask): 1 / 6, (mask, a, mask): 1 / 6, (a, mask, mask): 1 / 3}
+    assert {ids: p for ids, p in shares.items() if len(ids) == 3} == pytest.approx(expected, abs=0.07)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_noise_depends_on_the_generator_alone(noise):
+    objective, found = build(DenoisingConfig, STORIES, noise=noise, mean_length=0.5), []
+    (ids,) = objective.encode(STORIES[:1])
+    for seed in (1, 2):
+        torch.manual_seed(seed)  # changes nothing
+        draw = generator()
+        found.append([objective.noised(ids, draw) for _ in range(10)])
+    assert found[0] == found[1]
+
+
 def test_a_source_longer_than_the_model_loses_its_end(monkeypatch):
     objective = build(DenoisingConfig, max_len=8, noise="infilling")
     monkeypatch.setattr("seqbook.objectives.corruption.noises.draw_spans", lambda *_: ([(0, 1)], 5))
@@ -213,6 +249,8 @@ def test_a_text_too_short_to_corrupt():
     t5, bart = build(), build(DenoisingConfig)
     with pytest.raises(ValueError, match=r"'a' is 1 tokens long, which is too short to corrupt: .* at least 2"):
         t5.encode(["a b c", "a"])
+    with pytest.raises(ValueError, match=r"^'a{80}' is 1 tokens long"):  # of a long text, the beginning is named
+        t5.encode(["a" * 99])
     with pytest.raises(ValueError, match=r"a text is 1 tokens long, which is too short to corrupt: .* at least 2"):
         examples(t5, ["a"])
     assert examples(t5, ["a", "b"]) == [t5.tokenizer.encode("a b")]
@@ -230,6 +268,23 @@ def test_a_text_too_long(kind, network):
     assert len(found) == -(-99 // objective.longest)
     assert [i for ids in found for i in ids] == objective.tokenizer.encode("a b c " * 33)
     assert [len(examples(objective, ["a " * (n * objective.longest)])) for n in (1, 2)] == [1, 2]
+
+
+@both
+def test_a_model_may_have_room_for_the_shortest_text_alone(kind, network):
+    objective = build(kind, max_len=3)
+    assert objective.longest == objective.shortest
+    ids = objective.tokenizer.encode("a b")[: objective.longest]
+    assert [len(side) for side in objective.corrupt(ids, generator())] == [3, 3]
+
+
+@both
+def test_as_many_answers_are_listed_as_are_asked_for(kind, network):
+    objective = build(kind)
+    net, text = model(objective, network), "a <extra_id_0> b" if kind is SpanCorruptionConfig else "a <mask> b"
+    ((one,),), ((more,),) = ([found.words for found in objective.fill(net, [text], top=top)] for top in (1, 5))
+    assert len(one) == 1
+    assert sum(p for _, p in one) < sum(p for _, p in more)
 
 
 @both
