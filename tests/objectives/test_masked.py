@@ -12,7 +12,7 @@ from tokenizers import models, pre_tokenizers
 from seqbook.data.loader import LengthBuckets
 from seqbook.data.tokenizer import Tokenizer
 from seqbook.metrics import evaluate
-from seqbook.models.bert import BERTConfig
+from seqbook.models.bert import BERTConfig, Predictions
 from seqbook.objectives.filling import CLS, MASK, SEP, special_ids
 from seqbook.objectives.masked import Masked, MaskedConfig
 from seqbook.training import TrainingConfig, fit
@@ -75,6 +75,18 @@ def test_only_masks_when_all_chosen_tokens_are_masked():
     objective = build(mask_share=1.0, random_share=0.0)
     corrupted, chosen, _ = objective.collate(examples(objective), generator()).inputs
     assert torch.equal(corrupted == objective.mask, chosen)
+
+
+@pytest.mark.parametrize("random_share", [0.0, 1.0])
+def test_no_masks_when_their_share_is_0(random_share, monkeypatch):
+    """Not even where the number that is drawn is 0 too."""
+    objective = build(["a b c d e f g h i j"], mask_share=0.0, random_share=random_share, rate=1.0)
+    (example,) = objective.encode(["a b c d e f g h i j"])
+    monkeypatch.setattr(torch, "rand", lambda n, generator=None: torch.zeros(n))
+    corrupted, chosen, _ = objective.collate([example], generator()).inputs
+    same = corrupted[chosen] == torch.tensor(example.ids)[chosen[0]]
+    assert objective.mask not in corrupted
+    assert same.sum() < 5 if random_share else same.all()  # of 10 random tokens, 1 is the original on average
 
 
 @pytest.mark.parametrize("pairs", [False, True])
@@ -165,9 +177,9 @@ def test_all_pieces_of_a_word_are_chosen_together(pieces):
         expected = [["un"], ["dog", "##s"], ["run"], ["un", "##believ", "##able"], ["dog"], ["run"]]
         texts = ["un dogs run unbelievable dog run"]
     else:
-        objective = build(["dog"], kind="bpe", max_len=64, rate=0.3, whole_words=True)
-        texts, expected = ["ab cde f."], [["a", "b"], ["Ġ", "c", "d", "e"], ["Ġ", "f", "."]]
-    (example,) = objective.encode(texts)
+        objective = build(["b cd"], kind="bpe", max_len=64, rate=0.3, whole_words=True)
+        texts, expected = ["ab cde f.", "cde"], [["a", "b"], ["Ġcd", "e"], ["Ġ", "f", "."], ["cd", "e"]]
+    (example,) = examples(objective, texts)  # one window; no word goes on in the next text
     words = [objective.tokenizer.tokens([example.ids[i] for i in word]) for word in objective._words(example.ids)]
     assert words == expected
     wanted = max(1, round(objective.config.rate * len(example.ids)))
@@ -210,7 +222,8 @@ def test_pairs_have_true_labels_and_are_always_the_same():
     assert counts[IS_NEXT] == pytest.approx(18, abs=8)
     _, _, segments = objective.collate(found, generator()).inputs
     for row, example in zip(segments.tolist(), found, strict=True):
-        assert row[: len(example.ids)] == [0] * example.n_first + [1] * (len(example.ids) - example.n_first)
+        n, padding = len(example.ids), len(row) - len(example.ids)
+        assert row == [0] * example.n_first + [1] * (n - example.n_first) + [0] * padding
 
 
 def test_pairs_that_are_too_long_lose_tokens_at_their_ends():
@@ -299,6 +312,28 @@ def test_scores_of_each_split(pairs_of_stories):
         (outputs.next_sentence.argmax(-1) == labels).float().mean()
     )
     assert scores["next_sentence_majority"] == pytest.approx(max((labels == c).float().mean().item() for c in (0, 1)))
+
+
+@pytest.mark.parametrize("guess", [IS_NEXT, RANDOM])
+@pytest.mark.parametrize("labels", [[IS_NEXT, IS_NEXT, IS_NEXT, RANDOM], [IS_NEXT, RANDOM, RANDOM, RANDOM]])
+def test_a_model_that_always_guesses_the_same_label(pairs_of_stories, guess, labels):
+    objective, _, splits = pairs_of_stories
+    found = objective.examples(splits["test"])[:4]
+    found = [example._replace(next_sentence=label) for example, label in zip(found, labels, strict=True)]
+
+    class Constant(torch.nn.Linear):
+        def forward(self, ids, chosen, segments):
+            answers = F.one_hot(torch.full((len(ids),), guess), 2).float()
+            return Predictions(torch.zeros(int(chosen.sum()), len(objective.tokenizer)), answers)
+
+    scores = objective._next_sentence_scores(Constant(1, 1), found)
+    assert scores == {"next_sentence_accuracy": labels.count(guess) / 4, "next_sentence_majority": 0.75}
+
+
+def test_so_many_words_are_listed_for_a_mask():
+    objective = build()
+    (found,) = objective.fill(model(objective), ["a [MASK] b"], top=2)
+    assert len(found.words[0]) == 2
 
 
 @pytest.fixture
