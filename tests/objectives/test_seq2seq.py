@@ -49,6 +49,13 @@ def test_label_smoothing_mixes_in_the_whole_vocabulary(toy):
     assert objective(toy, label_smoothing=0.1).nll(logits, batch.labels) == plain
 
 
+def test_an_objective_has_the_config_that_built_it(toy):
+    config = Seq2SeqConfig(reverse_source=True)
+    built = config.build(toy.objective.tokenizers, 5)
+    assert (built.config, built.max_len) == (config, 5)
+    assert built.collate(EXAMPLES).inputs[0].tolist() == [[6, 5, 4], [9, PAD, PAD]]
+
+
 def test_texts_become_ids(toy):
     source, target = toy.objective.source_tokenizer, toy.objective.target_tokenizer
     expected = [(source.encode("ein hund"), target.encode("a dog runs"))]
@@ -104,6 +111,52 @@ def test_translations_come_in_the_order_of_the_texts(architecture, toy, pairs, b
     assert len(set(one_by_one)) > 1
 
 
+class Table(torch.nn.Module):
+    """P(next word | the last one) from a table, whatever the source: its translations can be computed by hand."""
+
+    def __init__(self, tokenizer, table):
+        super().__init__()
+        probabilities = torch.zeros(len(tokenizer), len(tokenizer))
+        for last, following in table.items():
+            for word, p in following.items():
+                probabilities[tokenizer.special_id(last), tokenizer.special_id(word)] = p
+        self.log_probs = torch.nn.Parameter(probabilities.log())
+
+    def prefill(self, _, target_ids):
+        return self.log_probs[target_ids[:, -1]], self
+
+    def decode(self, tokens, _):
+        return self.log_probs[tokens], self
+
+    def select(self, _):
+        return self
+
+
+@pytest.mark.parametrize(
+    ("how", "translation"),
+    [
+        ({}, "a dog"),  # P = 0.4 · 0.51 = 0.204
+        ({"beams": 2, "length_penalty": 0.0}, "two read"),  # 0.35 · 0.6 = 0.21
+        ({"beams": 3, "length_penalty": 0.0}, "women"),  # 0.25, and the third of the first words
+        ({"beams": 3}, "two read"),  # log 0.21 / 3 tokens > log 0.25 / 2 tokens
+    ],
+)
+def test_the_translation_is_the_best_of_so_many_beams(toy, how, translation):
+    table = {
+        "<bos>": {"a": 0.4, "two": 0.35, "women": 0.25},
+        "a": {"dog": 0.51, "runs": 0.49},
+        "two": {"read": 0.6, "books": 0.4},
+    }
+    table |= {word: {"<eos>": 1.0} for word in "women dog runs read books".split()}
+    model = Table(toy.objective.target_tokenizer, table)
+    assert toy.objective.generate(model, ["ein hund"], **how) == [translation]
+
+
+def test_fewer_beams_than_one(toy):
+    with pytest.raises(ValueError, match="beams=0 must be at least 1"):
+        toy.objective.generate(toy.model(), ["hund"], beams=0)
+
+
 def test_a_text_that_can_not_be_translated_is_named(toy):
     with pytest.raises(ValueError, match=r"'ein ein .* is 13 tokens long: it must have 1 to 12"):
         toy.objective.generate(toy.model(), ["hund", "ein " * 13])
@@ -125,4 +178,6 @@ def test_a_greedy_translation_does_not_depend_on_the_other_texts(toy):
     with torch.no_grad():
         model.out.bias[objective.target_tokenizer.special_id("dog")] = 1e9
     texts = ["ein hund", "zwei frauen lesen bücher " * 4]
-    assert objective.generate(model, texts) == [objective.generate(model, [text])[0] for text in texts]
+    found = objective.generate(model, texts)
+    assert found == [objective.generate(model, [text])[0] for text in texts]
+    assert found == ["dog " * 13 + "dog", "dog " * 39 + "dog"]  # 2 · 2 + 10 words, and max_len
