@@ -8,6 +8,7 @@ from torch import nn
 from seqbook.generation.beam import beam
 from seqbook.generation.decoding import greedy
 from seqbook.models import BERTConfig, GPTConfig, PrefixLMConfig, TransformerConfig
+from seqbook.models.prefix_lm import PrefixState
 from seqbook.nn import masks
 
 SIZES = {"vocab_size": 12, "d_model": 16, "n_layers": 2, "n_heads": 4, "d_ff": 24, "max_len": 24}
@@ -288,3 +289,13 @@ def test_the_tables_of_further_inputs_begin_as_wide_as_gpts():
     assert expected == pytest.approx(0.554 / 8, rel=0.05)
     for table in (model.block_positions, model.segments):
         assert table.weight.std().item() == pytest.approx(expected, rel=0.25)
+
+
+def test_a_state_takes_its_places_by_name():
+    place = torch.tensor([3])
+    state = PrefixState([], position=place)
+    assert (state.position, state.block_position, state.segment) == (place, None, None)
+    with pytest.raises(TypeError, match="positional"):
+        PrefixState([], None, place)
+    with pytest.raises(TypeError, match="positional"):
+        PrefixState([], None, place, position=place)

@@ -146,6 +146,51 @@ def test_a_blank_without_an_end_or_an_answer_is_refused():
     token = blank_out([4, *ids, 5], [(3, 8)], [0], objective.masks["token"], objective.begin, None)
     with pytest.raises(ValueError, match="the blank at position 3 has no end"):
         objective.restore(token)
+    two = blank_out([4, *ids, 5], [(1, 2), (3, 8)], [0, 1], objective.masks["document"], objective.begin, objective.end)
+    assert objective.restore(two) == ids
+    first = two.labels.index(objective.end)
+    with pytest.raises(ValueError, match="the blank at position 1 has no end"):
+        objective.restore(two._replace(labels=[6 if i == first else label for i, label in enumerate(two.labels)]))
+
+
+class Says(nn.Module):
+    """Writes one of two words in each blank, the first one with more probability, and keeps what it has read."""
+
+    def __init__(self, objective, words):
+        super().__init__()
+        size, self.read = len(objective.tokenizer), []
+        self.logits = nn.Parameter(torch.full((size, size), -30.0))
+        self.logits.data[objective.begin, objective.tokenizer.encode(words)] = torch.tensor([0.6, 0.4]).log()
+        self.logits.data[objective.tokenizer.encode(words), objective.end] = 0.0
+
+    def prefill(self, ids, *_):
+        self.read.append(ids[0].tolist())
+        return self.logits[ids[:, -1]], self
+
+    def decode(self, ids, _):
+        return self.logits[ids], self
+
+    def select(self, rows):
+        return self
+
+
+def test_the_best_answer_is_filled_in_and_a_text_ends_unless_it_is_continued():
+    objective = build()
+    a, c = objective.tokenizer.encode("a c")
+    bos, eos, begin = objective.tokenizer.bos_id, objective.tokenizer.eos_id, objective.begin
+    token, document = objective.masks["token"], objective.masks["document"]
+    for text, filled, part_a in (
+        ("a [MASK]", "a b", [bos, a, token, eos]),
+        ("a [gMASK]", "a b", [bos, a, document]),
+        ("[gMASK] a", "b a", [bos, document, a, eos]),
+        ("c [gMASK] a", "c b a", [bos, c, document, a, eos]),
+    ):
+        model = Says(objective, "b c")
+        ((found, (words,)),) = objective.fill(model, [text], top=2)
+        assert found == filled
+        assert [word for word, _ in words] == ["b", "c"]
+        assert [p for _, p in words] == pytest.approx([0.6, 0.4], rel=1e-4)
+        assert model.read == [[*part_a, begin]]
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +258,8 @@ def test_a_text_that_cannot_be_filled_is_named():
     model = network(objective)
     with pytest.raises(ValueError, match=r"'a b' has no \[MASK\], \[sMASK\], \[gMASK\]"):
         objective.fill(model, ["a [MASK]", "a b"], max_new=5)
-    with pytest.raises(ValueError, match=r"leaves no room for max_new=18 in a blank: 5 of max_len=20"):
-        objective.fill(model, ["a [MASK]"], max_new=18)
+    with pytest.raises(ValueError, match=r"leaves no room for max_new=17 in a blank: 5 of max_len=20"):
+        objective.fill(model, ["a [MASK]"], max_new=17)
     for name in ("max_new", "top"):
         with pytest.raises(ValueError, match=f"{name}=0 must be at least 1"):
             objective.fill(model, ["a [MASK]"], **{name: 0})

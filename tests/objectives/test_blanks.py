@@ -80,6 +80,8 @@ def test_blanks_may_touch_and_may_be_the_whole_text():
     [
         ([], [], E, "do not fit a text of 6 tokens"),
         ([(2, 2)], [0], E, "do not fit"),
+        ([(3, 2)], [0], E, "do not fit"),
+        ([(2, 3)], [1], E, r"in the order \[1\] do not fit"),
         ([(-1, 2)], [0], E, "do not fit"),
         ([(4, 7)], [0], E, "do not fit"),
         ([(0, 1), (2, 3)], [0, 0], E, r"in the order \[0, 0\] do not fit"),

@@ -1,9 +1,11 @@
+import itertools
 import logging
 import math
 import signal
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from seqbook.data.loader import LengthBuckets
 from seqbook.storage import StorageError
 from seqbook.training import TrainingConfig, adamw, fit, learning_rate, loop, training_step
 from seqbook.training.checkpoints import CheckpointError, Identity
+from seqbook.training.device import on_cpu
 
 CONFIG = TrainingConfig(steps=12, batch_size=16, learning_rate=0.01, warmup=3, evaluations=4)
 
@@ -352,6 +355,48 @@ def test_a_slow_run_saves_between_evaluations(toy, tmp_path, stop_before, monkey
         "step-00000001.safetensors",
         "step-00000002.safetensors",
     ]
+
+
+def test_a_slow_run_saves_when_more_than_five_minutes_have_gone_by(toy, tmp_path, stop_before, monkeypatch):
+    clock = itertools.count(1_000.0, 100.0)  # 100 seconds a step; a save takes a tick more
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(clock), perf_counter=time.perf_counter))
+    stop_before(10)
+    with pytest.raises(ConnectionAbortedError):
+        train(toy, replace(CONFIG, evaluations=1), out=tmp_path)
+    assert [path.stem for path in sorted(tmp_path.iterdir())] == ["step-00000004", "step-00000008"]
+
+
+def test_the_devices_precision_is_used(toy, monkeypatch):
+    found = {}
+
+    def accelerator(**settings):
+        found.update(settings)
+        raise ConnectionAbortedError("seen")
+
+    monkeypatch.setattr(loop, "Accelerator", accelerator)
+    monkeypatch.setattr(loop, "precision", lambda: "bf16")
+    with pytest.raises(ConnectionAbortedError):
+        train(toy)
+    assert found == {"mixed_precision": "bf16", "cpu": on_cpu()}
+
+
+def test_counts_are_where_the_accelerator_is(toy):
+    model = toy.model()
+    accelerator = Accelerator(cpu=True)
+    network, optimizer = accelerator.prepare(model, torch.optim.SGD(model.parameters(), lr=0.1))
+    batch = toy.objective.collate(toy.train[:16])
+    with torch.device("meta"):  # another default device
+        loss, _, n_tokens = training_step(network, toy.objective, batch, optimizer, 0.1, 1.0, accelerator)
+    assert loss > 0
+    assert n_tokens == batch.n_tokens
+
+
+@pytest.mark.parametrize("is_main_process", [True, False])
+def test_one_process_shows_its_progress(is_main_process):
+    with loop._progress_bar(SimpleNamespace(is_main_process=is_main_process), 9, 4) as bar:
+        assert bar.disable is not is_main_process
+        if is_main_process:
+            assert (bar.n, bar.total, bar.unit, bar.mininterval) == (4, 9, "step", 0.5)
 
 
 def test_dropout_is_on_in_training_and_off_in_evaluation(toy, monkeypatch):

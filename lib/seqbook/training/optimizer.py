@@ -53,7 +53,7 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
     constant after the warm-up. `step` counts from 0."""
     up = (step + 1) / max(1, config.warmup)
     down = (config.steps - step) / max(1, config.steps - config.warmup)
-    return config.learning_rate * min(1.0, up, 1.0 if config.patience else down)
+    return config.learning_rate * min(up, 1.0 if config.patience else down)
 
 
 def adamw(model: nn.Module, config: TrainingConfig) -> torch.optim.AdamW:
