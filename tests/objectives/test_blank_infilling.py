@@ -8,7 +8,7 @@ from torch import nn
 
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives.batch import IGNORED
-from seqbook.objectives.blank_infilling import BEGIN, END, MASKS, BlankInfillingConfig
+from seqbook.objectives.blank_infilling import BEGIN, END, MASKS, MEAN_SPAN, SPAN_WEIGHTS, BlankInfillingConfig
 from seqbook.objectives.blanks import blank_out, put
 from seqbook.training import TrainingConfig, fit
 
@@ -34,6 +34,8 @@ def generator(seed=0):
 
 
 def test_lengths_are_poisson_without_0():
+    assert (MEAN_SPAN, len(SPAN_WEIGHTS)) == (3, 39)  # of GLM's code
+    assert SPAN_WEIGHTS[:4] == [3, 9 / 2, 27 / 6, 81 / 24]
     objective, draw, found = build(400), generator(), Counter()
     for _ in range(400):
         lengths = objective._span_lengths(300, draw)

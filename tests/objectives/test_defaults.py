@@ -119,3 +119,55 @@ SEARCH = {"beams": 1, "length_penalty": 1.0, "batch_size": 250}
 def test_defaults_of_functions(function, expected):
     found = {name: parameter.default for name, parameter in signature(function).parameters.items()}
     assert {name: value for name, value in found.items() if isinstance(value, int | float | str)} == expected
+
+
+# the least and the largest values that are taken, and values that are not
+RATE = ([1e-9, 1.0], [0.0, -0.5, 1.5])
+COUNT = ([1], [0])
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "taken", "refused"),
+    [
+        (MaskedConfig, "rate", *RATE),
+        (UniLMConfig, "rate", *RATE),
+        (BlankInfillingConfig, "rate", *RATE),
+        (DenoisingConfig, "rate", *RATE),
+        (DenoisingConfig, "mean_length", [1e-9], [0.0, -0.5]),
+        (SpanCorruptionConfig, "rate", [1e-9, 0.999], [0.0, -0.5, 1.0, 1.5]),
+        (SpanCorruptionConfig, "mean_length", [1.0], [0.999, -1.0]),
+        (SpanCorruptionConfig, "n_sentinels", *COUNT),
+        (DenoisersConfig, "n_sentinels", *COUNT),
+        *(
+            (config, "max_vocab_size", *COUNT)
+            for config in (
+                CausalConfig, MaskedConfig, PrefixPairsConfig, Seq2SeqConfig, SpanCorruptionConfig, DenoisingConfig,
+                UniLMConfig, BlankInfillingConfig, DenoisersConfig,
+            )
+        ),
+        (PrefixPairsConfig, "beams", *COUNT),
+        (Seq2SeqConfig, "beams", *COUNT),
+        (SpansConfig, "longest_answer", *COUNT),
+        (ChainConfig, "n_letters", [12], [0]),
+        (ChainConfig, "n_chains", *COUNT),
+        (ChainConfig, "hops", *COUNT),
+        (RecallConfig, "n_words", [6], [0]),  # as many as there are pairs
+        (RecallConfig, "n_pairs", [1, 20], [0]),
+        (RecallConfig, "n_entries", *COUNT),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)  # fmt: skip
+def test_limits(config, name, taken, refused):
+    for value in taken:
+        assert getattr(config(**{name: value}), name) == value
+    for value in refused:
+        with pytest.raises(ValueError, match=rf"^{name}={value} must be (at least 1|above 0)"):
+            config(**{name: value})
+
+
+def test_which_layouts_can_have_what():
+    assert ClassificationConfig(layout="bert", transformation="similarity")
+    assert ClassificationConfig(layout="bart", transformation="multiple_choice", lm_weight=0.5)
+    for task in ("continuation", "entailment", "translation"):
+        with pytest.raises(ValueError, match=f"task='{task}' with network='encoder'"):
+            TaskPairsConfig(task=task, network="encoder")

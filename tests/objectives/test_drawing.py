@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqbook.data.tokenizer import Tokenizer
-from seqbook.objectives.drawing import draw, scatter, sentence_ends, sentences
+from seqbook.objectives.drawing import check_shares, draw, draw_one, scatter, sentence_ends, sentences
 
 
 def generator(seed=0):
@@ -19,6 +19,24 @@ def test_numbers_are_drawn_from_the_generator():
         found.append([draw(2, 4, numbers) for _ in range(50)])
     assert found[0] == found[1]
     assert set(found[0]) == {2, 3, 4}
+
+
+def test_weights_are_drawn_from_the_generator():
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)  # changes nothing
+        numbers = generator()
+        found.append([draw_one((1.0, 0.0, 3.0), numbers) for _ in range(400)])
+    assert found[0] == found[1]
+    assert found[0].count(2) == pytest.approx(300, abs=35)
+    assert set(found[0]) == {0, 2}
+
+
+@pytest.mark.parametrize("shares", [(1.0,), (0.5, 0.3, 0.2), (1.5, -0.5), (0.0, 0.0)])
+def test_shares_that_are_none(shares):
+    with pytest.raises(ValueError, match=r"shares=\(.* must be 2 numbers for a, b: 0 or more, not all 0"):
+        check_shares(shares, ("a", "b"))
+    check_shares((0.0, 3.0), ("a", "b"))
 
 
 @pytest.mark.parametrize("n", [3, 7, 9])

@@ -136,6 +136,11 @@ def test_blanks_in_a_text_become_ids():
     ]  # fmt: skip
 
 
+def test_how_short_a_text_may_be():
+    found = {name: build(CONFIGS[name]).shortest for name in ("prefix", "glm", "unilm", "u-palm")}
+    assert found == {"prefix": 1, "glm": 1, "unilm": 2, "u-palm": 2}
+
+
 # ---- Nothing is lost
 
 

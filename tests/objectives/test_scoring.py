@@ -89,6 +89,12 @@ def test_only_the_most_probable_tokens_after_the_left_side_are_candidates(model,
         logits[:4] = -torch.inf  # special tokens
         assert {word for word, _ in words} == {tokenizer.decode([i]) for i in logits.topk(2).indices.tolist()}
         assert sum(p for _, p in words) == pytest.approx(1, rel=1e-5)
+    monkeypatch.setattr(scoring, "CANDIDATES", 9)
+    for left in ("a", "a dog", "two women read"):
+        ids = [tokenizer.bos_id, *tokenizer.encode(left)]
+        logits = model(torch.tensor([ids]))[0, -1]
+        assert scoring._most_probable(model, ids, []) == logits.topk(9).indices.tolist()
+    monkeypatch.setattr(scoring, "CANDIDATES", 2)
     with torch.device("meta"):  # stands for a GPU: what the model reads is made where the model is
         assert len(scoring._most_probable(model, [tokenizer.bos_id], [])) == 2
 

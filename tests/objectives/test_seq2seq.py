@@ -1,6 +1,6 @@
 import pytest
 import torch
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -54,6 +54,23 @@ def test_an_objective_has_the_config_that_built_it(toy):
     built = config.build(toy.objective.tokenizers, 5)
     assert (built.config, built.max_len) == (config, 5)
     assert built.collate(EXAMPLES).inputs[0].tolist() == [[6, 5, 4], [9, PAD, PAD]]
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_scores_are_of_as_many_beams_as_the_settings_say(toy, beams, monkeypatch):
+    config = Seq2SeqConfig(source="de", target="en", beams=beams)
+    translation, asked = config.build(toy.objective.tokenizers, 16), []
+    columns = {"de": ["ein hund rennt"], "en": ["a dog runs"]}
+    ids = translation.tokenize(source=columns["de"], target=columns["en"])
+    rows = Dataset.from_dict(columns | ids)
+
+    def generate(model, texts, *, beams=0):
+        asked.append(beams)
+        return ["a dog runs"] * len(texts)
+
+    monkeypatch.setattr(translation, "generate", generate)
+    assert translation.scores(toy.model(), DatasetDict(train=rows, test=rows))["exact_match"] == 1
+    assert asked == [beams]
 
 
 def test_texts_become_ids(toy):

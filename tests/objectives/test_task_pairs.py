@@ -51,6 +51,13 @@ def test_a_gap_hides_some_words_of_a_text_and_no_others(rows):
     assert lengths == {1, 2, 3, 4}
 
 
+def test_sources_and_targets_by_hand():
+    assert pairs("continuation", text=["a b c d", "e f g"]) == (["a b", "e"], ["c d", "f g"])
+    assert pairs("sentiment", text=["It was good."], label=["positive"]) == (["It was good."], ["positive"])
+    source, gap = with_gap("a b c d")
+    assert pairs("infilling", text=["a b c d"]) == ([source], [gap])
+
+
 @pytest.mark.parametrize("n", [2, 3, 5, 8])
 def test_a_gap_may_be_anywhere_but_leaves_a_word(n):
     found = set()

@@ -135,6 +135,10 @@ def test_what_is_refused(sentiment, monkeypatch):
     assert objective.encode(["good"], ["good " * 15])  # and <eos>
     with pytest.raises(ValueError, match=r"is 16 tokens long: it must have 1 to 15"):
         objective.encode(["good"], ["good " * 16])
+    long = TextToText(objective.tokenizer, max_len=200)
+    assert long.encode(["good"], ["good " * 99])  # and <eos>
+    with pytest.raises(ValueError, match=r"is 100 tokens long: it must have 1 to 99"):
+        long.encode(["good"], ["good " * 100])
     with pytest.raises(ValueError, match=r"'' is 0 tokens long"):
         objective.encode(["good"], [""])
     assert isinstance(objective, TextToText)

@@ -6,6 +6,7 @@ from torch import nn
 
 from seqbook.models import BERTConfig, PrefixLMConfig
 from seqbook.nn import masks
+from seqbook.objectives import unilm
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.masked import MaskedConfig
 from seqbook.objectives.unilm import MODES, UniLMConfig
@@ -99,6 +100,7 @@ def test_a_fifth_of_the_choices_are_bigrams_and_trigrams():
         runs.update(len(run) for run in chosen.split("0") if run)  # 60 tokens of 10,000: they seldom touch
     assert runs[1] / runs.total() == pytest.approx(0.8, abs=0.04)
     assert runs[2] / (runs[2] + runs[3]) == pytest.approx(0.5, abs=0.1)
+    assert sum(runs[n] for n in range(4, 9)) / runs.total() < 0.03
 
 
 def test_of_the_chosen_tokens_80_percent_are_masked_10_are_random_and_10_stay():
@@ -150,6 +152,39 @@ def test_a_text_is_continued_by_filling_in_one_mask_after_another():
     assert len(objective.generate(model, ["a " * 34], max_new=4)) == 1
     with pytest.raises(ValueError, match="prompt 0 is empty"):
         objective.generate(model, [""])
+
+
+def test_two_or_three_neighbours_are_chosen_wherever_they_fit(monkeypatch):
+    monkeypatch.setattr(unilm, "SEVERAL", 1.0)
+    objective, draw = build(rate=0.5), generator()
+    found = {tuple(objective.choose(4, draw).nonzero().flatten().tolist()) for _ in range(300)}
+    assert found == {(0, 1), (1, 2), (2, 3)}
+    lengths, objective = set(), build(rate=0.4)
+    for _ in range(300):
+        runs = "".join(map(str, objective.choose(10, draw).int().tolist())).split("0")
+        lengths.add(tuple(sorted(len(run) for run in runs if run)))
+    assert lengths == {(2, 2), (1, 3), (4,)}  # 2 and 2, or 3 and what is left
+
+
+class CountsItsMasks(nn.Module):
+    """At a mask at position t, the token 8 + t is the most probable one; elsewhere, the token 7."""
+
+    def __init__(self, objective):
+        super().__init__()
+        self.mask, self.zeros = objective.mask, nn.Parameter(torch.zeros(len(objective.tokenizer)))
+
+    def forward(self, ids, *_):
+        best = torch.where(ids == self.mask, 8 + torch.arange(ids.shape[1]), 7)
+        return self.zeros + nn.functional.one_hot(best, len(self.zeros)) - 5.0
+
+
+def test_the_mask_at_the_end_is_filled_in():
+    objective = build()
+    model = CountsItsMasks(objective)
+    # [CLS] a b [SEP] [MASK]: position 4, then 5 and 6
+    assert objective.generate(model, ["a b"], max_new=3, top_k=1) == [objective.tokenizer.decode([12, 13, 14])]
+    with pytest.raises(ValueError, match="max_new=0 must be at least 1"):
+        objective.generate(model, ["a b"], max_new=0)
 
 
 class EndsAtOnce(nn.Module):
