@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives.batch import IGNORED
 from seqbook.objectives.blank_infilling import BEGIN, END, MASKS, MEAN_SPAN, SPAN_WEIGHTS, BlankInfillingConfig
@@ -155,6 +156,37 @@ def test_a_blank_without_an_end_or_an_answer_is_refused():
         objective.restore(two._replace(labels=[6 if i == first else label for i, label in enumerate(two.labels)]))
 
 
+@pytest.fixture
+def special_before_words():
+    """With a vocabulary in which [gMASK], [eop] and [sop] come before the other masks and some words."""
+    config, before = BlankInfillingConfig(), Tokenizer.train(["a b"], "word").with_special("[gMASK]", END, BEGIN)
+    tokenizer = config.tokenizers({"text": []}, {"tokenizer": before})["tokenizer"].with_words(TEXTS)
+    return config.build({"tokenizer": tokenizer}, 20)
+
+
+def test_the_order_of_the_ids_does_not_matter_to_a_row(special_before_words):
+    objective, draw = special_before_words, generator()
+    ids = objective.tokenizer.encode("a b c d e f")
+    assert max(ids) > objective.begin > objective.end > objective.masks["document"]
+    for level in MASKS:
+        for _ in range(20):
+            assert objective.restore(objective.row(ids, draw, level)) == ids
+    token = blank_out([1, *ids, 2], [(5, 7)], [0], objective.masks["token"], objective.begin, objective.end)
+    endless = token._replace(labels=[*token.labels[:-1], ids[-1]])
+    with pytest.raises(ValueError, match="the blank at position 5 has no end"):
+        objective.restore(endless)
+    at_the_end = blank_out([1, *ids, 2], [(5, 8)], [0], objective.masks["token"], objective.begin, None)
+    with pytest.raises(ValueError, match="the blank at position 5 has no end"):
+        objective.restore(at_the_end)
+
+
+def test_only_a_document_mask_at_the_end_leaves_the_end_open(special_before_words):
+    model = network(special_before_words)
+    for text, used in (("a [MASK]", 5), ("a [gMASK]", 4), ("a [gMASK] c", 6)):
+        with pytest.raises(ValueError, match=f"leaves no room for max_new=20 in a blank: {used} of max_len=20"):
+            special_before_words.fill(model, [text], max_new=20)
+
+
 class Says(nn.Module):
     """Writes one of two words in each blank, the first one with more probability, and keeps what it has read."""
 
@@ -264,7 +296,7 @@ def test_a_text_that_cannot_be_filled_is_named():
         objective.fill(model, ["a [MASK]"], max_new=17)
     for name in ("max_new", "top"):
         with pytest.raises(ValueError, match=f"{name}=0 must be at least 1"):
-            objective.fill(model, ["a [MASK]"], **{name: 0})
+            objective.fill(model, [], **{name: 0})
     assert objective.fill(model, ["a [MASK]"], max_new=16)[0].text.startswith("a")
 
 

@@ -1,4 +1,5 @@
 import itertools
+import json
 import math
 import re
 from collections import Counter
@@ -6,8 +7,10 @@ from collections import Counter
 import jaxtyping
 import pytest
 import torch
+from tokenizers import pre_tokenizers
 from torch import nn
 
+from seqbook.data.tokenizer import Tokenizer
 from seqbook.generation.decoding import complete
 from seqbook.models import PrefixLMConfig
 from seqbook.objectives.batch import IGNORED
@@ -121,9 +124,10 @@ def test_more_blanks_than_sentinels_are_refused():
 
 
 def test_the_longest_row_has_two_sentinels_for_each_blank():
-    assert (
-        build(300, n_sentinels=64).longest_row(200) == 200 + 2 + 2 * 33
-    )  # half of the text, in blanks of three tokens
+    objective = build(300, n_sentinels=64)
+    assert objective.longest_row(200) == 200 + 2 + 2 * 33  # half of the text, in blanks of three tokens
+    assert objective.longest_row(2) == 2 + 2 + 2
+    assert objective.longest_row(1) == 1 + 2  # it has no blank
     # 34 tokens: 17 of them in 6 blanks, and 34 + 2 + 12 = 48
     assert build(48, n_sentinels=6).room == 34
     with pytest.raises(ValueError, match="a text of 34 tokens can have 6 blanks, but the vocabulary has 5 sentinels"):
@@ -190,6 +194,8 @@ def test_answers_replace_their_sentinels():
     first, second, third = objective.sentinels[:3]
     assert objective.join([5, first, 6, second], [first, 7, 8, second, EOS]) == [5, 7, 8, 6]
     assert objective.join([5, 6], [7, EOS]) == [5, 6, 7]
+    with pytest.raises(ValueError, match="the text has the blanks none, the target answers <extra_id_0>"):
+        objective.join([5, 6], [first, 7, EOS])
     with pytest.raises(ValueError, match="the last blank has no end: its answer must end with <eos>"):
         objective.join([5, first], [first, 7])
     with pytest.raises(ValueError, match="the last blank has no end"):
@@ -239,7 +245,30 @@ def test_a_text_with_blanks_becomes_a_prefix():
         assert objective.fill(model, ["a " * 17 + "[MASK]"], max_new=29)
     for wrong in ("top", "max_new"):
         with pytest.raises(ValueError, match=f"{wrong}=0 must be at least 1"):
-            objective.fill(model, ["a [MASK]"], **{wrong: 0})
+            objective.fill(model, [], **{wrong: 0})
+
+
+def test_the_first_ids_of_a_vocabulary_may_be_words(tmp_path):
+    """As in GPT-2's, which begins with ! and "."""
+    vocab, merges = tmp_path / "vocab.json", tmp_path / "merges.txt"
+    vocab.write_text(json.dumps({byte: i for i, byte in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}))
+    merges.write_text("#version: 0.2\n")
+    tokenizer = Tokenizer.load_bpe(vocab, merges).with_special("<pad>", "<bos>", "<eos>")
+    config = DenoisersConfig()
+    objective = config.build(config.tokenizers({"text": []}, {"tokenizer": tokenizer}), 48)
+    assert tokenizer.encode('!"') == [0, 1]
+    prompt = objective.prompt('!" [MASK]', "R")
+    assert prompt == [tokenizer.bos_id, objective.modes["R"], 0, 1, objective.sentinels[0]]
+
+
+def test_words_may_come_after_the_sentinels():
+    config = DenoisersConfig(n_sentinels=8)
+    tokenizer = config.tokenizers({"text": TEXTS}, {})["tokenizer"].with_words(["zebra"])
+    objective = config.build({"tokenizer": tokenizer}, 48)
+    (zebra,), first = tokenizer.encode("zebra"), objective.sentinels[0]
+    assert zebra > first
+    with pytest.raises(ValueError, match="the text has the blanks <extra_id_0>, the target answers <extra_id_0>"):
+        objective.join([5, first], [zebra, first, 6, EOS])
 
 
 @pytest.mark.parametrize("top", [1, 3])

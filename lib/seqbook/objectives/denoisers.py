@@ -184,13 +184,12 @@ class Denoisers(TextRows):
         *target, last = target
         if last != self.tokenizer.eos_id:
             raise ValueError("the last blank has no end: its answer must end with <eos>")
-        marks = [i for i in corrupted if i in self.sentinels]
-        if not marks:
-            return [*corrupted, *target]
-        found = [i for i in target if i in self.sentinels]
-        if found != marks or target[0] != marks[0]:
+        marks, found = ([i for i in ids if i in self.sentinels] for ids in (corrupted, target))
+        if found != marks or (marks and target[0] != marks[0]):
             names = (", ".join(self.tokenizer.tokens(ids)) or "none" for ids in (marks, found))
             raise ValueError("the text has the blanks {}, the target answers {}".format(*names))
+        if not marks:  # in mode S
+            return [*corrupted, *target]
         answers = self.answers(target)
         return [token for i in corrupted for token in answers.get(i, [i])]
 
