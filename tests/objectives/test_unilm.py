@@ -59,7 +59,7 @@ def test_the_four_rows_of_a_text():
     assert (row.ids, row.labels, row.prefix_length) == (one[::-1], [NO, d, NO, b, NO, NO], 0)
     assert (row.position_ids, row.segments) == ([5, 4, 3, 2, 1, 0], [3] * 6)
     assert all(objective.restore(row) == [a, b, c, d] for row in rows.values())
-    assert objective.longest_row(4) == 7
+    assert (objective.longest_row(4), objective.shortest) == (7, 2)
 
 
 def test_the_bidirectional_mode_is_bert():
