@@ -125,6 +125,7 @@ def test_more_blanks_than_sentinels_are_refused():
 
 def test_the_longest_row_has_two_sentinels_for_each_blank():
     objective = build(300, n_sentinels=64)
+    assert build().shortest == 2
     assert objective.longest_row(200) == 200 + 2 + 2 * 33  # half of the text, in blanks of three tokens
     assert objective.longest_row(2) == 2 + 2 + 2
     assert objective.longest_row(1) == 1 + 2  # it has no blank
