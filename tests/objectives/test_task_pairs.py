@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
-from torch import nn
 
 from microworld import load
 from seqbook.models import BERTConfig, PrefixLMConfig, RNNConfig, TransformerConfig
@@ -132,28 +131,7 @@ def test_a_row_of_an_encoder_has_a_mask_for_each_token_of_the_gap(rows):
     assert objective.nll(logits, labels).item() == pytest.approx(-math.log(0.75 * 0.5 * 0.25))
 
 
-class Says(nn.Module):
-    """Writes the same word for every source, and then ends."""
-
-    def __init__(self, objective, word):
-        super().__init__()
-        (self.word,), self.eos = objective.tokenizer.encode(word), objective.tokenizer.eos_id
-        self.size, self.some = len(objective.tokenizer), nn.Parameter(torch.zeros(1))
-
-    def logits(self, ids):
-        return nn.functional.one_hot(torch.where(ids == self.word, self.eos, self.word), self.size).float()
-
-    def forward(self, source, target):
-        return self.logits(target)
-
-    def prefill(self, source, target):
-        return self.logits(target[:, -1]), None
-
-    def decode(self, ids, state):
-        return self.logits(ids), None
-
-
-def test_scores_count_exact_answers_beside_the_most_frequent_one_of_the_training_split():
+def test_scores_count_exact_answers_beside_the_most_frequent_one_of_the_training_split(says):
     splits = {
         "train": {"text": ["a", "b", "b", "b"], "label": ["positive", "negative", "positive", "positive"]},
         "test": {"text": ["a", "b", "a", "b"], "label": ["negative", "positive", "negative", "negative"]},
@@ -161,7 +139,7 @@ def test_scores_count_exact_answers_beside_the_most_frequent_one_of_the_training
     config = TaskPairsConfig(task="sentiment")
     objective = config.build(config.tokenizers(splits["train"], {}), 16)
     data = DatasetDict({k: Dataset.from_dict(columns | objective.tokenize(**columns)) for k, columns in splits.items()})
-    found = objective.scores(Says(objective, "negative"), data)
+    found = objective.scores(says(objective, "negative"), data)
     # a logit of 1 and zeros; of eight tokens, three answers and their ends are the most probable ones
     loss = math.log(math.e + len(objective.tokenizer) - 1) - 6 / 8
     assert found == pytest.approx({"loss": loss, "accuracy": 0.75, "majority": 0.25})
@@ -193,12 +171,12 @@ def test_the_networks_have_their_masks():
     assert (config.reverse_source, config.loss_on, config.label_smoothing) == (False, "target", 0.0)
 
 
-def test_a_continuation_has_a_loss_and_no_right_answer():
+def test_a_continuation_has_a_loss_and_no_right_answer(says):
     config = TaskPairsConfig(task="continuation")
     columns = {"text": ["a b", "a b"]}
     objective = config.build(config.tokenizers(columns, {}), 16)
     rows = Dataset.from_dict(columns | objective.tokenize(**columns))
-    assert set(objective.scores(Says(objective, "b"), DatasetDict(train=rows, test=rows))) == {"loss"}
+    assert set(objective.scores(says(objective, "b"), DatasetDict(train=rows, test=rows))) == {"loss"}
 
 
 def test_what_cannot_be_is_refused():

@@ -4,9 +4,7 @@ from typing import get_args
 
 import jaxtyping
 import pytest
-import torch
 from datasets import Dataset, DatasetDict
-from torch import nn
 
 import microworld
 from seqbook.data.tokenizer import Tokenizer
@@ -95,32 +93,11 @@ def test_both_sides_end_and_the_decoder_begins_with_padding(sentiment):
     assert objective.lengths(objective.encode(["It"], ["was good"])[0]) == (3, 2)
 
 
-class Says(nn.Module):
-    """Writes the same word for every source, and then ends."""
-
-    def __init__(self, objective, word):
-        super().__init__()
-        (self.word,), self.eos = objective.tokenizer.encode(word), objective.tokenizer.eos_id
-        self.size, self.some = len(objective.tokenizer), nn.Parameter(torch.zeros(1))
-
-    def logits(self, ids):
-        return nn.functional.one_hot(torch.where(ids == self.word, self.eos, self.word), self.size).float()
-
-    def forward(self, source, target):
-        return self.logits(target)
-
-    def prefill(self, source, target):
-        return self.logits(target[:, -1]), None
-
-    def decode(self, ids, state):
-        return self.logits(ids), None
-
-
 @pytest.mark.parametrize(("word", "accuracy"), [("positive", 2 / 3), ("negative", 1 / 3), ("good", 0)])
-def test_the_score_is_the_share_of_exact_answers(sentiment, word, accuracy):
+def test_the_score_is_the_share_of_exact_answers(sentiment, says, word, accuracy):
     objective, texts = sentiment
     rows = Dataset.from_dict(texts | objective.tokenize(**texts))
-    found = objective.scores(Says(objective, word), DatasetDict(train=rows, test=rows))
+    found = objective.scores(says(objective, word), DatasetDict(train=rows, test=rows))
     assert found["accuracy"] == pytest.approx(accuracy)
     assert found["majority"] == pytest.approx(2 / 3)
 
