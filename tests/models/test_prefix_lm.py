@@ -296,6 +296,6 @@ def test_a_state_takes_its_places_by_name():
     state = PrefixState([], position=place)
     assert (state.position, state.block_position, state.segment) == (place, None, None)
     with pytest.raises(TypeError, match="positional"):
-        PrefixState([], None, place)
+        PrefixState([], place)
     with pytest.raises(TypeError, match="positional"):
-        PrefixState([], None, place, position=place)
+        PrefixState([], place, position=place)
