@@ -70,6 +70,37 @@ def pairs():
 
 
 @pytest.fixture(scope="session")
+def table():
+    """A network whose beams can be computed by hand."""
+
+    class Table(nn.Module):
+        """P(next token | the last one) from {last: {next: probability}}, whatever else was read.
+
+        given: which of its inputs it continues. read: the first row of each prompt.
+        """
+
+        def __init__(self, size, following, given=0):
+            super().__init__()
+            probabilities = torch.full((size, size), 1e-30)
+            for last, row in following.items():
+                for token, p in row.items():
+                    probabilities[last, token] = max(p, 1e-30)
+            self.log_probs, self.given, self.read = nn.Parameter(probabilities.log()), given, []
+
+        def prefill(self, *inputs):
+            self.read.append(inputs[self.given][0].tolist())
+            return self.log_probs[inputs[self.given][:, -1]], self
+
+        def decode(self, tokens, _):
+            return self.log_probs[tokens], self
+
+        def select(self, _):
+            return self
+
+    return Table
+
+
+@pytest.fixture(scope="session")
 def corpus(tmp_path_factory, pairs):
     """The pairs as a folder that the multi30k recipes read."""
     folder = tmp_path_factory.mktemp("corpus")

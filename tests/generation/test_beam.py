@@ -91,18 +91,10 @@ def test_no_beams(random_model, given):
         beam(random_model("RNNSeq2Seq", 0), given, max_new=5, stop=[EOS], beams=0)
 
 
-class Table(torch.nn.Module):
-    """P(next token | the last one) from a table, without a source: a network whose beams can be computed by hand."""
-
-    def __init__(self, probabilities):
-        super().__init__()
-        self.log_probs = torch.nn.Parameter(torch.tensor(probabilities).log())
-
-    def prefill(self, ids):
-        return self.log_probs[ids[:, -1]], Nothing()
-
-    def decode(self, tokens, state):
-        return self.log_probs[tokens], state
+@pytest.fixture
+def network(table):
+    """A network from a list of rows: P(next token | the last one)."""
+    return lambda rows: table(len(rows[0]), {last: dict(enumerate(row)) for last, row in enumerate(rows)})
 
 
 class Nothing:
@@ -110,17 +102,17 @@ class Nothing:
         return self
 
 
-def test_four_beams_unless_told_otherwise():
-    table = [[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.2, 0.2, 0.6]]
-    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=4, stop=[0])
+def test_four_beams_unless_told_otherwise(network):
+    rows = [[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.2, 0.2, 0.6]]
+    (found,) = beam(network(rows), (torch.tensor([[1]]),), max_new=4, stop=[0])
     assert len(found) == 4
 
 
-def test_a_better_sequence_that_has_not_ended_is_waited_for():
+def test_a_better_sequence_that_has_not_ended_is_waited_for(network):
     """Two hypotheses end at once, at −1.2 and −1.3 nats a token. A third needs six tokens, at −0.36 nats each."""
     #        end   a     b     c
-    table = [[1.0, 0.0, 0.0, 0.0], [0.3, 0.0, 0.27, 0.43], [0.99, 0.01, 0.0, 0.0], [0.1, 0.0, 0.0, 0.9]]
-    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=30, stop=[0], beams=2)
+    rows = [[1.0, 0.0, 0.0, 0.0], [0.3, 0.0, 0.27, 0.43], [0.99, 0.01, 0.0, 0.0], [0.1, 0.0, 0.0, 0.9]]
+    (found,) = beam(network(rows), (torch.tensor([[1]]),), max_new=30, stop=[0], beams=2)
     every = {(): 0.3, (2,): 0.27 * 0.99} | {(3,) * n: 0.43 * 0.9 ** (n - 1) * 0.1 for n in range(1, 30)}
     every |= {(3,) * 30: 0.43 * 0.9**29}
     scores = {ids: torch.tensor(p).log().item() / min(30, len(ids) + 1) for ids, p in every.items()}
@@ -129,30 +121,30 @@ def test_a_better_sequence_that_has_not_ended_is_waited_for():
     assert [h.score for h in found] == pytest.approx([scores[ids] for ids in best])
 
 
-def test_with_a_negative_penalty_an_open_sequence_counts_as_it_is_at_the_end():
+def test_with_a_negative_penalty_an_open_sequence_counts_as_it_is_at_the_end(network):
     """Two sequences of two tokens: one ends with them, at log 0.2, and the other is cut off, at log 0.3."""
-    table = [[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.4, 0.0, 0.6]]
-    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=2, stop=[0], beams=2, length_penalty=-1.0)
+    rows = [[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.4, 0.0, 0.6]]
+    (found,) = beam(network(rows), (torch.tensor([[1]]),), max_new=2, stop=[0], beams=2, length_penalty=-1.0)
     assert [h.ids for h in found] == [[], [2, 2]]
     assert [h.score for h in found] == pytest.approx([math.log(0.5), 2 * math.log(0.3)])
 
 
-def test_more_beams_than_the_vocabulary_has_tokens():
-    model = Table([[0.6, 0.2, 0.2]] * 3)  # each of the eight sequences of three tokens would rather end
+def test_more_beams_than_the_vocabulary_has_tokens(network):
+    model = network([[0.6, 0.2, 0.2]] * 3)  # each of the eight sequences of three tokens would rather end
     (found,) = beam(model, (torch.tensor([[1]]),), max_new=4, stop=[0], beams=8, length_penalty=5.0)
     assert {tuple(h.ids) for h in found} == set(itertools.product([1, 2], repeat=3))
 
 
 @pytest.mark.parametrize("length_penalty", [math.nan, math.inf, -math.inf])
-def test_a_length_penalty_that_is_no_number(length_penalty):
+def test_a_length_penalty_that_is_no_number(network, length_penalty):
     with pytest.raises(ValueError, match=r"length_penalty=\S+ must be finite"):
-        beam(Table([[1.0]]), (torch.tensor([[0]]),), max_new=2, stop=[0], length_penalty=length_penalty)
+        beam(network([[1.0]]), (torch.tensor([[0]]),), max_new=2, stop=[0], length_penalty=length_penalty)
 
 
 @pytest.mark.parametrize("length_penalty", [1_000.0, -1_000.0, 0.0])
-def test_no_length_penalty_overflows(length_penalty):
-    table = [[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.2, 0.2, 0.6]]
-    (found,) = beam(Table(table), (torch.tensor([[1]]),), max_new=8, stop=[0], beams=3, length_penalty=length_penalty)
+def test_no_length_penalty_overflows(network, length_penalty):
+    rows = [[1.0, 0.0, 0.0], [0.2, 0.5, 0.3], [0.2, 0.2, 0.6]]
+    (found,) = beam(network(rows), (torch.tensor([[1]]),), max_new=8, stop=[0], beams=3, length_penalty=length_penalty)
     lengths, scores = [len(h.ids) for h in found], [h.score for h in found]
     assert lengths == sorted(lengths, reverse=length_penalty > 0)
     assert scores == sorted(scores, reverse=True)
@@ -204,7 +196,7 @@ def test_a_search_that_stops_early_finds_what_one_finds_that_never_does(beams, l
         assert [h.score for h in found] == pytest.approx([-math.exp(c) for c, _ in expected], rel=1e-3)
 
 
-def test_what_is_certain_costs_least():
+def test_what_is_certain_costs_least(network):
     assert cost(0.0, 3, 1.0) == -math.inf < cost(-1e-9, 1, 1.0)
-    (found,) = beam(Table([[1.0, 0.0], [0.0, 1.0]]), (torch.tensor([[1]]),), max_new=3, stop=[0], beams=1)
+    (found,) = beam(network([[1.0, 0.0], [0.0, 1.0]]), (torch.tensor([[1]]),), max_new=3, stop=[0], beams=1)
     assert found == [([1, 1, 1], 0.0)]

@@ -187,30 +187,9 @@ def test_only_a_document_mask_at_the_end_leaves_the_end_open(special_before_word
             special_before_words.fill(model, [text], max_new=20)
 
 
-class Says(nn.Module):
-    """Writes one of two words in each blank, the first one with more probability, and keeps what it has read."""
-
-    def __init__(self, objective, words):
-        super().__init__()
-        size, self.read = len(objective.tokenizer), []
-        self.logits = nn.Parameter(torch.full((size, size), -30.0))
-        self.logits.data[objective.begin, objective.tokenizer.encode(words)] = torch.tensor([0.6, 0.4]).log()
-        self.logits.data[objective.tokenizer.encode(words), objective.end] = 0.0
-
-    def prefill(self, ids, *_):
-        self.read.append(ids[0].tolist())
-        return self.logits[ids[:, -1]], self
-
-    def decode(self, ids, _):
-        return self.logits[ids], self
-
-    def select(self, rows):
-        return self
-
-
-def test_the_best_answer_is_filled_in_and_a_text_ends_unless_it_is_continued():
+def test_the_best_answer_is_filled_in_and_a_text_ends_unless_it_is_continued(table):
     objective = build()
-    a, c = objective.tokenizer.encode("a c")
+    a, b, c = objective.tokenizer.encode("a b c")
     bos, eos, begin = objective.tokenizer.bos_id, objective.tokenizer.eos_id, objective.begin
     token, document = objective.masks["token"], objective.masks["document"]
     for text, filled, part_a in (
@@ -219,7 +198,8 @@ def test_the_best_answer_is_filled_in_and_a_text_ends_unless_it_is_continued():
         ("[gMASK] a", "b a", [bos, document, a, eos]),
         ("c [gMASK] a", "c b a", [bos, c, document, a, eos]),
     ):
-        model = Says(objective, "b c")
+        ends = {objective.end: 1.0}
+        model = table(len(objective.tokenizer), {begin: {b: 0.6, c: 0.4}, b: ends, c: ends})
         ((found, (words,)),) = objective.fill(model, [text], top=2)
         assert found == filled
         assert [word for word, _ in words] == ["b", "c"]

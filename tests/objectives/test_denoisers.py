@@ -301,31 +301,11 @@ def test_what_is_listed_are_the_answers_of_the_beam(top):
     assert text == " ".join(f"a {answer} b".split())
 
 
-class Table(nn.Module):
-    """P(next token | the last one) from a table {last: {next: probability}}."""
-
-    def __init__(self, size, table):
-        super().__init__()
-        self.logits = nn.Parameter(torch.full((size, size), -30.0))
-        for last, row in table.items():
-            for token, p in row.items():
-                self.logits.data[last, token] = math.log(p)
-
-    def prefill(self, ids):
-        return self.logits[ids[:, -1]], self
-
-    def decode(self, ids, _):
-        return self.logits[ids], self
-
-    def select(self, rows):
-        return self
-
-
-def test_answers_are_listed_by_the_sum_of_their_probabilities():
+def test_answers_are_listed_by_the_sum_of_their_probabilities(table):
     objective = build(n_sentinels=8)
     a, b, c, d = objective.tokenizer.encode("a b c d")
     first, second = objective.sentinels[:2]
-    table = {
+    following = {
         b: {first: 1.0},
         first: {c: 0.5, d: 0.35, second: 0.15},
         c: {second: 0.6, EOS: 0.4},
@@ -333,7 +313,7 @@ def test_answers_are_listed_by_the_sum_of_their_probabilities():
         second: {EOS: 0.7, a: 0.3},
         a: {EOS: 1.0},
     }
-    model = Table(len(objective.tokenizer), table)
+    model = table(len(objective.tokenizer), following)
     ((text, (one, two)),) = objective.fill(model, ["a [MASK] a [MASK] b"], top=9, max_new=9)
     assert text == "a d a b"  # 0.35 · 0.7: the most probable sequence; the answer c is in three others
     assert [words for words, _ in one] == ["c", "d", ""]

@@ -166,27 +166,11 @@ def test_targets_are_the_best_that_the_search_finds(beams, pairs):
     assert (objective.generate(model, sources) == expected) is (beams == 1)
 
 
-class MayEnd(nn.Module):
-    """Ends with probability 0.4 at each step, or writes the token 7."""
-
-    def __init__(self, objective):
-        super().__init__()
-        self.logits = nn.Parameter(torch.full((len(objective.tokenizer),), -30.0))
-        self.logits.data[[EOS, 7]] = torch.tensor([0.4, 0.6]).log()
-
-    def prefill(self, ids, *_):
-        return self.logits.expand(len(ids), -1), self
-
-    decode = prefill
-
-    def select(self, rows):
-        return self
-
-
-def test_the_length_penalty_reaches_the_search():
+def test_the_length_penalty_reaches_the_search(table):
     objective = pairs_objective(40)
-    model = MayEnd(objective)
     (word,) = objective.tokenizer.tokens([7])
+    size, may_end = len(objective.tokenizer), {EOS: 0.4, 7: 0.6}
+    model = table(size, dict.fromkeys(range(size), may_end))
     # 0.4 alone, or log 0.6 for each of 12 tokens, divided by their number: then long is better
     assert objective.generate(model, ["hund"], beams=2, length_penalty=0.0) == [""]
     assert objective.generate(model, ["hund"], beams=2) == [" ".join([word] * 12)]

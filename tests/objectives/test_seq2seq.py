@@ -128,27 +128,6 @@ def test_translations_come_in_the_order_of_the_texts(architecture, toy, pairs, b
     assert len(set(one_by_one)) > 1
 
 
-class Table(torch.nn.Module):
-    """P(next word | the last one) from a table, whatever the source: its translations can be computed by hand."""
-
-    def __init__(self, tokenizer, table):
-        super().__init__()
-        probabilities = torch.zeros(len(tokenizer), len(tokenizer))
-        for last, following in table.items():
-            for word, p in following.items():
-                probabilities[tokenizer.special_id(last), tokenizer.special_id(word)] = p
-        self.log_probs = torch.nn.Parameter(probabilities.log())
-
-    def prefill(self, _, target_ids):
-        return self.log_probs[target_ids[:, -1]], self
-
-    def decode(self, tokens, _):
-        return self.log_probs[tokens], self
-
-    def select(self, _):
-        return self
-
-
 @pytest.mark.parametrize(
     ("how", "translation"),
     [
@@ -158,14 +137,16 @@ class Table(torch.nn.Module):
         ({"beams": 3}, "two read"),  # log 0.21 / 3 tokens > log 0.25 / 2 tokens
     ],
 )
-def test_the_translation_is_the_best_of_so_many_beams(toy, how, translation):
-    table = {
+def test_the_translation_is_the_best_of_so_many_beams(toy, table, how, translation):
+    words = {
         "<bos>": {"a": 0.4, "two": 0.35, "women": 0.25},
         "a": {"dog": 0.51, "runs": 0.49},
         "two": {"read": 0.6, "books": 0.4},
     }
-    table |= {word: {"<eos>": 1.0} for word in "women dog runs read books".split()}
-    model = Table(toy.objective.target_tokenizer, table)
+    words |= {word: {"<eos>": 1.0} for word in "women dog runs read books".split()}
+    token, size = toy.objective.target_tokenizer.special_id, len(toy.objective.target_tokenizer)
+    following = {token(last): {token(word): p for word, p in row.items()} for last, row in words.items()}
+    model = table(size, following, given=1)
     assert toy.objective.generate(model, ["ein hund"], **how) == [translation]
 
 

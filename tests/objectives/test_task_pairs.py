@@ -160,7 +160,7 @@ def test_a_source_may_fill_all_the_room(network):
 @pytest.mark.parametrize("task", FORMATS)
 def test_a_mask_that_a_reader_types_is_a_gap_in_no_other_task(task, rows):
     objective, _ = built(task, "encoder-decoder", rows[task])
-    ((ids),) = objective.encode_sources([f"the {MASK} the"])
+    (ids,) = objective.encode_sources([f"the {MASK} the"])
     assert (objective.tokenizer.special_id(MASK) in ids) is (task == "infilling")
 
 
